@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The core of libdvk: one bound endpoint as an explicit object. The original's
+ * calls (dvk.h) are thin wrappers over it; the guest kernel's driver uses it
+ * directly.
+ *
+ * A struct dvk_client is plain memory owned by the caller, zeroed and then
+ * initialised by dvk_client_init(). One thread at a time may be inside a call on
+ * it (the caller sees to that); different clients are independent. Nothing here
+ * allocates, prints, or uses errno or thread-local state.
+ *
+ * Every call that takes timeout_ms: -1 waits forever, 0 does not wait (EDVSAGAIN
+ * where it would have to), n gives up after n ms (EDVSTIMEDOUT). All return EDVSINTR
+ * when a signal handler ran while they slept, EDVSDVSINIT when the node is gone (then
+ * only dvk_client_close() is left to do), and EDVSNOTBIND when the caller is
+ * not bound (any more).
+ *
+ * Freestanding.
+ */
+#ifndef DVK_CLIENT_H
+#define DVK_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dvk_channel.h"
+#include "dvk_endpoint.h"
+#include "dvk_errno.h"
+#include "dvk_info.h"
+#include "dvk_message.h"
+
+#define DVK_GRANTS_PER_PEER 8
+
+/* Memory that a peer shares with us. */
+struct dvk_grant {
+	uint64_t base;	 /* first address, in the peer's address space */
+	uint64_t length; /* bytes; 0: unused entry */
+	void *mapping;	 /* where it is mapped here */
+	bool sealed;	 /* cannot shrink: plain loads and stores are safe */
+};
+
+/* What a client knows of one other endpoint; peers[] is indexed by slot. */
+struct dvk_peer {
+	struct dvk_channel *channel; /* NULL: not introduced */
+	struct dvk_mailbox *out;     /* we send here */
+	struct dvk_mailbox *in;	     /* we receive from here */
+	const struct dvk_process_page *page;
+	int endpoint;
+	int pid;
+	uint32_t incarnation;	/* counts the processes that we knew on this slot */
+	int gone_code;		/* why the last of them went */
+	uint32_t send_sequence; /* ours alone: what a peer writes is compared, never believed */
+	uint32_t want_sequence;
+	struct dvk_grant grants[DVK_GRANTS_PER_PEER];
+};
+
+struct dvk_client {
+	int node_fd; /* control socket, -1: not open */
+	int nodeid;
+	int dcid;
+	int endpoint; /* NONE: not bound */
+	int nr_tasks; /* of the DC */
+	int nr_sysprocs;
+	bool node_lost;		       /* the control socket failed or was closed */
+	int unbound_code;	       /* why the endpoint was taken away, 0: it was not */
+	uint32_t serial;	       /* of the last request to the node */
+	uint32_t bell_seen;	       /* page->bell when the socket was last drained */
+	int64_t spin_max_ns;	       /* most that a wait may spin; 0: sleep at once */
+	int64_t spin_ns;	       /* what the next wait may spin: adapts */
+	struct dvk_process_page *page; /* own page, NULL: not bound */
+	int outstanding;	       /* sendrec begun and not finished: the peer, else NONE */
+	uint32_t outstanding_incarnation;
+	int active[NR_SLOTS]; /* slots of introduced peers */
+	int nr_active;
+	int next; /* where receive(ANY) looks first: fairness */
+	/* notifications of peers that are gone, to be delivered yet */
+	int gone_notify[NR_SLOTS];
+	int32_t gone_notify_value[NR_SLOTS];
+	int nr_gone_notify;
+	struct dvk_peer peers[NR_SLOTS];
+};
+
+/* Spinning budget for servers and clients that ask for nothing else: facts, 200 us. */
+#define DVK_SPIN_DEFAULT_NS 200000
+
+/* Pid of a peer that we were introduced to, or EDVSNOTBIND. */
+int dvk_client_peer_pid(const struct dvk_client *client, int endpoint);
+
+/* Sets up a zeroed or closed client; opens nothing. */
+void dvk_client_init(struct dvk_client *client);
+
+/*
+ * Connects to the node whose socket is `path` and says hello. 0; EDVSDVSINIT
+ * when none listens there; EDVSACCES when the node refuses this user; EDVSNAMETOOLONG,
+ * EDVSMFILE, EDVSNOMEM. A process that was bound by another (LCL_BIND) before it
+ * connected is bound after this.
+ */
+int dvk_client_open(struct dvk_client *client, const char *path);
+
+/* Unbinds and disconnects; never fails; the object may be opened again. */
+void dvk_client_close(struct dvk_client *client);
+
+/*
+ * Binds the caller (SELF_BIND, USERMODE_BIND; pid is ignored) or process `pid`
+ * (LCL_BIND). endpoint ANY: the first free user endpoint. Returns the endpoint (which may
+ * be negative: errors are all < EDVSERRCODE). EDVSSLOTUSED also when the caller is
+ * bound already. Other errors: EDVSALLOCMEM, EDVSBADDCID, EDVSDCNOTRUN, EDVSENDPOINT, EDVSSLOTUSED,
+ * EDVSBADPID, EDVSBINDTYPE, EDVSPRIVILEGES, EDVSRSCBUSY (ANY and none free), EDVSDVSINIT.
+ */
+int dvk_client_bind(struct dvk_client *client, int type, int dcid, int pid, int endpoint);
+
+/*
+ * Frees an endpoint. The caller's own: at once. Another's: its process gets SIGTERM
+ * and the call waits until the endpoint is free. 0; EDVSNOTBIND, EDVSTIMEDOUT,
+ * EDVSBADDCID, EDVSDCNOTRUN, EDVSENDPOINT, EDVSPERM.
+ */
+int dvk_client_unbind(struct dvk_client *client, int dcid, int endpoint, int timeout_ms);
+
+/* Endpoint bound to a pid (or thread id), or < EDVSERRCODE: EDVSNOTBIND, EDVSBADPID. */
+int dvk_client_getep(struct dvk_client *client, int pid);
+
+/*
+ * Waits until `endpoint` of the caller's DC is bound (SELF: until the caller is,
+ * by another process) and returns it, or an error. As in the original EDVSTIMEDOUT,
+ * EDVSAGAIN and EDVSINTR are > EDVSERRCODE: who waits for a task's endpoint compares the result with it.
+ */
+int dvk_client_wait_bind(struct dvk_client *client, int endpoint, int timeout_ms);
+/* Waits until `endpoint` of the caller's DC is free. 0 or an error. */
+int dvk_client_wait_unbind(struct dvk_client *client, int endpoint, int timeout_ms);
+
+/*
+ * Rendezvous: returns 0 when `endpoint` has taken the message. EDVSENDPOINT (self,
+ * ANY, NONE, SELF, or out of range), EDVSNOTBIND (nobody is bound there),
+ * EDVSDSTDIED (it died meanwhile), EDVSTRAPDENIED (two user endpoints), EDVSBADCALL
+ * (a user endpoint may only sendrec), EDVSAGAIN, EDVSTIMEDOUT.
+ */
+int dvk_client_send(struct dvk_client *client, int endpoint, const message *msg, int timeout_ms);
+
+/*
+ * Takes a message from `source`, or from ANY: pending notifications first, then
+ * senders in fair order. m_source is filled in. EDVSSRCDIED when `source` dies
+ * while we wait, EDVSNOTBIND when it is not bound.
+ */
+int dvk_client_receive(struct dvk_client *client, int source, message *msg, int timeout_ms);
+
+/* receive(ANY) without notifications; system endpoints only (EDVSTRAPDENIED). */
+int dvk_client_rcvrqst(struct dvk_client *client, message *msg, int timeout_ms);
+
+/*
+ * Sends *msg and waits for the answer of the same endpoint, in *msg. EDVSDEADSRCDST
+ * when the partner dies in either half; the rest as send. timeout_ms is for both halves
+ * together.
+ */
+int dvk_client_sendrec(struct dvk_client *client, int endpoint, message *msg, int timeout_ms);
+
+/*
+ * sendrec in two steps, for a caller that must not sleep and hands the wait on:
+ * begin posts the message and returns 0 (or an error as sendrec, nothing posted);
+ * finish waits for the answer: 0, EDVSAGAIN (timeout 0 and no answer yet: may be called
+ * again, also by another thread once the first has stopped), or an error as sendrec after
+ * which nothing is outstanding. With timeout_ms 0 finish spins up to spin_ns first and makes
+ * no system call except to ring. A begun sendrec stays outstanding after
+ * EDVSAGAIN only; a time-out > 0 withdraws it.
+ */
+int dvk_client_sendrec_begin(struct dvk_client *client, int endpoint, const message *msg);
+int dvk_client_sendrec_finish(struct dvk_client *client, message *msg, int64_t spin_ns, int timeout_ms);
+
+/*
+ * Answers a process that is blocked receiving from the caller specifically (second
+ * half of sendrec, or receive(caller)). Never blocks. EDVSPROCSTS when it is not so blocked
+ * (any more), EDVSNOTBIND, EDVSDSTDIED, EDVSENDPOINT.
+ */
+int dvk_client_reply(struct dvk_client *client, int endpoint, const message *msg);
+
+/*
+ * Leaves a notification for a system endpoint (else EDVSTRAPDENIED). Never blocks.
+ * EDVSOVERRUN when one of the caller's is pending there already.
+ */
+int dvk_client_notify(struct dvk_client *client, int endpoint, int value);
+
+/*
+ * Copies bytes (0 .. MAXCOPYLEN, else EDVSRANGE) between two processes; the caller,
+ * a system endpoint (else EDVSTRAPDENIED), may be source, destination or a third
+ * party. Every party but the caller must be blocked receiving (else EDVSPROCSTS). Granted
+ * memory is used in place, else process_vm_readv/writev. Returns bytes; EDVSENDPOINT (source equals destination, ANY,
+ * NONE), EDVSFAULT (bad address), EDVSPERM (the host forbids it), EDVSNOTBIND.
+ */
+long dvk_client_vcopy(struct dvk_client *client, int source, const void *source_address, int destination,
+		      void *destination_address, long bytes);
+
+/*
+ * Shares [base, base + length) of the caller's memory, which is `fd` mapped from
+ * `offset`, with one peer, for reading and writing until either end is unbound.
+ * The caller keeps fd. base, length and offset are page-aligned. At most
+ * DVK_GRANTS_PER_PEER to a peer; the receiver ignores what is above that or cannot be mapped. EDVSNOTBIND,
+ * EDVSINVAL, EDVSENDPOINT.
+ */
+int dvk_client_grant(struct dvk_client *client, int endpoint, int fd, uint64_t offset, void *base, size_t length);
+
+/*
+ * Where [address, address + bytes) of a peer is mapped here, if one grant of it
+ * covers that and the peer is blocked receiving (the rule of vcopy): 0 and *local. *sealed tells whether plain
+ * loads and stores are safe; without it the memory can vanish: pass it to system
+ * calls only (they return EFAULT). Valid until the peer is gone, that is, at most until the caller's next
+ * call that takes events (any that can wait). EDVSFAULT: not granted; EDVSPROCSTS; EDVSNOTBIND.
+ */
+int dvk_client_granted(struct dvk_client *client, int endpoint, uint64_t address, uint64_t bytes, void **local,
+		       bool *sealed);
+
+/* Node, DC and process information; *dvs etc. are filled. 0 (dvs: node number) or an error. */
+int dvk_client_dvs_info(struct dvk_client *client, dvs_usr_t *dvs);
+int dvk_client_dc_info(struct dvk_client *client, int dcid, dc_usr_t *dc);
+int dvk_client_proc_info(struct dvk_client *client, int dcid, int p_nr, proc_usr_t *proc);
+/* Starts and ends a DC. init: node number, EDVSDCRUN, EDVSBADDCID, EDVSBADRANGE, EDVSNAMESIZE. */
+int dvk_client_dc_init(struct dvk_client *client, const dc_usr_t *dc);
+int dvk_client_dc_end(struct dvk_client *client, int dcid);
+
+#endif

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the files of libdvk's core share among themselves; not installed.
+ * Freestanding.
+ */
+#ifndef DVK_INTERNAL_H
+#define DVK_INTERNAL_H
+
+#include "dvk_client.h"
+#include "dvk_wire.h"
+
+/* Copies a message into / out of shared memory by single words, so that a peer that writes meanwhile can
+ * spoil the message but not the copying. */
+static inline void dvk_body_write(uint64_t *body, const message *msg)
+{
+	uint64_t words[sizeof(message) / sizeof(uint64_t)];
+
+	__builtin_memcpy(words, msg, sizeof(words));
+	for (unsigned int i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		__atomic_store_n(&body[i], words[i], __ATOMIC_RELAXED);
+}
+
+static inline void dvk_body_read(message *msg, const uint64_t *body)
+{
+	uint64_t words[sizeof(message) / sizeof(uint64_t)];
+
+	for (unsigned int i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		words[i] = __atomic_load_n(&body[i], __ATOMIC_RELAXED);
+	__builtin_memcpy(msg, words, sizeof(words));
+}
+
+static inline void dvk_pause(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#else
+	atomic_signal_fence(memory_order_seq_cst);
+#endif
+}
+
+/* ---- dvk_client.c ---- */
+
+/* EDVS code for what a system call returned (-errno). */
+int dvk_error_of(int error);
+
+/* 0 if the caller can use IPC now; EDVSDVSINIT, EDVSNOTBIND. */
+int dvk_client_ready(const struct dvk_client *client);
+
+/* True when the node has sent events that were not taken yet. */
+bool dvk_events_pending(const struct dvk_client *client);
+
+/*
+ * Takes what the node has sent, without waiting: introductions, deaths, grants.
+ * 0, or EDVSDVSINIT (node gone), EDVSNOTBIND (we were unbound).
+ */
+int dvk_take_events(struct dvk_client *client);
+
+/*
+ * The peer at `endpoint`, introduced by the node if need be. EDVSENDPOINT,
+ * EDVSNOTBIND, EDVSTRAPDENIED, EDVSDVSINIT.
+ */
+int dvk_peer_get(struct dvk_client *client, int endpoint, struct dvk_peer **peer);
+
+/* ---- dvk_wait.c ---- */
+
+/*
+ * Looks whether a wait is over. Called often: cheap, no system call. Once true it
+ * must stay true however often it is asked.
+ */
+typedef bool (*dvk_condition)(struct dvk_client *client, void *context);
+
+#define DVK_WAIT_ALL (-1)
+
+/*
+ * Waits until condition() holds: spins, then sleeps on the bells of the peer in
+ * `slot`, or of all peers (DVK_WAIT_ALL). 0; EDVSAGAIN (timeout_ms 0), EDVSTIMEDOUT, EDVSINTR, EDVSDVSINIT,
+ * EDVSNOTBIND.
+ */
+int dvk_wait_until(struct dvk_client *client, int slot, dvk_condition condition, void *context, int timeout_ms);
+
+/* The same without sleeping or system calls but for events: spins at most spin_ns. 0 or EDVSAGAIN or as above. */
+int dvk_spin_until(struct dvk_client *client, dvk_condition condition, void *context, int64_t spin_ns);
+
+/*
+ * Rings a bell after something was made true for its owner. The read-modify-write is a release for what was stored
+ * before; the sleeper's own read-modify-write of the same word orders the two.
+ */
+void dvk_ring(_Atomic uint32_t *bell);
+
+#endif

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * dvk_system.h over the C library. The guest's counterpart is dvk_system_raw.c.
+ */
+#include "dvk_system.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+int dvk_system_socket_seqpacket(void)
+{
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int dvk_system_connect_unix(int fd, const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	size_t length = strlen(path);
+
+	if (length >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	memcpy(address.sun_path, path, length);
+	return connect(fd, (struct sockaddr *)&address, sizeof(address)) ? -errno : 0;
+}
+
+long dvk_system_sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	long sent = sendmsg(fd, msg, flags);
+
+	return sent < 0 ? -errno : sent;
+}
+
+long dvk_system_recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	long got = recvmsg(fd, msg, flags);
+
+	return got < 0 ? -errno : got;
+}
+
+int dvk_system_poll_in(int fd, int timeout_ms)
+{
+	struct pollfd pollfd = {.fd = fd, .events = POLLIN};
+	int rc = poll(&pollfd, 1, timeout_ms);
+
+	return rc < 0 ? -errno : rc;
+}
+
+int dvk_system_close(int fd)
+{
+	return close(fd) ? -errno : 0;
+}
+
+int dvk_system_map(int fd, uint64_t offset, size_t length, int writable, void **address)
+{
+	void *mapping =
+		mmap(NULL, length, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, (off_t)offset);
+
+	if (mapping == MAP_FAILED)
+		return -errno;
+	*address = mapping;
+	return 0;
+}
+
+int dvk_system_unmap(void *address, size_t length)
+{
+	return munmap(address, length) ? -errno : 0;
+}
+
+int dvk_system_seals(int fd)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	return seals < 0 ? -errno : seals;
+}
+
+int64_t dvk_system_file_size(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) ? -errno : st.st_size;
+}
+
+int dvk_system_futex_wait(const struct dvk_futex_wait *waits, unsigned int count, int64_t deadline_ns)
+{
+	struct futex_waitv vector[DVK_FUTEX_WAIT_MAX];
+	struct timespec deadline = {.tv_sec = deadline_ns / 1000000000, .tv_nsec = deadline_ns % 1000000000};
+
+	for (unsigned int i = 0; i < count; i++) {
+		vector[i] = (struct futex_waitv){
+			.val = waits[i].value,
+			.uaddr = (uintptr_t)waits[i].word,
+			.flags = FUTEX_32, /* shared between processes: not FUTEX_PRIVATE_FLAG */
+		};
+	}
+	if (syscall(SYS_futex_waitv, vector, count, 0, deadline_ns == INT64_MAX ? NULL : &deadline, CLOCK_MONOTONIC) >=
+	    0)
+		return 0;
+	return errno == EAGAIN ? 0 : -errno;
+}
+
+int dvk_system_futex_wake(_Atomic uint32_t *word)
+{
+	return syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0) < 0 ? -errno : 0;
+}
+
+static int64_t clock_ns(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+int64_t dvk_system_monotonic_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
+}
+
+int64_t dvk_system_realtime_ns(void)
+{
+	return clock_ns(CLOCK_REALTIME);
+}
+
+int dvk_system_getpid(void)
+{
+	return getpid();
+}
+
+int dvk_system_gettid(void)
+{
+	return gettid();
+}
+
+long dvk_system_process_read(int pid, void *to, const void *from, size_t length)
+{
+	struct iovec local = {to, length}, remote = {(void *)(uintptr_t)from, length};
+	long got = process_vm_readv(pid, &local, 1, &remote, 1, 0);
+
+	return got < 0 ? -errno : got;
+}
+
+long dvk_system_process_write(int pid, const void *from, void *to, size_t length)
+{
+	struct iovec local = {(void *)(uintptr_t)from, length}, remote = {to, length};
+	long put = process_vm_writev(pid, &local, 1, &remote, 1, 0);
+
+	return put < 0 ? -errno : put;
+}

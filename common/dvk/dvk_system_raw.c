@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The system calls of libdvk's core by raw instructions, for the guest kernel's user half (see
+ * dvk_system.h). Of the C library only headers are used: constants and structures
+ * that are the kernel's own on x86-64.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <time.h>
+
+#include "dvk_syscall_raw.h"
+#include "dvk_system.h"
+
+#define NS_PER_SECOND 1000000000LL
+
+#ifndef SYS_futex_waitv
+#define SYS_futex_waitv 449
+#endif
+
+int dvk_system_socket_seqpacket(void)
+{
+	return (int)dvk_syscall3(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+}
+
+int dvk_system_connect_unix(int fd, const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	size_t length = 0;
+
+	while (path[length]) {
+		if (length == sizeof(address.sun_path) - 1)
+			return -ENAMETOOLONG;
+		address.sun_path[length] = path[length];
+		length++;
+	}
+	return (int)dvk_syscall3(SYS_connect, fd, &address, sizeof(address));
+}
+
+long dvk_system_sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	return dvk_syscall3(SYS_sendmsg, fd, msg, flags);
+}
+
+long dvk_system_recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	return dvk_syscall3(SYS_recvmsg, fd, msg, flags);
+}
+
+int dvk_system_poll_in(int fd, int timeout_ms)
+{
+	struct pollfd poll = {.fd = fd, .events = POLLIN};
+
+	return (int)dvk_syscall3(SYS_poll, &poll, 1, timeout_ms);
+}
+
+int dvk_system_close(int fd)
+{
+	return (int)dvk_syscall1(SYS_close, fd);
+}
+
+int dvk_system_map(int fd, uint64_t offset, size_t length, int writable, void **address)
+{
+	int protection = PROT_READ | (writable ? PROT_WRITE : 0);
+	long result;
+
+	if (offset > INT64_MAX)
+		return -EINVAL;
+	result = dvk_syscall6(SYS_mmap, 0, length, protection, MAP_SHARED, fd, offset);
+	if (result < 0 && result >= -4095)
+		return (int)result;
+	*address = (void *)result;
+	return 0;
+}
+
+int dvk_system_unmap(void *address, size_t length)
+{
+	return (int)dvk_syscall2(SYS_munmap, address, length);
+}
+
+int dvk_system_seals(int fd)
+{
+	return (int)dvk_syscall2(SYS_fcntl, fd, F_GET_SEALS);
+}
+
+int64_t dvk_system_file_size(int fd)
+{
+	struct stat status;
+	long result = dvk_syscall2(SYS_fstat, fd, &status);
+
+	return result < 0 ? result : status.st_size;
+}
+
+static struct timespec timespec_of(int64_t ns)
+{
+	return (struct timespec){.tv_sec = ns / NS_PER_SECOND, .tv_nsec = ns % NS_PER_SECOND};
+}
+
+int dvk_system_futex_wait(const struct dvk_futex_wait *waits, unsigned int count, int64_t deadline_ns)
+{
+	struct futex_waitv vector[DVK_FUTEX_WAIT_MAX];
+	struct timespec deadline = timespec_of(deadline_ns);
+	long result;
+
+	if (count == 0 || count > DVK_FUTEX_WAIT_MAX)
+		return -EINVAL;
+	for (unsigned int i = 0; i < count; i++) {
+		vector[i] = (struct futex_waitv){
+			.val = waits[i].value,
+			.uaddr = (uintptr_t)waits[i].word,
+			.flags = FUTEX_32, /* not private: the waker is another process */
+		};
+	}
+	result = dvk_syscall5(SYS_futex_waitv, vector, count, 0, deadline_ns == INT64_MAX ? NULL : &deadline,
+			      CLOCK_MONOTONIC);
+	if (result == -EAGAIN) /* a word differs already */
+		return 0;
+	return result < 0 ? (int)result : 0;
+}
+
+int dvk_system_futex_wake(_Atomic uint32_t *word)
+{
+	return (int)dvk_syscall6(SYS_futex, word, FUTEX_WAKE, INT_MAX, 0, 0, 0);
+}
+
+static int64_t clock_ns(clockid_t clock)
+{
+	struct timespec now = {0};
+
+	dvk_syscall2(SYS_clock_gettime, clock, &now);
+	return now.tv_sec * NS_PER_SECOND + now.tv_nsec;
+}
+
+int64_t dvk_system_monotonic_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
+}
+
+int64_t dvk_system_realtime_ns(void)
+{
+	return clock_ns(CLOCK_REALTIME);
+}
+
+int dvk_system_getpid(void)
+{
+	return (int)dvk_syscall0(SYS_getpid);
+}
+
+int dvk_system_gettid(void)
+{
+	return (int)dvk_syscall0(SYS_gettid);
+}
+
+long dvk_system_process_read(int pid, void *to, const void *from, size_t length)
+{
+	struct iovec local = {to, length};
+	struct iovec remote = {(void *)(uintptr_t)from, length};
+
+	return dvk_syscall6(SYS_process_vm_readv, pid, &local, 1, &remote, 1, 0);
+}
+
+long dvk_system_process_write(int pid, const void *from, void *to, size_t length)
+{
+	struct iovec local = {(void *)(uintptr_t)from, length};
+	struct iovec remote = {to, length};
+
+	return dvk_syscall6(SYS_process_vm_writev, pid, &local, 1, &remote, 1, 0);
+}

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Waiting for shared memory to change: adaptive spinning, then sleeping on futexes.
+ * What is waited for is the business of the caller's condition.
+ *
+ * The budget for spinning follows what recent waits were worth: a wait that was over while
+ * it span, or soon after, restores the full budget; one that slept long halves it, down to
+ * nothing. So a busy pair never sleeps and an idle process uses no CPU.
+ */
+#include <errno.h>
+
+#include "dvk_internal.h"
+#include "dvk_system.h"
+
+/* Looks between two readings of the clock. */
+#define SPINS_PER_CLOCK 32
+
+/* Below this a budget is not worth its bookkeeping. */
+#define SPIN_MIN_NS	1000
+
+/*
+ * A node that is killed rings nobody: a sleeper looks at its control socket this often.
+ */
+#define NODE_CHECK_NS	1000000000LL
+
+/* With more peers than futex_waitv() takes, each window of them is slept on for this long. */
+#define WINDOW_NS	10000000LL
+
+#define MS_NS		1000000LL
+
+void dvk_ring(_Atomic uint32_t *bell)
+{
+	uint32_t before = atomic_fetch_add_explicit(bell, DVK_BELL_STEP, memory_order_acq_rel);
+
+	if (before & DVK_BELL_SLEEPER)
+		dvk_system_futex_wake(bell);
+}
+
+/* One look: 1 the condition holds, 0 not yet, < 0 an error. */
+static int look(struct dvk_client *client, dvk_condition condition, void *context)
+{
+	/*
+	 * The order matters: a peer's last message was written before its death was rung,
+	 * so a condition that fails after the bell was read to be silent does not miss one
+	 * when the events are taken in a later look.
+	 */
+	for (;;) {
+		bool events = dvk_events_pending(client);
+		int rc;
+
+		if (condition(client, context))
+			return 1;
+		if (!events)
+			return 0;
+		rc = dvk_take_events(client);
+		if (rc)
+			return rc;
+	}
+}
+
+int dvk_spin_until(struct dvk_client *client, dvk_condition condition, void *context, int64_t spin_ns)
+{
+	int64_t end = 0;
+
+	for (unsigned int spins = 1;; spins++) {
+		int rc = look(client, condition, context);
+
+		if (rc)
+			return rc > 0 ? 0 : rc;
+		if (spin_ns <= 0)
+			return EDVSAGAIN;
+		if (spins % SPINS_PER_CLOCK == 0) {
+			int64_t now = dvk_system_monotonic_ns();
+
+			if (!end)
+				end = now + spin_ns;
+			else if (now >= end)
+				return EDVSAGAIN;
+		}
+		dvk_pause();
+	}
+}
+
+/* The words to sleep on. */
+struct bells {
+	_Atomic uint32_t *word[DVK_FUTEX_WAIT_MAX];
+	unsigned int count;
+	bool partial; /* not all peers fitted */
+};
+
+static void collect_bells(struct dvk_client *client, int slot, struct bells *bells)
+{
+	bells->count = 0;
+	bells->partial = false;
+	bells->word[bells->count++] = &client->page->bell;
+	if (slot != DVK_WAIT_ALL) {
+		if (client->peers[slot].in)
+			bells->word[bells->count++] = &client->peers[slot].in->bell;
+		return;
+	}
+	for (int i = 0; i < client->nr_active; i++) {
+		int at = (client->next + i) % client->nr_active;
+
+		if (bells->count == DVK_FUTEX_WAIT_MAX) {
+			bells->partial = true;
+			client->next = at;
+			return;
+		}
+		bells->word[bells->count++] = &client->peers[client->active[at]].in->bell;
+	}
+}
+
+/* Sleeps once; 0 (look again), EDVSINTR, EDVSDVSINIT, EDVSNOTBIND. */
+static int sleep_once(struct dvk_client *client, int slot, dvk_condition condition, void *context, int64_t deadline)
+{
+	struct dvk_futex_wait waits[DVK_FUTEX_WAIT_MAX];
+	struct bells bells;
+	int64_t until = dvk_system_monotonic_ns();
+	int rc;
+
+	collect_bells(client, slot, &bells);
+	for (unsigned int i = 0; i < bells.count; i++) {
+		waits[i].word = bells.word[i];
+		waits[i].value = atomic_fetch_or_explicit(bells.word[i], DVK_BELL_SLEEPER, memory_order_acq_rel) |
+				 DVK_BELL_SLEEPER;
+	}
+	until += bells.partial ? WINDOW_NS : NODE_CHECK_NS;
+	if (until > deadline)
+		until = deadline;
+	/* Whoever rang before the flags were set is seen here; whoever rings later wakes us. */
+	if (dvk_events_pending(client) || condition(client, context))
+		rc = 0;
+	else
+		rc = dvk_system_futex_wait(waits, bells.count, until);
+	for (unsigned int i = 0; i < bells.count; i++)
+		atomic_fetch_and_explicit(bells.word[i], ~DVK_BELL_SLEEPER, memory_order_relaxed);
+	if (rc == -EINTR)
+		return EDVSINTR;
+	if (rc == -ETIMEDOUT)
+		return dvk_take_events(client);
+	return rc < 0 ? dvk_error_of(rc) : 0;
+}
+
+static void adapt(struct dvk_client *client, int64_t waited_ns)
+{
+	if (waited_ns < 2 * client->spin_max_ns) {
+		client->spin_ns = client->spin_max_ns;
+	} else {
+		client->spin_ns /= 2;
+		if (client->spin_ns < SPIN_MIN_NS)
+			client->spin_ns = 0;
+	}
+}
+
+int dvk_wait_until(struct dvk_client *client, int slot, dvk_condition condition, void *context, int timeout_ms)
+{
+	int64_t start, deadline, now;
+	int rc;
+
+	/* Most waits of a busy pair are over before the clock is worth reading. */
+	for (unsigned int spins = 0; spins < SPINS_PER_CLOCK; spins++) {
+		rc = look(client, condition, context);
+		if (rc > 0)
+			client->spin_ns = client->spin_max_ns;
+		if (rc)
+			return rc > 0 ? 0 : rc;
+		if (timeout_ms == 0)
+			return EDVSAGAIN;
+		dvk_pause();
+	}
+	start = dvk_system_monotonic_ns();
+	deadline = timeout_ms < 0 ? INT64_MAX : start + timeout_ms * MS_NS;
+	rc = dvk_spin_until(client, condition, context,
+			    deadline - start < client->spin_ns ? deadline - start : client->spin_ns);
+	if (!rc)
+		client->spin_ns = client->spin_max_ns;
+	while (rc == EDVSAGAIN) {
+		rc = sleep_once(client, slot, condition, context, deadline);
+		if (rc)
+			break;
+		rc = look(client, condition, context);
+		now = dvk_system_monotonic_ns();
+		if (rc) {
+			rc = rc > 0 ? 0 : rc;
+			adapt(client, now - start);
+			break;
+		}
+		rc = now >= deadline ? EDVSTIMEDOUT : EDVSAGAIN;
+	}
+	return rc;
+}
