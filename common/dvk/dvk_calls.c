@@ -9,6 +9,7 @@
  */
 #include "dvk.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/un.h>
@@ -23,7 +24,7 @@ struct handle {
 	struct handle *next; /* under list_lock */
 };
 
-static struct handle process_handle = {.lock = PTHREAD_MUTEX_INITIALIZER};
+static struct handle process_handle = { .lock = PTHREAD_MUTEX_INITIALIZER };
 static struct handle *thread_handles;
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -193,6 +194,12 @@ int dvk_tbind(int dcid, int endpoint)
 	return rc;
 }
 
+/* The core counts in int; 24 days are as good as for ever. */
+static int clamp_ms(long timeout_ms)
+{
+	return timeout_ms < 0 ? TIMEOUT_FOREVER : timeout_ms > INT_MAX ? INT_MAX : (int)timeout_ms;
+}
+
 /* A call on the caller's client: `call` uses the variable `client`. */
 #define ON_CLIENT(type, call)                                                                                          \
 	do {                                                                                                           \
@@ -242,7 +249,7 @@ int dvk_bind_X(int type, int dcid, pid_t pid, int endpoint, int nodeid)
 
 int dvk_unbind_T(int dcid, int endpoint, long timeout_ms)
 {
-	ON_CLIENT(int, dvk_client_unbind(client, dcid, endpoint, (int)timeout_ms));
+	ON_CLIENT(int, dvk_client_unbind(client, dcid, endpoint, clamp_ms(timeout_ms)));
 }
 
 int dvk_getep(pid_t pid)
@@ -252,27 +259,27 @@ int dvk_getep(pid_t pid)
 
 int dvk_wait4bindep_T(int endpoint, long timeout_ms)
 {
-	ON_CLIENT(int, dvk_client_wait_bind(client, endpoint, (int)timeout_ms));
+	ON_CLIENT(int, dvk_client_wait_bind(client, endpoint, clamp_ms(timeout_ms)));
 }
 
 int dvk_wait4unbind_T(int endpoint, long timeout_ms)
 {
-	ON_CLIENT(int, dvk_client_wait_unbind(client, endpoint, (int)timeout_ms));
+	ON_CLIENT(int, dvk_client_wait_unbind(client, endpoint, clamp_ms(timeout_ms)));
 }
 
 int dvk_send_T(int endpoint, const message *msg, long timeout_ms)
 {
-	ON_CLIENT(int, dvk_client_send(client, endpoint, msg, (int)timeout_ms));
+	ON_CLIENT(int, dvk_client_send(client, endpoint, msg, clamp_ms(timeout_ms)));
 }
 
 int dvk_receive_T(int source, message *msg, long timeout_ms)
 {
-	ON_CLIENT(int, dvk_client_receive(client, source, msg, (int)timeout_ms));
+	ON_CLIENT(int, dvk_client_receive(client, source, msg, clamp_ms(timeout_ms)));
 }
 
 int dvk_sendrec_T(int endpoint, message *msg, long timeout_ms)
 {
-	ON_CLIENT(int, dvk_client_sendrec(client, endpoint, msg, (int)timeout_ms));
+	ON_CLIENT(int, dvk_client_sendrec(client, endpoint, msg, clamp_ms(timeout_ms)));
 }
 
 int dvk_reply_T(int endpoint, const message *msg, long timeout_ms)
@@ -283,7 +290,7 @@ int dvk_reply_T(int endpoint, const message *msg, long timeout_ms)
 
 int dvk_rcvrqst_T(message *msg, long timeout_ms)
 {
-	ON_CLIENT(int, dvk_client_rcvrqst(client, msg, (int)timeout_ms));
+	ON_CLIENT(int, dvk_client_rcvrqst(client, msg, clamp_ms(timeout_ms)));
 }
 
 int dvk_ntfy_value(int source, int endpoint, int value)

@@ -91,7 +91,7 @@ static int receive_packet(struct dvk_client *client, struct received *received, 
 		struct cmsghdr header;
 		char space[CMSG_SPACE(sizeof(received->fds))];
 	} control;
-	struct iovec vector = {&received->packet, sizeof(received->packet)};
+	struct iovec vector = { &received->packet, sizeof(received->packet) };
 	struct msghdr msg = {
 		.msg_iov = &vector,
 		.msg_iovlen = 1,
@@ -340,9 +340,9 @@ static int send_request(struct dvk_client *client, struct dvk_node_request *requ
 	union {
 		struct cmsghdr header;
 		char space[CMSG_SPACE(sizeof(int))];
-	} control = {0};
-	struct iovec vector = {request, sizeof(*request)};
-	struct msghdr msg = {.msg_iov = &vector, .msg_iovlen = 1};
+	} control = { 0 };
+	struct iovec vector = { request, sizeof(*request) };
+	struct msghdr msg = { .msg_iov = &vector, .msg_iovlen = 1 };
 	long sent;
 
 	request->magic = DVK_WIRE_MAGIC;
@@ -417,7 +417,7 @@ void dvk_client_init(struct dvk_client *client)
 
 int dvk_client_open(struct dvk_client *client, const char *path)
 {
-	struct dvk_node_request request = {.call = DVK_CALL_HELLO};
+	struct dvk_node_request request = { .call = DVK_CALL_HELLO };
 	struct received received;
 	int rc = dvk_system_socket_seqpacket();
 
@@ -487,7 +487,8 @@ static int endpoint_error(int rc)
 int dvk_client_bind(struct dvk_client *client, int type, int dcid, int pid, int endpoint)
 {
 	struct dvk_node_request request = {
-		.call = DVK_CALL_BIND, .dcid = dcid, .endpoint = endpoint, .argument = type, .pid = pid};
+		.call = DVK_CALL_BIND, .dcid = dcid, .endpoint = endpoint, .argument = type, .pid = pid
+	};
 	struct received received;
 	int rc = call_node(client, &request, -1, false, &received);
 
@@ -503,7 +504,8 @@ int dvk_client_bind(struct dvk_client *client, int type, int dcid, int pid, int 
 int dvk_client_unbind(struct dvk_client *client, int dcid, int endpoint, int timeout_ms)
 {
 	struct dvk_node_request request = {
-		.call = DVK_CALL_UNBIND, .dcid = dcid, .endpoint = endpoint, .timeout = timeout_ms};
+		.call = DVK_CALL_UNBIND, .dcid = dcid, .endpoint = endpoint, .timeout = timeout_ms
+	};
 	bool own = client->endpoint != NONE &&
 		   (endpoint == SELF || (endpoint == client->endpoint && dcid == client->dcid));
 	struct received received;
@@ -522,7 +524,7 @@ int dvk_client_unbind(struct dvk_client *client, int dcid, int endpoint, int tim
 
 int dvk_client_getep(struct dvk_client *client, int pid)
 {
-	struct dvk_node_request request = {.call = DVK_CALL_GETEP, .pid = pid};
+	struct dvk_node_request request = { .call = DVK_CALL_GETEP, .pid = pid };
 	struct dvk_node_packet answer;
 	int rc = ask(client, &request, &answer);
 
@@ -532,7 +534,8 @@ int dvk_client_getep(struct dvk_client *client, int pid)
 static int wait_for(struct dvk_client *client, int call, int endpoint, int timeout_ms)
 {
 	struct dvk_node_request request = {
-		.call = (uint16_t)call, .dcid = client->dcid, .endpoint = endpoint, .timeout = timeout_ms};
+		.call = (uint16_t)call, .dcid = client->dcid, .endpoint = endpoint, .timeout = timeout_ms
+	};
 	struct received received;
 	int rc;
 
@@ -557,7 +560,7 @@ int dvk_client_wait_unbind(struct dvk_client *client, int endpoint, int timeout_
 
 int dvk_peer_get(struct dvk_client *client, int endpoint, struct dvk_peer **peer)
 {
-	struct dvk_node_request request = {.call = DVK_CALL_CONNECT, .endpoint = endpoint};
+	struct dvk_node_request request = { .call = DVK_CALL_CONNECT, .endpoint = endpoint };
 	struct dvk_peer *found;
 	struct received received;
 	int rc = dvk_client_ready(client);
@@ -588,11 +591,11 @@ int dvk_peer_get(struct dvk_client *client, int endpoint, struct dvk_peer **peer
 
 int dvk_client_grant(struct dvk_client *client, int endpoint, int fd, uint64_t offset, void *base, size_t length)
 {
-	struct dvk_node_request request = {.call = DVK_CALL_GRANT,
-					   .endpoint = endpoint,
-					   .base = (uintptr_t)base,
-					   .length = length,
-					   .offset = offset};
+	struct dvk_node_request request = { .call = DVK_CALL_GRANT,
+					    .endpoint = endpoint,
+					    .base = (uintptr_t)base,
+					    .length = length,
+					    .offset = offset };
 	struct dvk_peer *peer;
 	struct received received;
 	int rc = dvk_peer_get(client, endpoint, &peer);
@@ -608,7 +611,7 @@ int dvk_client_grant(struct dvk_client *client, int endpoint, int fd, uint64_t o
 
 int dvk_client_dvs_info(struct dvk_client *client, dvs_usr_t *dvs)
 {
-	struct dvk_node_request request = {.call = DVK_CALL_GET_DVS_INFO};
+	struct dvk_node_request request = { .call = DVK_CALL_GET_DVS_INFO };
 	struct dvk_node_packet answer;
 	int rc = ask(client, &request, &answer);
 
@@ -620,7 +623,7 @@ int dvk_client_dvs_info(struct dvk_client *client, dvs_usr_t *dvs)
 
 int dvk_client_dc_info(struct dvk_client *client, int dcid, dc_usr_t *dc)
 {
-	struct dvk_node_request request = {.call = DVK_CALL_GET_DC_INFO, .dcid = dcid};
+	struct dvk_node_request request = { .call = DVK_CALL_GET_DC_INFO, .dcid = dcid };
 	struct dvk_node_packet answer;
 	int rc = ask(client, &request, &answer);
 
@@ -631,7 +634,7 @@ int dvk_client_dc_info(struct dvk_client *client, int dcid, dc_usr_t *dc)
 
 int dvk_client_proc_info(struct dvk_client *client, int dcid, int p_nr, proc_usr_t *proc)
 {
-	struct dvk_node_request request = {.call = DVK_CALL_GET_PROC_INFO, .dcid = dcid, .endpoint = p_nr};
+	struct dvk_node_request request = { .call = DVK_CALL_GET_PROC_INFO, .dcid = dcid, .endpoint = p_nr };
 	struct dvk_node_packet answer;
 	int rc = ask(client, &request, &answer);
 
@@ -642,7 +645,7 @@ int dvk_client_proc_info(struct dvk_client *client, int dcid, int p_nr, proc_usr
 
 int dvk_client_dc_init(struct dvk_client *client, const dc_usr_t *dc)
 {
-	struct dvk_node_request request = {.call = DVK_CALL_DC_INIT, .dcid = dc->dc_dcid, .dc = *dc};
+	struct dvk_node_request request = { .call = DVK_CALL_DC_INIT, .dcid = dc->dc_dcid, .dc = *dc };
 	struct dvk_node_packet answer;
 	int rc = ask(client, &request, &answer);
 
@@ -651,7 +654,7 @@ int dvk_client_dc_init(struct dvk_client *client, const dc_usr_t *dc)
 
 int dvk_client_dc_end(struct dvk_client *client, int dcid)
 {
-	struct dvk_node_request request = {.call = DVK_CALL_DC_END, .dcid = dcid};
+	struct dvk_node_request request = { .call = DVK_CALL_DC_END, .dcid = dcid };
 
 	return ask(client, &request, NULL);
 }

@@ -13,7 +13,7 @@ struct error_text {
 };
 
 static const struct error_text table[] = {
-#define DVK_ERROR_TEXT(name, value, text) {value, #name, text},
+#define DVK_ERROR_TEXT(name, value, text) { value, #name, text },
 	DVK_ERRORS(DVK_ERROR_TEXT)
 #undef DVK_ERROR_TEXT
 };

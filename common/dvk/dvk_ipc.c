@@ -251,7 +251,7 @@ static bool ready_for_us(const struct dvk_client *client, const struct dvk_peer 
 
 int dvk_client_send(struct dvk_client *client, int endpoint, const message *msg, int timeout_ms)
 {
-	struct exchange exchange = {.until_taken = true};
+	struct exchange exchange = { .until_taken = true };
 	int rc = dvk_client_ready(client);
 
 	if (rc)
@@ -403,7 +403,7 @@ static bool any_arrived(struct dvk_client *client, void *context)
 
 static int receive_from_any(struct dvk_client *client, message *msg, bool notifications, int timeout_ms)
 {
-	struct receive_any receive = {.msg = msg, .notifications = notifications};
+	struct receive_any receive = { .msg = msg, .notifications = notifications };
 	int rc;
 
 	publish(client, RECEIVING, ANY, NONE);
@@ -414,7 +414,7 @@ static int receive_from_any(struct dvk_client *client, message *msg, bool notifi
 
 static int receive_from(struct dvk_client *client, int source, message *msg, int timeout_ms)
 {
-	struct exchange exchange = {.msg = msg, .notifications = true};
+	struct exchange exchange = { .msg = msg, .notifications = true };
 	struct dvk_peer *peer;
 	int rc;
 

@@ -28,7 +28,7 @@ int dvk_system_socket_seqpacket(void)
 
 int dvk_system_connect_unix(int fd, const char *path)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	size_t length = strlen(path);
 
 	if (length >= sizeof(address.sun_path))
@@ -53,7 +53,7 @@ long dvk_system_recvmsg(int fd, struct msghdr *msg, int flags)
 
 int dvk_system_poll_in(int fd, int timeout_ms)
 {
-	struct pollfd pollfd = {.fd = fd, .events = POLLIN};
+	struct pollfd pollfd = { .fd = fd, .events = POLLIN };
 	int rc = poll(&pollfd, 1, timeout_ms);
 
 	return rc < 0 ? -errno : rc;
@@ -97,7 +97,7 @@ int64_t dvk_system_file_size(int fd)
 int dvk_system_futex_wait(const struct dvk_futex_wait *waits, unsigned int count, int64_t deadline_ns)
 {
 	struct futex_waitv vector[DVK_FUTEX_WAIT_MAX];
-	struct timespec deadline = {.tv_sec = deadline_ns / 1000000000, .tv_nsec = deadline_ns % 1000000000};
+	struct timespec deadline = { .tv_sec = deadline_ns / 1000000000, .tv_nsec = deadline_ns % 1000000000 };
 
 	for (unsigned int i = 0; i < count; i++) {
 		vector[i] = (struct futex_waitv){
@@ -147,7 +147,7 @@ int dvk_system_gettid(void)
 
 long dvk_system_process_read(int pid, void *to, const void *from, size_t length)
 {
-	struct iovec local = {to, length}, remote = {(void *)(uintptr_t)from, length};
+	struct iovec local = { to, length }, remote = { (void *)(uintptr_t)from, length };
 	long got = process_vm_readv(pid, &local, 1, &remote, 1, 0);
 
 	return got < 0 ? -errno : got;
@@ -155,7 +155,7 @@ long dvk_system_process_read(int pid, void *to, const void *from, size_t length)
 
 long dvk_system_process_write(int pid, const void *from, void *to, size_t length)
 {
-	struct iovec local = {(void *)(uintptr_t)from, length}, remote = {to, length};
+	struct iovec local = { (void *)(uintptr_t)from, length }, remote = { to, length };
 	long put = process_vm_writev(pid, &local, 1, &remote, 1, 0);
 
 	return put < 0 ? -errno : put;

@@ -34,7 +34,7 @@ int dvk_system_socket_seqpacket(void)
 
 int dvk_system_connect_unix(int fd, const char *path)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	size_t length = 0;
 
 	while (path[length]) {
@@ -58,7 +58,7 @@ long dvk_system_recvmsg(int fd, struct msghdr *msg, int flags)
 
 int dvk_system_poll_in(int fd, int timeout_ms)
 {
-	struct pollfd poll = {.fd = fd, .events = POLLIN};
+	struct pollfd poll = { .fd = fd, .events = POLLIN };
 
 	return (int)dvk_syscall3(SYS_poll, &poll, 1, timeout_ms);
 }
@@ -102,7 +102,7 @@ int64_t dvk_system_file_size(int fd)
 
 static struct timespec timespec_of(int64_t ns)
 {
-	return (struct timespec){.tv_sec = ns / NS_PER_SECOND, .tv_nsec = ns % NS_PER_SECOND};
+	return (struct timespec){ .tv_sec = ns / NS_PER_SECOND, .tv_nsec = ns % NS_PER_SECOND };
 }
 
 int dvk_system_futex_wait(const struct dvk_futex_wait *waits, unsigned int count, int64_t deadline_ns)
@@ -134,7 +134,7 @@ int dvk_system_futex_wake(_Atomic uint32_t *word)
 
 static int64_t clock_ns(clockid_t clock)
 {
-	struct timespec now = {0};
+	struct timespec now = { 0 };
 
 	dvk_syscall2(SYS_clock_gettime, clock, &now);
 	return now.tv_sec * NS_PER_SECOND + now.tv_nsec;
@@ -162,16 +162,16 @@ int dvk_system_gettid(void)
 
 long dvk_system_process_read(int pid, void *to, const void *from, size_t length)
 {
-	struct iovec local = {to, length};
-	struct iovec remote = {(void *)(uintptr_t)from, length};
+	struct iovec local = { to, length };
+	struct iovec remote = { (void *)(uintptr_t)from, length };
 
 	return dvk_syscall6(SYS_process_vm_readv, pid, &local, 1, &remote, 1, 0);
 }
 
 long dvk_system_process_write(int pid, const void *from, void *to, size_t length)
 {
-	struct iovec local = {(void *)(uintptr_t)from, length};
-	struct iovec remote = {to, length};
+	struct iovec local = { (void *)(uintptr_t)from, length };
+	struct iovec remote = { to, length };
 
 	return dvk_syscall6(SYS_process_vm_writev, pid, &local, 1, &remote, 1, 0);
 }
