@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the files of the node library share among themselves; not installed. All of it
+ * runs in the one thread that serves a struct dvk_node.
+ *
+ * Objects and their owners:
+ *   client   a process known to the node: a connection, or a process that another one bound
+ *            (LCL_BIND) and that has not connected yet (fd -1). On the list `clients` until it is
+ *            gone; then its descriptors are closed, and the memory lasts until the events that
+ *            epoll reported together with its end are through (list `departed`).
+ *   DC       a table of bindings, one a slot.
+ *   binding  an endpoint in use; belongs to exactly one client, which has at most this one.
+ *   page     what a bound process and the node share; counted, because a packet that waits
+ *            in a queue still has to ring it.
+ */
+#ifndef NODE_INTERNAL_H
+#define NODE_INTERNAL_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <sys/types.h>
+
+#include "dvk_channel.h"
+#include "dvk_endpoint.h"
+#include "dvk_errno.h"
+#include "dvk_info.h"
+#include "dvk_node.h"
+#include "dvk_wire.h"
+
+/* Packets that may wait for one client that does not read; above that it is cut off. */
+#define NODE_QUEUE_MAX	1024
+
+/* Clients of users other than root and the node's own (--group) at one time. */
+#define NODE_GUESTS_MAX 512
+
+/* What a call handler returns when the answer comes later, or never. No EDVS code. */
+#define NODE_NO_ANSWER	INT_MIN
+
+struct node_client;
+
+enum node_watch_kind {
+	NODE_WATCH_LISTEN,
+	NODE_WATCH_SIGNAL,
+	NODE_WATCH_STARTER,
+	NODE_WATCH_DEATHS,
+	NODE_WATCH_SOCKET,
+};
+
+/* What epoll hands back for a descriptor. */
+struct node_watch {
+	enum node_watch_kind kind;
+	struct node_client *client; /* SOCKET */
+};
+
+struct node_page {
+	unsigned int references;
+	struct dvk_process_page *shared;
+	int owner_fd; /* for the bound process; -1 once it has it */
+	int read_fd;  /* read-only, for its peers */
+};
+
+/* A datagram that could not be sent yet. */
+struct node_packet {
+	STAILQ_ENTRY(node_packet) link;
+	struct dvk_node_packet wire;
+	int fds[DVK_WIRE_MAX_FDS]; /* own descriptors */
+	int nr_fds;
+	struct node_page *page; /* rung after sending; NULL: an answer */
+};
+
+STAILQ_HEAD(node_queue, node_packet);
+
+enum node_wait_kind {
+	NODE_WAIT_NONE,
+	NODE_WAIT_SELF_BOUND, /* until the client itself is bound */
+	NODE_WAIT_BOUND,      /* until an endpoint of the client's DC is */
+	NODE_WAIT_FREE,	      /* until an endpoint of the client's DC is free */
+	NODE_WAIT_UNBIND,     /* until an endpoint that the client unbinds is free */
+};
+
+/* The one call of a client that is to be answered later. */
+struct node_wait {
+	enum node_wait_kind kind;
+	uint32_t serial;
+	int dcid;
+	int endpoint;
+	int64_t deadline; /* CLOCK_MONOTONIC ns; INT64_MAX: never */
+};
+
+enum node_access {
+	NODE_ACCESS_REFUSED,
+	NODE_ACCESS_GROUP, /* user endpoints only */
+	NODE_ACCESS_FULL,
+};
+
+struct node_client {
+	TAILQ_ENTRY(node_client) link; /* clients or departed */
+	TAILQ_ENTRY(node_client) waiting_link;
+	STAILQ_ENTRY(node_client) doomed_link;
+	int fd;
+	int pidfd;
+	struct node_watch watch;
+	pid_t pid; /* process */
+	pid_t tid; /* thread that said hello; pid until then */
+	uid_t uid;
+	enum node_access access;
+	bool greeted; /* HELLO was answered with 0 */
+	bool doomed;  /* to be dropped once the present event is handled */
+	bool wants_write;
+	int dcid;
+	int endpoint; /* NONE: not bound */
+	struct node_wait wait;
+	struct node_queue queue;
+	unsigned int queued;
+};
+
+TAILQ_HEAD(node_client_list, node_client);
+STAILQ_HEAD(node_doomed_list, node_client);
+
+struct node_binding {
+	struct node_client *client; /* NULL: free */
+	struct node_page *page;
+	int type;			    /* enum dvk_bind_type */
+	uint64_t introduced[NR_SLOTS / 64]; /* slots of peers; symmetric */
+	char name[MAXPROCNAME];
+};
+
+struct node_dc {
+	dc_usr_t usr;
+	struct node_binding bindings[NR_SLOTS];
+};
+
+/* The runtime directory, and the lock in it that makes a process the node. */
+struct node_runtime {
+	int directory_fd;
+	int lock_fd; /* -1: not (yet) the node */
+	char path[PATH_MAX];
+};
+
+struct dvk_node {
+	int nodeid;
+	char name[MAXNODENAME];
+	uid_t uid;
+	gid_t gid;
+	gid_t group; /* (gid_t)-1: none */
+	struct node_runtime runtime;
+	int epoll_fd;
+	int deaths_fd; /* epoll over what tells of clients' ends alone; see node_take_deaths() */
+	int listen_fd;
+	int spare_fd; /* given up for the last client when descriptors run out */
+	int signal_fd;
+	int starter_fd; /* embedded: broken when the starter needs no waiting for any more; -1: so it is */
+	bool embedded;	/* ends after its last client */
+	bool ending;
+	bool bound; /* the socket's name is ours to unlink */
+	struct node_watch listen_watch, signal_watch, starter_watch, deaths_watch;
+	sigset_t old_signals;
+	bool signals_blocked;
+	int64_t accept_again; /* ns; INT64_MAX: accepting now */
+	int64_t end_again;    /* ns; INT64_MAX: no try to end pending */
+	unsigned int nr_guests;
+	struct node_client_list clients, departed, waiting;
+	struct node_doomed_list doomed;
+	struct node_dc *dcs[NR_DCS]; /* NULL: not running */
+};
+
+/* An answer under construction. fds are lent but for owned_fd, which the dispatcher closes. */
+struct node_answer {
+	struct dvk_node_packet packet;
+	int fds[DVK_WIRE_MAX_FDS];
+	int nr_fds;
+	int owned_fd; /* -1: none */
+};
+
+/* ---- node_log.c ---- */
+
+/* One line "dvkd: LEVEL: ..." on stderr. At most a few dozen a second: clients can cause them. */
+void node_log(const char *level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* CLOCK_MONOTONIC in ns. */
+int64_t node_now(void);
+/* Writes a cause (see dvk_node_create()) and returns code. */
+int node_fail(char *cause, size_t size, int code, const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* EDVS code of an errno value. */
+int node_error_of(int error);
+/* Closes *fd if it is open; -1 afterwards. */
+void node_close(int *fd);
+
+/* ---- node_process.c: what /proc and the socket tell about a process ---- */
+
+/* Rights of whoever connected fd. */
+enum node_access node_access_of(const struct dvk_node *node, int fd, uid_t uid, gid_t gid);
+bool node_process_has_thread(pid_t pid, pid_t tid);
+/* Process that a process or thread id belongs to; -1: there is none. */
+pid_t node_process_of(pid_t id);
+/* The name that `ps` shows, unprintable bytes replaced; "?" if it cannot be read. */
+void node_process_name(pid_t pid, pid_t tid, char name[MAXPROCNAME]);
+/* Descriptor that becomes readable when the process ends, or -errno. */
+int node_process_watch(pid_t pid);
+
+/* ---- node_page.c ---- */
+
+/* A sealed memfd of DVK_PAGE_SIZE that other users cannot open anew; descriptor or an EDVS code. */
+int node_memory_create(const char *name);
+/* A page with one reference, or NULL and *error. */
+struct node_page *node_page_create(int *error);
+void node_page_release(struct node_page *page);
+void node_page_ring(struct node_page *page);
+
+/* ---- node_clients.c ---- */
+
+void node_accept(struct dvk_node *node);
+/* After a pause for want of descriptors. */
+void node_accept_anew(struct dvk_node *node);
+/* Known by pid alone. NULL and *error: EDVSBADPID, EDVSALLOCMEM. */
+struct node_client *node_client_detached(struct dvk_node *node, pid_t id, int *error);
+/* Gives a detached client's binding to its connection; the former is doomed. */
+void node_client_attach(struct dvk_node *node, struct node_client *detached, struct node_client *client);
+/* After that, and after the answer to HELLO: sends what was kept for it. */
+void node_client_inherit(struct dvk_node *node, struct node_client *detached, struct node_client *client);
+/* Takes one request, or notices the end. */
+void node_client_readable(struct dvk_node *node, struct node_client *client);
+void node_client_writable(struct dvk_node *node, struct node_client *client);
+/*
+ * Drops every client whose end can be known by now. epoll does not report events in the order
+ * in which they happened; a process that saw another one end (waitpid) must find its endpoint
+ * free when it asks next. So this comes before each request is read: a request that epoll reported was sent
+ * before, and what its sender saw end had ended before that.
+ */
+void node_take_deaths(struct dvk_node *node);
+/* Sends or queues; the descriptors are lent. page: rung when it was sent, or NULL. Cannot fail: who cannot take it is
+ * cut off. */
+void node_client_send(struct dvk_node *node, struct node_client *client, const struct dvk_node_packet *packet,
+		      const int *fds, int nr_fds, struct node_page *page);
+/* Ends a client after the present event. why: for the log, or NULL. */
+void node_client_doom(struct dvk_node *node, struct node_client *client, const char *why);
+/* Drops the doomed, and those that become so by that. */
+void node_clients_reap(struct dvk_node *node);
+/* Frees the memory of the departed. */
+void node_clients_forget(struct dvk_node *node);
+/* At the node's end: everybody at once, without further events. */
+void node_clients_close_all(struct dvk_node *node);
+
+/* ---- node_calls.c ---- */
+
+/* Handles one well-formed request; fd: the descriptor that came with it or -1, lent. */
+void node_dispatch(struct dvk_node *node, struct node_client *client, const struct dvk_node_request *request, int fd);
+/* Answers a call that was left open. */
+void node_answer_late(struct dvk_node *node, struct node_client *client, uint32_t serial, int result, int endpoint);
+/* An event's first fields. */
+struct dvk_node_packet node_event(const struct dvk_node *node, enum dvk_packet_kind kind, int result);
+
+/* ---- node_tables.c ---- */
+
+/* The DC, or NULL and *error: EDVSBADDCID, EDVSDCNOTRUN. */
+struct node_dc *node_dc_find(const struct dvk_node *node, int dcid, int *error);
+/* True for a process number within the DC's own limits. */
+bool node_dc_has(const struct node_dc *dc, int endpoint);
+bool node_dc_is_system(const struct node_dc *dc, int endpoint);
+/* Binding of a valid endpoint, in use or not. */
+struct node_binding *node_binding_at(struct node_dc *dc, int endpoint);
+/* A bound client's DC and binding. */
+struct node_dc *node_client_dc(const struct dvk_node *node, const struct node_client *client);
+struct node_binding *node_client_binding(const struct dvk_node *node, const struct node_client *client);
+/* Numbers of a binding, for BIND, HELLO and EVENT_BOUND. */
+void node_binding_describe(const struct dvk_node *node, const struct node_client *client,
+			   struct dvk_node_packet *packet);
+int node_dc_init(struct dvk_node *node, const struct node_client *client, const dc_usr_t *wanted);
+int node_dc_end(struct dvk_node *node, int dcid);
+/* BIND in all its kinds: endpoint or error; *bound gets the client that is bound now. */
+int node_bind(struct dvk_node *node, struct node_client *client, const struct dvk_node_request *request,
+	      struct node_client **bound);
+/*
+ * Frees a client's endpoint. told: sent to the peers; own: sent to the client itself as
+ * EVENT_UNBOUND, 0: not at all.
+ */
+void node_unbind(struct dvk_node *node, struct node_client *client, int told, int own);
+/* Client bound by this process or thread id. EDVSBADPID, EDVSNOTBIND, or 0. */
+int node_find_bound(const struct dvk_node *node, pid_t id, int *endpoint);
+void node_fill_dvs(const struct dvk_node *node, dvs_usr_t *dvs);
+void node_fill_proc(const struct dvk_node *node, struct node_dc *dc, int endpoint, proc_usr_t *proc);
+
+/* ---- node_introduce.c ---- */
+
+int node_connect(struct dvk_node *node, struct node_client *client, const struct dvk_node_request *request,
+		 struct node_answer *answer);
+int node_grant(struct dvk_node *node, struct node_client *client, const struct dvk_node_request *request, int fd);
+/* Tells all introduced peers that the binding ends, and forgets the introductions. */
+void node_part_from_peers(struct dvk_node *node, struct node_dc *dc, int endpoint, int result);
+
+/* ---- node_wait.c ---- */
+
+/* NODE_NO_ANSWER, or EDVSAGAIN, EDVSINVAL at once. */
+int node_wait_begin(struct dvk_node *node, struct node_client *client, enum node_wait_kind kind, int dcid, int endpoint,
+		    const struct dvk_node_request *request);
+/* Gives a client's wait up without an answer. */
+void node_wait_drop(struct dvk_node *node, struct node_client *client);
+void node_wait_bound(struct dvk_node *node, const struct node_client *bound);
+/* An endpoint became free; loser: who had it. */
+void node_wait_freed(struct dvk_node *node, int dcid, int endpoint, const struct node_client *loser);
+void node_wait_expire(struct dvk_node *node, int64_t now);
+/* Earliest deadline, INT64_MAX: none. */
+int64_t node_wait_next(const struct dvk_node *node);
+
+/* ---- node_runtime.c ---- */
+
+/* Opens the runtime directory, made if it is missing. */
+int node_runtime_open(struct node_runtime *runtime, char *cause, size_t size);
+/* Takes or gives back the lock under which nodes start and end. wait: else EDVSBUSY. */
+int node_runtime_enter(struct node_runtime *runtime, bool wait);
+void node_runtime_leave(struct node_runtime *runtime);
+/* Becomes the node: holds node.lock. wait: for a node that is about to end. EDVSBUSY. */
+int node_runtime_claim(struct node_runtime *runtime, bool wait, char *cause, size_t size);
+/* Ends being the node. */
+void node_runtime_release(struct node_runtime *runtime);
+void node_runtime_close(struct node_runtime *runtime);
+/* Makes the listening socket; a stale one is replaced. Descriptor or error. */
+int node_runtime_listen(struct node_runtime *runtime, gid_t group, char *cause, size_t size);
+
+/* ---- node_loop.c ---- */
+
+/* dvk_node_create() once the directory is claimed; takes runtime over, also on error. */
+int node_create_in(struct node_runtime *runtime, const struct dvk_node_options *options, struct dvk_node **node,
+		   char *cause, size_t size);
+int node_watch_add(struct dvk_node *node, int fd, uint32_t events, struct node_watch *watch);
+
+#endif
