@@ -120,7 +120,7 @@ struct rdisk_request {
 	uint64_t vector;      /* address of struct rdisk_iovec[nr_segments] */
 	uint64_t cookie;      /* the client's, untouched */
 	int64_t result;
-	uint64_t reserved;
+	uint64_t reserved; /* 0 */
 };
 
 /* Value of result that no server sets: a client puts it there to see what was done. */

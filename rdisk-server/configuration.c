@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Reads the configuration file; see configuration.h and rdisk.cfg(5). Each key is one row
+ * of a table with the type that it must have and the function that takes its value.
+ */
+#include "configuration.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <libconfig.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FILE_BYTES_MAX (1024u * 1024) /* of a configuration file */
+
+/* What every step of one reading needs. */
+struct reading {
+	const char *path;
+	char *folder; /* of path; "" or with a slash at the end */
+	struct configuration *configuration;
+	struct diagnostic *diagnostic;
+};
+
+int size_parse(const char *text, uint64_t *bytes)
+{
+	static const char units[] = "KMGT";
+	unsigned int shift = 0;
+	uint64_t number;
+	char *end;
+
+	if (!isdigit((unsigned char)text[0]))
+		return -1;
+	errno = 0;
+	number = strtoumax(text, &end, 10);
+	if (errno)
+		return -1;
+	if (*end) {
+		const char *unit = strchr(units, *end);
+
+		if (!unit || end[1])
+			return -1;
+		shift = 10 * (unsigned int)(unit - units + 1);
+	}
+	if (number > (uint64_t)INT64_MAX >> shift)
+		return -1;
+	*bytes = number << shift;
+	return 0;
+}
+
+const char *size_format(uint64_t bytes, char text[SIZE_TEXT])
+{
+	static const char *const units[] = { "", "K", "M", "G", "T" };
+	unsigned int unit = 0;
+
+	while (bytes && bytes % 1024 == 0 && unit < 4) {
+		bytes /= 1024;
+		unit++;
+	}
+	snprintf(text, SIZE_TEXT, "%" PRIu64 "%s", bytes, units[unit]);
+	return text;
+}
+
+/* Sets "FILE:LINE: cause" for a setting, which may come from an included file. */
+#define setting_error(reading, setting, ...)                                                                      \
+	setting_error_at((reading), config_setting_source_file(setting), (int)config_setting_source_line(setting), \
+			 __VA_ARGS__)
+
+__attribute__((format(printf, 4, 5))) static int setting_error_at(const struct reading *reading, const char *file,
+								  int line, const char *format, ...)
+{
+	struct diagnostic cause;
+	va_list arguments;
+
+	va_start(arguments, format);
+	if (vsnprintf(cause.text, sizeof(cause.text), format, arguments) < 0)
+		cause.text[0] = '\0';
+	va_end(arguments);
+	/* An empty file has no line, and an editor cannot go to line 0. */
+	return diagnostic_set(reading->diagnostic, "%s:%d: %s", file ? file : reading->path, line ? line : 1,
+			      cause.text);
+}
+
+static int take_name(const struct reading *reading, config_setting_t *setting, struct device_configuration *device)
+{
+	const char *text = config_setting_get_string(setting);
+	size_t length = strlen(text);
+
+	if (length == 0 || length >= sizeof(device->name))
+		return setting_error(reading, setting, "name \"%s\" must have 1 to %zu characters", text,
+				     sizeof(device->name) - 1);
+	for (size_t i = 0; i < length; i++) {
+		if (!isalnum((unsigned char)text[i]) && !strchr("_-.", text[i]))
+			return setting_error(reading, setting,
+					     "name \"%s\" may have letters, digits, '_', '-' and '.' only", text);
+	}
+	memcpy(device->name, text, length + 1);
+	return 0;
+}
+
+static int take_image_type(const struct reading *reading, config_setting_t *setting,
+			   struct device_configuration *device)
+{
+	const char *text = config_setting_get_string(setting);
+
+	if (!strcmp(text, "FILE_IMAGE"))
+		device->type = FILE_IMAGE;
+	else if (!strcmp(text, "MEMORY_IMAGE"))
+		device->type = MEMORY_IMAGE;
+	else
+		return setting_error(reading, setting, "image_type \"%s\" is neither FILE_IMAGE nor MEMORY_IMAGE", text);
+	return 0;
+}
+
+static int take_image_file(const struct reading *reading, config_setting_t *setting,
+			   struct device_configuration *device)
+{
+	const char *text = config_setting_get_string(setting);
+
+	if (!*text)
+		return setting_error(reading, setting, "image_file is empty");
+	if (asprintf(&device->image_file, "%s%s", *text == '/' ? "" : reading->folder, text) < 0) {
+		device->image_file = NULL;
+		return setting_error(reading, setting, "image_file: out of memory");
+	}
+	device->image_line = (int)config_setting_source_line(setting);
+	return 0;
+}
+
+static int take_size(const struct reading *reading, config_setting_t *setting, struct device_configuration *device)
+{
+	if (config_setting_type(setting) == CONFIG_TYPE_STRING) {
+		const char *text = config_setting_get_string(setting);
+
+		if (size_parse(text, &device->size))
+			return setting_error(reading, setting,
+					     "size \"%s\" is not a number of bytes, such as 1048576, \"512M\" or \"1G\"",
+					     text);
+	} else {
+		long long number = config_setting_get_int64(setting);
+
+		if (number < 0)
+			return setting_error(reading, setting, "size %lld is negative", number);
+		device->size = (uint64_t)number;
+	}
+	if (device->size == 0 || device->size % RDISK_SECTOR_SIZE)
+		return setting_error(reading, setting, "size %" PRIu64 " is not a positive multiple of %d bytes",
+				     device->size, RDISK_SECTOR_SIZE);
+	return 0;
+}
+
+static int take_buffer(const struct reading *reading, config_setting_t *setting, struct device_configuration *device)
+{
+	long long number = config_setting_get_int64(setting);
+
+	if (number < (long long)BUFFER_MIN || number > (long long)BUFFER_MAX || number % RDISK_SECTOR_SIZE)
+		return setting_error(reading, setting, "buffer %lld is not a multiple of %d from %u to %u bytes", number,
+				     RDISK_SECTOR_SIZE, BUFFER_MIN, BUFFER_MAX);
+	device->buffer = (uint32_t)number;
+	return 0;
+}
+
+static int take_read_only(const struct reading *reading, config_setting_t *setting,
+			  struct device_configuration *device)
+{
+	(void)reading;
+	device->read_only = config_setting_get_bool(setting);
+	return 0;
+}
+
+static int take_volatile(const struct reading *reading, config_setting_t *setting,
+			 struct device_configuration *device)
+{
+	(void)reading;
+	device->is_volatile = config_setting_get_bool(setting);
+	return 0;
+}
+
+static int take_shared(const struct reading *reading, config_setting_t *setting, struct device_configuration *device)
+{
+	(void)reading;
+	device->shared = config_setting_get_bool(setting);
+	return 0;
+}
+
+static int take_unavailable(const struct reading *reading, config_setting_t *setting,
+			    struct device_configuration *device)
+{
+	(void)device;
+	if (config_setting_get_bool(setting))
+		return setting_error(reading, setting, "%s = true is not available in this version",
+				     config_setting_name(setting));
+	return 0;
+}
+
+enum value_kind { VALUE_STRING, VALUE_BOOLEAN, VALUE_INTEGER, VALUE_SIZE };
+
+static const struct {
+	const char *name;
+	enum value_kind kind;
+	int (*take)(const struct reading *reading, config_setting_t *setting, struct device_configuration *device);
+} keys[] = {
+	{ "name", VALUE_STRING, take_name },
+	{ "image_type", VALUE_STRING, take_image_type },
+	{ "image_file", VALUE_STRING, take_image_file },
+	{ "size", VALUE_SIZE, take_size },
+	{ "buffer", VALUE_INTEGER, take_buffer },
+	{ "read_only", VALUE_BOOLEAN, take_read_only },
+	{ "volatile", VALUE_BOOLEAN, take_volatile },
+	{ "shared", VALUE_BOOLEAN, take_shared },
+	{ "replicated", VALUE_BOOLEAN, take_unavailable },
+	{ "compression", VALUE_BOOLEAN, take_unavailable },
+};
+
+static bool kind_fits(enum value_kind kind, int type)
+{
+	bool integer = type == CONFIG_TYPE_INT || type == CONFIG_TYPE_INT64;
+
+	switch (kind) {
+	case VALUE_STRING:
+		return type == CONFIG_TYPE_STRING;
+	case VALUE_BOOLEAN:
+		return type == CONFIG_TYPE_BOOL;
+	case VALUE_INTEGER:
+		return integer;
+	case VALUE_SIZE:
+		return integer || type == CONFIG_TYPE_STRING;
+	}
+	return false;
+}
+
+static const char *kind_text(enum value_kind kind)
+{
+	switch (kind) {
+	case VALUE_STRING:
+		return "a string in quotes";
+	case VALUE_BOOLEAN:
+		return "true or false";
+	case VALUE_INTEGER:
+		return "a whole number";
+	case VALUE_SIZE:
+		return "a whole number or a string such as \"512M\"";
+	}
+	return "something else";
+}
+
+static int read_key(const struct reading *reading, config_setting_t *setting, struct device_configuration *device)
+{
+	const char *name = config_setting_name(setting);
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		if (strcmp(name, keys[i].name))
+			continue;
+		if (!kind_fits(keys[i].kind, config_setting_type(setting)))
+			return setting_error(reading, setting, "%s must be %s", name, kind_text(keys[i].kind));
+		return keys[i].take(reading, setting, device);
+	}
+	return setting_error(reading, setting, "unknown setting \"%s\" of a device", name);
+}
+
+/* What one setting alone cannot tell. */
+static int check_device(const struct reading *reading, config_setting_t *group,
+			const struct device_configuration *device)
+{
+	const struct configuration *configuration = reading->configuration;
+
+	if (!device->name[0])
+		return setting_error(reading, group, "the device has no name");
+	for (int i = 0; i < configuration->nr_devices; i++) {
+		if (!strcmp(configuration->devices[i].name, device->name))
+			return setting_error(reading, config_setting_get_member(group, "name"),
+					     "name \"%s\" is that of the device in line %d already", device->name,
+					     configuration->devices[i].line);
+	}
+	if (device->type == FILE_IMAGE && !device->image_file)
+		return setting_error(reading, group, "device \"%s\" has no image_file", device->name);
+	if (device->type == MEMORY_IMAGE && !device->size)
+		return setting_error(reading, group, "device \"%s\" is a MEMORY_IMAGE without size", device->name);
+	return 0;
+}
+
+static int read_device(const struct reading *reading, config_setting_t *group)
+{
+	struct configuration *configuration = reading->configuration;
+	struct device_configuration device = { .buffer = BUFFER_DEFAULT };
+	int code = 0;
+
+	if (!config_setting_is_group(group))
+		return setting_error(reading, group, "each device must be a group, { name = ...; }");
+	if (configuration->nr_devices >= DEVICES_MAX)
+		return setting_error(reading, group, "more than %d devices", DEVICES_MAX);
+	device.line = (int)config_setting_source_line(group);
+	device.image_line = device.line;
+	for (int i = 0; !code && i < config_setting_length(group); i++)
+		code = read_key(reading, config_setting_get_elem(group, (unsigned int)i), &device);
+	if (!code)
+		code = check_device(reading, group, &device);
+	if (code) {
+		free(device.image_file);
+		return code;
+	}
+	configuration->devices[configuration->nr_devices++] = device;
+	return 0;
+}
+
+static int read_settings(const struct reading *reading, const config_t *config)
+{
+	config_setting_t *root = config_root_setting(config);
+	config_setting_t *devices = NULL;
+
+	for (int i = 0; i < config_setting_length(root); i++) {
+		config_setting_t *setting = config_setting_get_elem(root, (unsigned int)i);
+
+		if (strcmp(config_setting_name(setting), "devices"))
+			return setting_error(reading, setting, "unknown setting \"%s\"", config_setting_name(setting));
+		devices = setting;
+	}
+	if (!devices)
+		return setting_error(reading, root, "there is no list \"devices\"");
+	if (!config_setting_is_list(devices))
+		return setting_error(reading, devices, "devices must be a list, ( { ... }, { ... } )");
+	if (config_setting_length(devices) == 0)
+		return setting_error(reading, devices, "the list \"devices\" is empty");
+	for (int i = 0; i < config_setting_length(devices); i++) {
+		if (read_device(reading, config_setting_get_elem(devices, (unsigned int)i)))
+			return -1;
+	}
+	return 0;
+}
+
+/* Reads `fd` to its end into text (size bytes), with a zero behind it. 0, or -1 and errno; EFBIG. */
+static int read_to_end(int fd, char *text, size_t size, size_t *length)
+{
+	*length = 0;
+	for (;;) {
+		ssize_t bytes = read(fd, text + *length, size - *length);
+
+		if (bytes < 0 && errno == EINTR)
+			continue;
+		if (bytes < 0)
+			return -1;
+		*length += (size_t)bytes;
+		if (*length == size) {
+			errno = EFBIG;
+			return -1;
+		}
+		if (bytes == 0)
+			break;
+	}
+	text[*length] = '\0';
+	return 0;
+}
+
+/*
+ * The whole text of the file. It is read here and not by libconfig, whose scanner ends the
+ * process when a read fails. NULL and the diagnostic on error; the caller frees.
+ */
+static char *read_file(const struct reading *reading)
+{
+	char *text = NULL;
+	size_t length;
+	int fd;
+
+	fd = open(reading->path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		diagnostic_set(reading->diagnostic, "%s: cannot open the configuration: %s", reading->path,
+			       strerror(errno));
+		return NULL;
+	}
+	text = malloc(FILE_BYTES_MAX);
+	if (!text || read_to_end(fd, text, FILE_BYTES_MAX, &length)) {
+		diagnostic_set(reading->diagnostic, "%s: cannot read the configuration: %s", reading->path,
+			       strerror(errno));
+		free(text);
+		text = NULL;
+	} else if (strlen(text) != length) {
+		int line = 1;
+
+		for (const char *c = text; *c; c++)
+			line += *c == '\n';
+		setting_error_at(reading, NULL, line, "the file has a zero byte: it is no text");
+		free(text);
+		text = NULL;
+	}
+	close(fd);
+	return text;
+}
+
+int configuration_read(struct configuration *configuration, const char *path, struct diagnostic *diagnostic)
+{
+	struct reading reading = { .path = path, .configuration = configuration, .diagnostic = diagnostic };
+	const char *slash = strrchr(path, '/');
+	config_t config;
+	char *text;
+	int code = -1;
+
+	*configuration = (struct configuration){ 0 };
+	config_init(&config);
+	reading.folder = strndup(path, slash ? (size_t)(slash - path) + 1 : 0);
+	if (!reading.folder) {
+		diagnostic_set(diagnostic, "%s: out of memory", path);
+		goto out_config;
+	}
+	text = read_file(&reading);
+	if (!text)
+		goto out_folder;
+	/* @include "other.cfg" is relative to the configuration's folder too. */
+	config_set_include_dir(&config, *reading.folder ? reading.folder : ".");
+	if (config_read_string(&config, text) == CONFIG_TRUE)
+		code = read_settings(&reading, &config);
+	else
+		setting_error_at(&reading, config_error_file(&config), config_error_line(&config), "%s",
+				 config_error_text(&config));
+	free(text);
+	if (code)
+		configuration_free(configuration);
+out_folder:
+	free(reading.folder);
+out_config:
+	config_destroy(&config);
+	return code;
+}
+
+void configuration_free(struct configuration *configuration)
+{
+	for (int i = 0; i < configuration->nr_devices; i++)
+		free(configuration->devices[i].image_file);
+	*configuration = (struct configuration){ 0 };
+}

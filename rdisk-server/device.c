@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The table of devices and the rules of access; see device.h and, for the rules, rdisk_protocol.h.
+ */
+#include "device.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "dvk.h"
+#include "log.h"
+
+#define PAGE_BYTES 4096 /* alignment of buffers, so that they suit any file's blocks */
+
+#define HEADS 2	   /* of the geometry that DIOCGETP invents, as in the original */
+#define SECTORS 32
+
+/* Puts "FILE:LINE: " before a cause; returns -1. */
+static int at_line(struct diagnostic *diagnostic, const char *path, int line)
+{
+	struct diagnostic cause = *diagnostic;
+
+	return diagnostic_set(diagnostic, "%s:%d: %s", path, line, cause.text);
+}
+
+int device_table_check(const struct configuration *configuration, const char *path, uint64_t *sizes,
+		       struct diagnostic *diagnostic)
+{
+	for (int minor = 0; minor < configuration->nr_devices; minor++) {
+		const struct device_configuration *device = &configuration->devices[minor];
+
+		for (int other = 0; other < minor; other++) {
+			const struct device_configuration *earlier = &configuration->devices[other];
+
+			if (!image_same(device, earlier))
+				continue;
+			diagnostic_set(diagnostic, "device \"%s\" has the same image as \"%s\", %s", device->name,
+				       earlier->name, device->image_file);
+			return at_line(diagnostic, path, device->image_line);
+		}
+		if (image_check(device, &sizes[minor], diagnostic))
+			return at_line(diagnostic, path, device->image_line);
+	}
+	return 0;
+}
+
+static int open_device(struct device *device, const struct device_configuration *configuration, uint64_t instance,
+		       struct diagnostic *diagnostic)
+{
+	memcpy(device->name, configuration->name, sizeof(device->name));
+	device->read_only = configuration->read_only;
+	device->is_volatile = configuration->is_volatile || configuration->type == MEMORY_IMAGE;
+	device->shared = configuration->shared;
+	device->buffer_size = configuration->buffer;
+	if (posix_memalign(&device->buffer, PAGE_BYTES, device->buffer_size)) {
+		device->buffer = NULL;
+		return diagnostic_set(diagnostic, "no memory for a buffer of %u bytes", device->buffer_size);
+	}
+	if (image_open(&device->image, configuration, instance, diagnostic))
+		return -1;
+	device->image.name = device->name;
+	return 0;
+}
+
+int device_table_open(struct device_table *table, const struct configuration *configuration, const char *path,
+		      struct diagnostic *diagnostic)
+{
+	uint64_t sizes[DEVICES_MAX];
+
+	/* All is checked before the first image is created. */
+	if (device_table_check(configuration, path, sizes, diagnostic))
+		return -1;
+	if (getrandom(&table->instance, sizeof(table->instance), 0) != (ssize_t)sizeof(table->instance))
+		return diagnostic_set(diagnostic, "cannot get a random number: %s", strerror(errno));
+	for (int minor = 0; minor < configuration->nr_devices; minor++) {
+		table->nr_devices = minor + 1;
+		if (open_device(&table->devices[minor], &configuration->devices[minor], table->instance,
+				diagnostic)) {
+			at_line(diagnostic, path, configuration->devices[minor].image_line);
+			device_table_close(table);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+int device_table_flush(struct device_table *table)
+{
+	int code = 0;
+
+	for (int minor = 0; minor < table->nr_devices; minor++) {
+		struct device *device = &table->devices[minor];
+
+		if (!device->read_only && image_flush(&device->image))
+			code = -1;
+	}
+	return code;
+}
+
+void device_table_close(struct device_table *table)
+{
+	for (int minor = 0; minor < table->nr_devices; minor++) {
+		image_close(&table->devices[minor].image);
+		free(table->devices[minor].buffer);
+		table->devices[minor].buffer = NULL;
+	}
+	table->nr_devices = 0;
+}
+
+void device_table_forget_opens(struct device_table *table)
+{
+	for (int minor = 0; minor < table->nr_devices; minor++)
+		memset(table->devices[minor].opens, 0, sizeof(table->devices[minor].opens));
+}
+
+struct device *device_find(struct device_table *table, int minor)
+{
+	return minor >= 0 && minor < table->nr_devices ? &table->devices[minor] : NULL;
+}
+
+/* Whether the process that made these opens is gone. */
+static bool is_stale(const struct device_table *table, const struct device_open *open, int endpoint)
+{
+	proc_usr_t process;
+	int code = dvk_getprocinfo(table->dcid, dvk_endpoint_number(endpoint), &process);
+
+	if (code == EDVSNOTBIND || (code == 0 && process.p_rts_flags & SLOT_FREE))
+		return true;
+	/* The node's answer came behind the news of a death, so the library knows it by now. */
+	return dvk_peer_pid(endpoint) != open->pid;
+}
+
+/* Whether somebody else's opens forbid this one. Drops those of the dead on the way. */
+static bool is_refused(const struct device_table *table, struct device *device, int endpoint, bool write)
+{
+	for (int slot = 0; slot < NR_SLOTS; slot++) {
+		struct device_open *open = &device->opens[slot];
+		int holder = slot - NR_TASKS;
+
+		if (open->count == 0 || holder == endpoint || !(write || open->write))
+			continue;
+		if (!is_stale(table, open, holder))
+			return true;
+		log_info("device %s: endpoint %d died with it open", device->name, holder);
+		*open = (struct device_open){ 0 };
+	}
+	return false;
+}
+
+int device_open(struct device_table *table, struct device *device, int endpoint, int access)
+{
+	struct device_open *open = &device->opens[dvk_endpoint_slot(endpoint)];
+	int pid = dvk_peer_pid(endpoint);
+	bool write;
+
+	if (pid < 0)
+		return EDVSNOTBIND;
+	if (access & ~(RDISK_OPEN_READ | RDISK_OPEN_WRITE))
+		return EDVSINVAL;
+	write = access ? (access & RDISK_OPEN_WRITE) != 0 : !device->read_only;
+	if (write && device->read_only)
+		return EDVSROFS;
+	if (open->pid != pid)
+		*open = (struct device_open){ .pid = pid };
+	if (open->count == INT32_MAX)
+		return EDVSINVAL;
+	if (!device->shared && is_refused(table, device, endpoint, write))
+		return EDVSBUSY;
+	open->count++;
+	open->write |= write;
+	return 0;
+}
+
+/* The opens of a client that lives, or NULL. */
+static const struct device_open *find_open(const struct device *device, int endpoint)
+{
+	const struct device_open *open = &device->opens[dvk_endpoint_slot(endpoint)];
+
+	return open->count > 0 && dvk_peer_pid(endpoint) == open->pid ? open : NULL;
+}
+
+int device_close(struct device *device, int endpoint)
+{
+	struct device_open *open = &device->opens[dvk_endpoint_slot(endpoint)];
+
+	if (!find_open(device, endpoint))
+		return EDVSNXIO;
+	if (--open->count == 0)
+		*open = (struct device_open){ 0 };
+	return 0;
+}
+
+int device_access(const struct device *device, int endpoint, bool write)
+{
+	const struct device_open *open = find_open(device, endpoint);
+
+	if (!open)
+		return EDVSNXIO;
+	if (write && device->read_only)
+		return EDVSROFS;
+	if (write && !open->write)
+		return EDVSBADOWNER;
+	return 0;
+}
+
+void device_info(const struct device_table *table, int minor, struct rdisk_info *info)
+{
+	const struct device *device = &table->devices[minor];
+
+	*info = (struct rdisk_info){
+		.size_of = sizeof(*info),
+		.flags = (device->read_only ? RDISK_INFO_READ_ONLY : 0) |
+			 (device->is_volatile ? RDISK_INFO_VOLATILE : 0) |
+			 (device->image.discards ? RDISK_INFO_DISCARD : 0) | (device->shared ? RDISK_INFO_SHARED : 0),
+		.nr_minors = (uint32_t)table->nr_devices,
+		.minor = (uint32_t)minor,
+		.size = device->image.size,
+		.logical_block = RDISK_SECTOR_SIZE,
+		.physical_block = device->image.physical_block,
+		.max_segments = RDISK_VECTOR_MAX,
+		.max_batch = RDISK_BATCH_MAX,
+		.max_transfer = INT32_MAX,
+		.instance = table->instance,
+		.image_id = device->image.image_id,
+	};
+	memcpy(info->name, device->name, sizeof(info->name));
+}
+
+void device_partition(const struct device *device, struct rdisk_partition *partition)
+{
+	uint64_t cylinders = device->image.size / (RDISK_SECTOR_SIZE * HEADS * SECTORS);
+
+	*partition = (struct rdisk_partition){
+		.base = 0,
+		.size = device->image.size,
+		.cylinders = cylinders > UINT32_MAX ? UINT32_MAX : (uint32_t)cylinders,
+		.heads = HEADS,
+		.sectors = SECTORS,
+	};
+}
+
+void device_describe(const struct configuration *configuration, const uint64_t *sizes, char *text, size_t size)
+{
+	size_t used = 0;
+
+	text[0] = '\0';
+	for (int minor = 0; minor < configuration->nr_devices && used < size; minor++) {
+		const struct device_configuration *device = &configuration->devices[minor];
+		char size_text[SIZE_TEXT];
+		int length = snprintf(text + used, size - used, "%s%d %s %s %s%s%s%s", minor ? ", " : "", minor,
+				      device->name, size_format(sizes[minor], size_text),
+				      device->read_only ? "ro" : "rw", device->is_volatile ? " volatile" : "",
+				      device->type == MEMORY_IMAGE ? " memory" : "", device->shared ? " shared" : "");
+
+		if (length > 0)
+			used += (size_t)length;
+	}
+}

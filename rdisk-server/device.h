@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The table of devices: which minors there are, their images, who has them open, and who
+ * may therefore do what. Moves no data.
+ *
+ * Who has a device open is kept by endpoint *and* pid: a process that comes to an
+ * endpoint after another died there does not inherit its opens. The server learns of deaths when it
+ * matters: when an open would be refused because of somebody, that somebody is looked up at the node.
+ */
+#ifndef RDISK_DEVICE_H
+#define RDISK_DEVICE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "configuration.h"
+#include "dvk_endpoint.h"
+#include "image.h"
+
+/* One client's opens of one device. */
+struct device_open {
+	int pid;   /* of the client */
+	int count; /* opens that were not closed yet; 0: unused */
+	bool write;
+};
+
+struct device {
+	struct image image;
+	char name[RDISK_NAME_SIZE];
+	bool read_only;
+	bool is_volatile;
+	bool shared;
+	uint32_t buffer_size;		    /* bytes */
+	void *buffer;			    /* page-aligned; one transfer at a time uses it */
+	struct device_open opens[NR_SLOTS]; /* by the client's slot */
+};
+
+struct device_table {
+	uint64_t instance; /* random, another one at each start */
+	int dcid;	   /* of the server's endpoint */
+	int nr_devices;
+	struct device devices[DEVICES_MAX];
+};
+
+/*
+ * Checks all images of the configuration without changing anything; sizes[minor] (DEVICES_MAX of them)
+ * gets what each device would have. 0, or -1 and *diagnostic, "FILE:LINE: cause".
+ */
+int device_table_check(const struct configuration *configuration, const char *path, uint64_t *sizes,
+		       struct diagnostic *diagnostic);
+
+/*
+ * Opens all images and makes the buffers. The table must be zeroed. 0, or -1 and
+ * *diagnostic as above, with nothing left open.
+ */
+int device_table_open(struct device_table *table, const struct configuration *configuration, const char *path,
+		      struct diagnostic *diagnostic);
+
+/* Makes all that was written stable. 0, or -1 when one failed (it is logged). */
+int device_table_flush(struct device_table *table);
+
+/* Closes the images without flushing; harmless on a zeroed table. */
+void device_table_close(struct device_table *table);
+
+/* Forgets all opens. */
+void device_table_forget_opens(struct device_table *table);
+
+/* The device of a minor, or NULL. */
+struct device *device_find(struct device_table *table, int minor);
+
+/*
+ * A client opens a device; access as in COUNT of DEV_OPEN. 0; EDVSINVAL (bad
+ * access), EDVSROFS, EDVSBUSY, EDVSNOTBIND (the client is gone).
+ */
+int device_open(struct device_table *table, struct device *device, int endpoint, int access);
+
+/* One open less. 0; EDVSNXIO: the client has none. */
+int device_close(struct device *device, int endpoint);
+
+/* Whether a client may do I/O on a device: 0; EDVSNXIO, EDVSROFS, EDVSBADOWNER. */
+int device_access(const struct device *device, int endpoint, bool write);
+
+/* What RDISK_IOC_INFO and DIOCGETP tell. */
+void device_info(const struct device_table *table, int minor, struct rdisk_info *info);
+void device_partition(const struct device *device, struct rdisk_partition *partition);
+
+/*
+ * "0 MY_FILE_IMG 512M rw, ...", for the ready line and --check-config, into text
+ * (cut if it is too long).
+ */
+void device_describe(const struct configuration *configuration, const uint64_t *sizes, char *text, size_t size);
+
+#endif

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * An image: the bytes of one device, whatever keeps them. Three kinds behind one
+ * table of operations: a file or block device (image_file.c), memory
+ * (image_memory.c), and a file with what is written kept in memory (image_overlay.c).
+ *
+ * All data passes through system calls on file descriptors (memory is a memfd), because
+ * the other end is often a client's shared memory, which its owner can take away at any time:
+ * a system call then fails with EFAULT, a load or store would kill the server.
+ *
+ * Nothing here knows of clients, endpoints or access rules. One thread. Nothing allocates
+ * after image_open().
+ */
+#ifndef RDISK_IMAGE_H
+#define RDISK_IMAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "configuration.h"
+#include "diagnostic.h"
+
+struct image;
+
+/*
+ * What a kind of image does. Ranges lie within the image and are not empty. A vector has at most
+ * RDISK_VECTOR_MAX elements, none empty, and is used up: its elements change. Each
+ * returns 0 or -errno; a write that fails may have been done in part.
+ */
+struct image_operations {
+	int (*read)(struct image *image, struct iovec *vector, int count, uint64_t position);
+	int (*write)(struct image *image, struct iovec *vector, int count, uint64_t position, bool stable);
+	/* NULL: nothing outlives the server, so that there is nothing to make stable */
+	int (*flush)(struct image *image);
+	int (*discard)(struct image *image, uint64_t position, uint64_t length);
+	int (*write_zeroes)(struct image *image, uint64_t position, uint64_t length);
+};
+
+struct image {
+	const struct image_operations *operations;
+	const char *name;     /* of the device, for the log; not owned */
+	uint64_t size;	      /* bytes */
+	uint64_t image_id;    /* struct rdisk_info */
+	int fd;		      /* the image file; of a memory image its memfd; -1: closed */
+	int memory_fd;	      /* overlay: what was written; else -1 */
+	uint64_t *in_memory;  /* overlay: bit n: block n was written */
+	void *block_buffer;   /* overlay: one block */
+	uint32_t physical_block; /* bytes */
+	bool block_device;
+	bool discards;	      /* discard frees space, as far as is known */
+	bool flush_failed;    /* for ever: what was lost is not known */
+};
+
+/*
+ * Looks at the image that a device is configured with, changes nothing and takes
+ * no lock: whether it can be opened, its kind and size. *size gets the size that the device
+ * would have. 0, or -1 and *diagnostic (the cause alone).
+ */
+int image_check(const struct device_configuration *configuration, uint64_t *size, struct diagnostic *diagnostic);
+
+/*
+ * Opens it, creates a missing file of the configured size (sparse), and locks it
+ * against other servers. `instance` goes into the image_id of images that do not outlive
+ * the server. 0, or -1 and *diagnostic, with nothing left open. image->name is the configuration's.
+ */
+int image_open(struct image *image, const struct device_configuration *configuration, uint64_t instance,
+	       struct diagnostic *diagnostic);
+
+/* Releases everything, flushes nothing; harmless on an image that is closed or failed to open. */
+void image_close(struct image *image);
+
+/*
+ * Two devices with one image: true if they name the same file or block device, by whatever path,
+ * also when it is still to be created. Images without a file are never the same.
+ */
+bool image_same(const struct device_configuration *a, const struct device_configuration *b);
+
+/*
+ * The operations, with codes of the disk protocol: 0 or EDVSIO, EDVSNOSPC, EDVSROFS,
+ * EDVSFAULT (memory of the vector). Range and vector as in struct image_operations, but
+ * empty ones are allowed. Failures of the image itself are logged.
+ */
+int image_read(struct image *image, struct iovec *vector, int count, uint64_t position);
+/* stable: on stable storage before it returns. */
+int image_write(struct image *image, struct iovec *vector, int count, uint64_t position, bool stable);
+/*
+ * Everything that was written is on stable storage. Once it failed it fails until
+ * the server is restarted: the kernel reports a lost page once and then takes it for clean.
+ */
+int image_flush(struct image *image);
+/* The range may read as zeros afterwards, or as before. */
+int image_discard(struct image *image, uint64_t position, uint64_t length, bool stable);
+int image_write_zeroes(struct image *image, uint64_t position, uint64_t length, bool stable);
+
+#endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Log lines on stderr; see log.h. Built so that it cannot fail in a way that
+ * matters: no allocation, one write(2) a line, the result of which nobody could be told.
+ */
+#include "log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LINE_SIZE 2048
+#define LIMIT_LINES 20	 /* lines of log_limited() in one period */
+#define LIMIT_SECONDS 10 /* length of the period */
+
+static enum log_level highest_level = LOG_LEVEL_INFO;
+
+static const char *const level_names[] = {
+	[LOG_LEVEL_ERROR] = "error: ",
+	[LOG_LEVEL_WARNING] = "warning: ",
+	[LOG_LEVEL_INFO] = "info: ",
+	[LOG_LEVEL_DEBUG] = "debug: ",
+};
+
+void log_set_level(enum log_level level)
+{
+	highest_level = level;
+}
+
+__attribute__((format(printf, 2, 0))) static void write_line(const char *prefix, const char *format, va_list arguments)
+{
+	char line[LINE_SIZE];
+	int saved_errno = errno;
+	size_t used = (size_t)snprintf(line, sizeof(line), "rdisk: %s", prefix);
+	int length = vsnprintf(line + used, sizeof(line) - used, format, arguments);
+
+	if (length < 0)
+		length = 0;
+	used += (size_t)length;
+	if (used > sizeof(line) - 1)
+		used = sizeof(line) - 1;
+	for (size_t i = 0; i < used; i++) {
+		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
+			line[i] = '?';
+	}
+	line[used++] = '\n';
+	/* A log that cannot be written has nowhere to say so. */
+	if (write(STDERR_FILENO, line, used) < 0)
+		errno = 0;
+	errno = saved_errno;
+}
+
+void log_line(enum log_level level, const char *format, ...)
+{
+	va_list arguments;
+
+	if (level > highest_level)
+		return;
+	va_start(arguments, format);
+	write_line(level_names[level], format, arguments);
+	va_end(arguments);
+}
+
+void log_limited(enum log_level level, const char *format, ...)
+{
+	static time_t period_start;
+	static unsigned int lines, left_out;
+	struct timespec now;
+	va_list arguments;
+
+	if (level > highest_level)
+		return;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (now.tv_sec - period_start >= LIMIT_SECONDS) {
+		if (left_out > 0)
+			log_line(level, "%u lines like the ones before were left out", left_out);
+		period_start = now.tv_sec;
+		lines = 0;
+		left_out = 0;
+	}
+	if (lines >= LIMIT_LINES) {
+		left_out++;
+		return;
+	}
+	lines++;
+	va_start(arguments, format);
+	write_line(level_names[level], format, arguments);
+	va_end(arguments);
+}
+
+void log_plain(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	write_line("", format, arguments);
+	va_end(arguments);
+}

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * rdisk: the disk server. This file is its outermost layer: options, the order of
+ * starting and ending, and what is done when the node is lost. rdisk(8) documents all of it.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "driver_task.h"
+#include "dvk.h"
+#include "dvk_node.h"
+#include "log.h"
+#include "service_notify.h"
+#include "termination.h"
+
+enum exit_code {
+	EXIT_ENDED = 0,	 /* by a signal, everything flushed; or what was asked for was printed */
+	EXIT_START = 1,	 /* bad options or configuration, or the start failed */
+	EXIT_SERVING = 2 /* the endpoint was lost while serving, or the last flush failed */
+};
+
+#define DESCRIPTION_SIZE 8192 /* of all devices in one line */
+
+struct options {
+	int dcid;
+	int endpoint;
+	const char *config;
+	bool dcid_given;
+	bool check_config;
+};
+
+static const char usage[] =
+	"Usage: rdisk -d DCID [-e ENDPOINT] -c FILE\n"
+	"       rdisk --check-config -c FILE\n"
+	"Serves disk images to the processes of a distributed container.\n"
+	"\n"
+	"  -d, --dcid DCID          the container, 0 to 31; it is started if it does not run\n"
+	"  -e, --endpoint ENDPOINT  the endpoint to serve at (3)\n"
+	"  -c, --config FILE        the devices, see rdisk.cfg(5)\n"
+	"      --check-config       check FILE and its images, print what would be served, and exit\n"
+	"  -v, --verbose            log opens and answers that could not be delivered as well\n"
+	"  -h, --help               print this and exit\n"
+	"  -V, --version            print the version and exit\n"
+	"\n"
+	"Exit status: 0 ended by SIGTERM, SIGINT or SIGHUP with all images flushed; 1 bad options or\n"
+	"configuration, or it could not start; 2 it lost its endpoint, or the last flush failed.\n";
+
+static int parse_number(const char *option, const char *text, int *number)
+{
+	char *end;
+	long value;
+
+	errno = 0;
+	value = strtol(text, &end, 10);
+	if (errno || end == text || *end || value < INT32_MIN || value > INT32_MAX) {
+		log_plain("%s \"%s\" is not a number", option, text);
+		return -1;
+	}
+	*number = (int)value;
+	return 0;
+}
+
+/* What the options leave open or make impossible. */
+static int check_options(const struct options *options, int argc, char **argv)
+{
+	if (optind < argc)
+		log_plain("unexpected argument \"%s\", see rdisk --help", argv[optind]);
+	else if (!options->config)
+		log_plain("no configuration, -c FILE; see rdisk --help");
+	else if (options->check_config)
+		return 0;
+	else if (!options->dcid_given)
+		log_plain("no container, -d DCID; see rdisk --help");
+	else if (options->dcid < 0 || options->dcid >= NR_DCS)
+		log_plain("container %d is out of range, 0 to %d", options->dcid, NR_DCS - 1);
+	else if (!dvk_endpoint_valid(options->endpoint))
+		log_plain("endpoint %d is out of range, %d to %d", options->endpoint, -NR_TASKS, NR_PROCS - 1);
+	else
+		return 0;
+	return -1;
+}
+
+/* 0: go on; 1: all done; -1: a message was written. */
+static int parse_options(struct options *options, int argc, char **argv)
+{
+	enum { OPTION_CHECK = 256 };
+	static const struct option long_options[] = {
+		{ "dcid", required_argument, NULL, 'd' },    { "endpoint", required_argument, NULL, 'e' },
+		{ "config", required_argument, NULL, 'c' },  { "check-config", no_argument, NULL, OPTION_CHECK },
+		{ "verbose", no_argument, NULL, 'v' },	     { "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },	     { 0 },
+	};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "d:e:c:vhV", long_options, NULL)) != -1) {
+		switch (option) {
+		case 'd':
+			if (parse_number("container", optarg, &options->dcid))
+				return -1;
+			options->dcid_given = true;
+			break;
+		case 'e':
+			if (parse_number("endpoint", optarg, &options->endpoint))
+				return -1;
+			break;
+		case 'c':
+			options->config = optarg;
+			break;
+		case OPTION_CHECK:
+			options->check_config = true;
+			break;
+		case 'v':
+			log_set_level(LOG_LEVEL_DEBUG);
+			break;
+		case 'h':
+			return fputs(usage, stdout) < 0 ? -1 : 1;
+		case 'V':
+			return puts("rdisk " RDISK_VERSION) < 0 ? -1 : 1;
+		default:
+			return -1; /* getopt has said why */
+		}
+	}
+	return check_options(options, argc, argv);
+}
+
+static int check_config(const struct configuration *configuration, const char *path)
+{
+	static char description[DESCRIPTION_SIZE];
+	struct diagnostic diagnostic;
+	uint64_t sizes[DEVICES_MAX];
+
+	if (device_table_check(configuration, path, sizes, &diagnostic)) {
+		log_plain("%s", diagnostic.text);
+		return EXIT_START;
+	}
+	device_describe(configuration, sizes, description, sizeof(description));
+	if (printf("devices=%d (%s)\n", configuration->nr_devices, description) < 0 || fflush(stdout)) {
+		log_plain("cannot write to standard output: %s", strerror(errno));
+		return EXIT_START;
+	}
+	return EXIT_ENDED;
+}
+
+/* Starts the container if it does not run, and learns its limits. 0 or a code. */
+static int start_container(struct server *server)
+{
+	dc_usr_t container;
+	int code = dvk_getdcinfo(server->dcid, &container);
+
+	if (code == EDVSDCNOTRUN || (code == 0 && container.dc_flags != DC_RUNNING)) {
+		const dc_usr_t fresh = {
+			.dc_dcid = server->dcid,
+			.dc_nr_procs = NR_PROCS,
+			.dc_nr_tasks = DC_TASKS_DEFAULT,
+			.dc_nr_sysprocs = NR_SYS_PROCS,
+			.dc_nr_nodes = NR_NODES,
+			.dc_warn2proc = NONE,
+		};
+
+		code = dvk_dc_init(&fresh);
+		if (code < 0 && code != EDVSDCRUN) /* somebody else may have been faster */
+			return code;
+		code = dvk_getdcinfo(server->dcid, &container);
+	}
+	if (code)
+		return code;
+	server->nr_tasks = container.dc_nr_tasks;
+	server->nr_sysprocs = container.dc_nr_sysprocs;
+	return 0;
+}
+
+static int bind_endpoint(struct server *server, struct diagnostic *diagnostic)
+{
+	int code;
+
+	if (!dvk_endpoint_is_system(server->endpoint, server->nr_tasks, server->nr_sysprocs))
+		return diagnostic_set(diagnostic, "endpoint %d is for users: a server needs one below %d",
+				      server->endpoint, server->nr_sysprocs - server->nr_tasks);
+	code = dvk_bind(server->dcid, server->endpoint);
+	if (code != server->endpoint)
+		return diagnostic_set(diagnostic, "cannot bind endpoint %d of container %d: %s", server->endpoint,
+				      server->dcid, dvk_strerror(code));
+	return 0;
+}
+
+/* From no connection to bound. 0, or -1 with *diagnostic and nothing left open. */
+static int connect_node(struct server *server, struct diagnostic *diagnostic)
+{
+	char cause[DVK_NODE_CAUSE_SIZE];
+	int hold = -1;
+	int code = dvk_node_ensure(&hold, cause, sizeof(cause));
+
+	if (code)
+		return diagnostic_set(diagnostic, "no node to connect to: %s", cause);
+	code = dvk_open();
+	/* The node stays now because of the connection itself. */
+	if (hold >= 0)
+		close(hold);
+	if (code) {
+		diagnostic_set(diagnostic, "cannot connect to the node: %s", dvk_strerror(code));
+		goto fail;
+	}
+	code = start_container(server);
+	if (code) {
+		diagnostic_set(diagnostic, "cannot start container %d: %s", server->dcid, dvk_strerror(code));
+		goto fail;
+	}
+	if (bind_endpoint(server, diagnostic))
+		goto fail;
+	return 0;
+fail:
+	dvk_close();
+	return -1;
+}
+
+static void announce(const struct server *server, const struct configuration *configuration)
+{
+	static char description[DESCRIPTION_SIZE];
+	uint64_t sizes[DEVICES_MAX];
+
+	for (int minor = 0; minor < server->devices.nr_devices; minor++)
+		sizes[minor] = server->devices.devices[minor].image.size;
+	device_describe(configuration, sizes, description, sizeof(description));
+	log_plain("ready dc=%d endpoint=%d devices=%d (%s)", server->dcid, server->endpoint,
+		  server->devices.nr_devices, description);
+	service_notify("READY=1");
+}
+
+/* Serves until asked to end, through any number of lost nodes. */
+static int serve(struct server *server, const struct configuration *configuration)
+{
+	struct diagnostic diagnostic;
+
+	for (;;) {
+		int code;
+
+		announce(server, configuration);
+		code = driver_task(server);
+		if (code == 0)
+			return EXIT_ENDED;
+		if (code != EDVSDVSINIT) {
+			log_error("cannot receive at endpoint %d any more: %s", server->endpoint, dvk_strerror(code));
+			return EXIT_SERVING;
+		}
+		log_warning("the node is gone; going on with another");
+		dvk_close();
+		device_table_forget_opens(&server->devices);
+		if (connect_node(server, &diagnostic)) {
+			if (termination_requested())
+				return EXIT_ENDED;
+			log_error("%s", diagnostic.text);
+			return EXIT_SERVING;
+		}
+	}
+}
+
+static int run(const struct options *options, const struct configuration *configuration)
+{
+	static struct server server; /* large, and zeroed */
+	struct diagnostic diagnostic;
+	int code = termination_setup();
+	int status = EXIT_START;
+
+	if (code) {
+		log_plain("cannot set up signals: %s", strerror(-code));
+		return EXIT_START;
+	}
+	server.dcid = options->dcid;
+	server.endpoint = options->endpoint;
+	server.devices.dcid = options->dcid;
+	if (device_table_open(&server.devices, configuration, options->config, &diagnostic)) {
+		log_plain("%s", diagnostic.text);
+		return EXIT_START;
+	}
+	if (connect_node(&server, &diagnostic)) {
+		/* A signal ends a start as it ends the service. */
+		if (termination_requested())
+			status = EXIT_ENDED;
+		else
+			log_plain("%s", diagnostic.text);
+		goto out_devices;
+	}
+	status = serve(&server, configuration);
+	termination_acknowledge();
+	service_notify("STOPPING=1");
+	if (device_table_flush(&server.devices))
+		status = EXIT_SERVING;
+	dvk_close();
+	log_info("ended");
+out_devices:
+	device_table_close(&server.devices);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	static struct configuration configuration;
+	struct options options = { .endpoint = RDISK_PROC_NR };
+	struct diagnostic diagnostic;
+	int status = parse_options(&options, argc, argv);
+
+	if (status)
+		return status < 0 ? EXIT_START : EXIT_ENDED;
+	if (configuration_read(&configuration, options.config, &diagnostic)) {
+		log_plain("%s", diagnostic.text);
+		return EXIT_START;
+	}
+	status = options.check_config ? check_config(&configuration, options.config) : run(&options, &configuration);
+	configuration_free(&configuration);
+	return status;
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Tells systemd, or whoever started the server with NOTIFY_SOCKET set, what state it is in:
+ * the datagram that sd_notify(3) describes, without its library.
+ */
+#ifndef RDISK_SERVICE_NOTIFY_H
+#define RDISK_SERVICE_NOTIFY_H
+
+/*
+ * Sends `state`, such as "READY=1". Does nothing when NOTIFY_SOCKET is not set; when
+ * it cannot be reached that is logged, for the service manager will say the rest.
+ */
+void service_notify(const char *state);
+
+#endif
