@@ -1,0 +1,52 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Puts the rdisk driver into an unpacked Linux source tree (KERNEL_TREE/arch/um/drivers/rdisk) and hooks it
+# into the tree's Makefile and Kconfig. May be run again: only what has changed is written, so that a
+# build after it is incremental. Configures and builds nothing.
+set -eu
+
+if [ $# -ne 1 ]; then
+	echo "usage: $0 KERNEL_TREE" >&2
+	exit 2
+fi
+tree=$1
+here=$(cd "$(dirname "$0")" && pwd)
+common=$here/../common
+drivers=$tree/arch/um/drivers
+target=$drivers/rdisk
+
+if [ ! -f "$drivers/ubd_kern.c" ]; then
+	echo "$0: $tree: not a Linux source tree with arch/um/drivers" >&2
+	exit 1
+fi
+
+# put FILE DIRECTORY: copies if the content differs
+put() {
+	cmp -s "$1" "$2/$(basename "$1")" || cp "$1" "$2/"
+}
+
+# hook FILE LINE BEFORE: inserts LINE before the first line that matches BEFORE, or at the end of the file
+hook() {
+	if grep -qxF "$2" "$1"; then
+		return
+	fi
+	awk -v line="$2" -v before="$3" '
+		!done && before != "" && $0 ~ before { print line; done = 1 }
+		{ print }
+		END { if (!done) print line }' "$1" >"$1.rdisk"
+	mv "$1.rdisk" "$1"
+}
+
+mkdir -p "$target/kernel-include"
+for file in "$here"/*.c "$here"/*.h "$here/Makefile" "$here/Kconfig" \
+	"$common"/dvk/*.h "$common"/dvk/dvk_client.c "$common"/dvk/dvk_ipc.c "$common"/dvk/dvk_wait.c \
+	"$common"/dvk/dvk_copy.c "$common"/dvk/dvk_system_raw.c "$common"/rdisk/*.h; do
+	put "$file" "$target"
+done
+for file in "$here"/kernel-include/*.h; do
+	put "$file" "$target/kernel-include"
+done
+
+# shellcheck disable=SC2016 # the $( ) is make's
+hook "$drivers/Makefile" 'obj-$(CONFIG_UML_RDISK) += rdisk/' '^include arch/um/scripts/Makefile.rules'
+hook "$drivers/Kconfig" 'source "arch/um/drivers/rdisk/Kconfig"' ''

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the files of the driver's kernel half share.
+ *
+ * rdisk.lock (interrupts off) guards the lists, the disks' fields marked (lock) and the decision
+ * who gets the link; nothing sleeps or completes a request under it.
+ */
+#ifndef UML_RDISK_KERN_H
+#define UML_RDISK_KERN_H
+
+#include <linux/blk-mq.h>
+#include <linux/completion.h>
+#include <linux/list.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+/* last: its names of message fields (DEVICE, COUNT, ...) are the protocol's, not the kernel's */
+#include "dvk_errno.h"
+#include "rdisk.h"
+
+#define RDISK_MINORS_PER_DISK 16 /* the disk and 15 partitions; more get extended numbers */
+
+/**
+ * struct rdisk_disk - one minor of the server
+ * @gendisk: NULL until the disk was added
+ * @minor: the server's number of it, and our index
+ * @info: what it is, checked; changed only while nobody has it open
+ * @next: what the last connect told of it, checked (lock)
+ * @next_present: whether it has it at all (lock)
+ * @users: opens by the block layer (lock)
+ * @access: RDISK_OPEN_* that the server has granted (lock)
+ * @wanted: RDISK_OPEN_* that are needed (lock)
+ * @open_error: code that the last DEV_OPEN ended with (lock)
+ * @failed: it came back as another disk: all I/O fails until the last user is gone (lock)
+ * @stale: @next is to be taken over once nobody has it open (lock)
+ * @parked: writes that wait for write access (lock)
+ * @settled: woken when an open has been answered
+ */
+struct rdisk_disk {
+	struct gendisk *gendisk;
+	int minor;
+	struct rdisk_info info;
+	struct rdisk_info next;
+	bool next_present;
+	unsigned int users;
+	int access;
+	int wanted;
+	int open_error;
+	bool failed;
+	bool stale;
+	struct list_head parked;
+	wait_queue_head_t settled;
+};
+
+/**
+ * struct rdisk_command - the driver's part of a request
+ * @node: in rdisk.pending or a disk's parked list
+ * @request: what goes into the batch
+ */
+struct rdisk_command {
+	struct list_head node;
+	struct rdisk_request request;
+};
+
+/**
+ * struct rdisk_driver - the driver; there is one
+ * @lock: see above
+ * @pending: commands that are in no batch yet, oldest first (lock)
+ * @batch: requests of the batch that was submitted; owned by who owns the link
+ * @nr_batch: how many
+ * @work_opens: some disk may need a DEV_OPEN or DEV_CLOSE (lock)
+ * @generation: of the link that the disks were checked against
+ * @link: see rdisk.h
+ * @control: memory shared with the server
+ * @scan: adds disks and takes over what is new of idle ones
+ * @first_scan: done when the disks are there, or when there is no server
+ */
+struct rdisk_driver {
+	spinlock_t lock;
+	struct list_head pending;
+	struct request *batch[RDISK_BATCH_MAX];
+	unsigned int nr_batch;
+	bool work_opens;
+	unsigned int generation;
+	struct rdisk_link *link;
+	struct rdisk_control *control;
+	struct rdisk_parameters parameters;
+	int major;
+	struct blk_mq_tag_set tags;
+	struct work_struct scan;
+	struct completion first_scan;
+	struct rdisk_disk disks[RDISK_MINORS_MAX];
+};
+
+extern struct rdisk_driver rdisk;
+
+/* rdisk_queue.c */
+
+extern const struct blk_mq_ops rdisk_queue_ops;
+
+/* Gives the link work as long as it is idle and there is some. Any context. */
+void rdisk_pump(void);
+/* Takes what rd_thread has done. From the interrupt. */
+void rdisk_collect(void);
+
+/* rdisk_disk.c */
+
+/* Before anything else of a disk is used. */
+void rdisk_disks_init(void);
+/* After a connect: which disks are still what they were? Lock held, link ours. */
+void rdisk_disks_recheck(void);
+/* Adds disks that are new, refreshes idle ones. Process context. */
+void rdisk_disks_scan(void);
+
+#endif

@@ -1,0 +1,451 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * rd_thread, the helper thread of the guest's disk driver: finds the node and the server,
+ * grants them the guest's memory, opens and closes minors, and waits for answers that take longer
+ * than the kernel cares to spin.
+ *
+ * It runs beside the kernel in the same memory, with all signals blocked. It must not call
+ * the kernel nor the C library (see rdisk_user.h); it prints nothing: the kernel half tells
+ * its progress.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/inotify.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+
+#include "dvk_internal.h"
+#include "dvk_syscall_raw.h"
+#include "dvk_system.h"
+#include "rdisk_user.h"
+
+/* Pauses between attempts to reach a node: event-driven where there is an event, bounded by these. */
+#define RETRY_FIRST_MS 10
+#define RETRY_LAST_MS 1000
+
+/* An idle rd_thread looks this often whether the node still lives: one that is killed rings nobody. */
+#define NODE_CHECK_NS 1000000000LL
+
+/* rd_thread's own mapping of the client's page; see map_bell(). */
+static struct dvk_process_page *bell_page;
+
+static void interrupt_kernel(void)
+{
+	char byte = 0;
+
+	/* a full socket is as good: it is readable */
+	dvk_syscall3(SYS_write, rdisk_host.thread_fd, &byte, 1);
+}
+
+static void tell(enum rdisk_progress progress, int reason)
+{
+	if (atomic_load_explicit(&rdisk_host.progress, memory_order_relaxed) == (int)progress &&
+	    atomic_load_explicit(&rdisk_host.reason, memory_order_relaxed) == reason)
+		return;
+	atomic_store_explicit(&rdisk_host.reason, reason, memory_order_relaxed);
+	/* release: who sees the progress sees its reason */
+	atomic_store_explicit(&rdisk_host.progress, (int)progress, memory_order_release);
+	interrupt_kernel();
+}
+
+/* ---- finding the node ---- */
+
+/* Creates the runtime directory and checks that no other user can play with it. 0 or an EDVS code. */
+static int check_directory(void)
+{
+	const char *directory = rdisk_host.directory;
+	struct stat status;
+	long rc, user;
+
+	if (!*directory) /* the user has named the socket */
+		return 0;
+	rc = dvk_syscall2(SYS_mkdir, directory, 0700);
+	if (rc < 0 && rc != -EEXIST)
+		return dvk_error_of((int)rc);
+	rc = dvk_syscall2(SYS_lstat, directory, &status);
+	if (rc < 0)
+		return dvk_error_of((int)rc);
+	user = dvk_syscall0(SYS_geteuid);
+	if (S_ISDIR(status.st_mode) && !(status.st_mode & 0022) &&
+	    (status.st_uid == 0 || (long)status.st_uid == user))
+		return 0;
+	return dvk_error_of(-EACCES);
+}
+
+/* The directory of the node's socket, into path. */
+static void socket_directory(char path[RDISK_PATH_MAX])
+{
+	int end = 0;
+
+	for (int i = 0; i < RDISK_PATH_MAX; i++) {
+		path[i] = rdisk_host.parameters.node_path[i];
+		if (path[i] == '/')
+			end = i;
+		if (!path[i])
+			break;
+	}
+	if (end) {
+		path[end] = '\0';
+	} else {
+		path[0] = path[0] == '/' ? '/' : '.';
+		path[1] = '\0';
+	}
+}
+
+/* A descriptor that becomes readable when something appears where the node's socket is to be; < 0: none. */
+static int watch_node(void)
+{
+	char directory[RDISK_PATH_MAX];
+	int fd = (int)dvk_syscall1(SYS_inotify_init1, IN_NONBLOCK | IN_CLOEXEC);
+
+	if (fd < 0)
+		return fd;
+	socket_directory(directory);
+	if (dvk_syscall3(SYS_inotify_add_watch, fd, directory, IN_CREATE | IN_MOVED_TO | IN_ATTRIB) < 0) {
+		dvk_system_close(fd);
+		return -ENOENT;
+	}
+	return fd;
+}
+
+/* Waits for news of the watch, or *retry_ms, which grows. */
+static void wait_for_news(int watch, int *retry_ms)
+{
+	struct pollfd poll = { .fd = watch, .events = POLLIN };
+	char events[4096];
+
+	if (dvk_syscall3(SYS_poll, &poll, 1, *retry_ms) > 0) {
+		while (dvk_syscall3(SYS_read, watch, events, sizeof(events)) > 0)
+			;
+		*retry_ms = RETRY_FIRST_MS; /* it exists; soon it will listen */
+		return;
+	}
+	*retry_ms *= 2;
+	if (*retry_ms > RETRY_LAST_MS)
+		*retry_ms = RETRY_LAST_MS;
+}
+
+/* Connects to the node and binds. 0 or an EDVS code. */
+static int reach_node(void)
+{
+	struct dvk_client *client = &rdisk_host.client;
+	int rc;
+
+	dvk_client_close(client);
+	rc = check_directory();
+	if (rc)
+		return rc;
+	rc = dvk_client_open(client, rdisk_host.parameters.node_path);
+	if (rc)
+		return rc;
+	rc = dvk_client_bind(client, USERMODE_BIND, rdisk_host.parameters.dcid, 0, ANY);
+	return rc < EDVSERRCODE ? rc : 0;
+}
+
+static void bind_endpoint(void)
+{
+	int retry_ms = RETRY_FIRST_MS;
+	int watch, rc;
+
+	rc = reach_node();
+	if (!rc)
+		return;
+	watch = watch_node();
+	/* once more: the node may have come before the watch was set */
+	for (rc = reach_node(); rc; rc = reach_node()) {
+		tell(RDISK_NO_NODE, rc);
+		wait_for_news(watch, &retry_ms);
+	}
+	if (watch >= 0)
+		dvk_system_close(watch);
+}
+
+/* ---- talking to the server ---- */
+
+/* One request of a minor and its answer: REP_STATUS; *lost is set when the server has gone instead. */
+static int ask_server(int type, int minor, int count, void *address, bool *lost)
+{
+	message msg;
+	int rc;
+
+	__builtin_memset(&msg, 0, sizeof(msg));
+	msg.m_type = type;
+	msg.DEVICE = minor;
+	msg.IO_ENDPT = rdisk_host.client.endpoint;
+	msg.COUNT = count;
+	msg.ADDRESS = address;
+	do {
+		rc = dvk_client_sendrec(&rdisk_host.client, rdisk_host.parameters.rd_ep, &msg, TIMEOUT_FOREVER);
+	} while (rc == EDVSINTR);
+	*lost = rc != 0 || !rdisk_same_server();
+	return rc ? rc : rdisk_reply_status(&msg);
+}
+
+static int open_minor(int minor, int access, bool *lost)
+{
+	struct rdisk_minor *state = &rdisk_host.link.minors[minor];
+	int rc = ask_server(DEV_OPEN, minor, access, NULL, lost);
+
+	if (rc)
+		return rc;
+	state->opens++;
+	state->access |= access;
+	return 0;
+}
+
+static int close_minor(int minor, bool *lost)
+{
+	struct rdisk_minor *state = &rdisk_host.link.minors[minor];
+	int rc = 0;
+
+	*lost = false;
+	while (state->opens > 0 && !*lost) {
+		int result = ask_server(DEV_CLOSE, minor, 0, NULL, lost);
+
+		if (result)
+			rc = result;
+		state->opens--;
+	}
+	if (*lost)
+		return rc;
+	state->access = 0;
+	return rc;
+}
+
+/* Learns what minors there are. 0 or a code; *lost as above. */
+static int learn_minors(bool *lost)
+{
+	struct rdisk_link *link = &rdisk_host.link;
+	unsigned int count = 1;
+
+	for (unsigned int minor = 0; minor < RDISK_MINORS_MAX; minor++) {
+		struct rdisk_minor *state = &link->minors[minor];
+		int rc;
+
+		state->present = 0;
+		state->opens = 0;
+		state->error = 0;
+		if (minor >= count)
+			continue;
+		__builtin_memset(&rdisk_host.control->info, 0, sizeof(rdisk_host.control->info));
+		rc = ask_server(DEV_IOCTL, (int)minor, RDISK_IOC_INFO, &rdisk_host.control->info, lost);
+		if (*lost)
+			return rc;
+		if (rc && rc != EDVSNXIO)
+			return rc;
+		if (rc)
+			continue;
+		state->info = rdisk_host.control->info;
+		state->present = 1;
+		if (minor == 0)
+			count = state->info.nr_minors;
+	}
+	link->nr_minors = count < RDISK_MINORS_MAX ? count : RDISK_MINORS_MAX;
+	return 0;
+}
+
+/* Opens again what the guest has open. 0, or a code with *lost. */
+static int reopen_minors(bool *lost)
+{
+	struct rdisk_link *link = &rdisk_host.link;
+
+	for (int minor = 0; minor < RDISK_MINORS_MAX; minor++) {
+		struct rdisk_minor *state = &link->minors[minor];
+
+		if (!state->access)
+			continue;
+		state->error = state->present ? open_minor(minor, state->access, lost) : EDVSNXIO;
+		if (*lost)
+			return state->error;
+	}
+	return 0;
+}
+
+/* Waits for the server and shares memory with it. 0 or a code. */
+static int meet_server(void)
+{
+	struct dvk_client *client = &rdisk_host.client;
+	const struct rdisk_parameters *parameters = &rdisk_host.parameters;
+	int rc;
+
+	rc = dvk_client_wait_bind(client, parameters->rd_ep, TIMEOUT_NOWAIT);
+	if (rc == EDVSAGAIN || rc == EDVSTIMEDOUT) {
+		tell(RDISK_NO_SERVER, rc);
+		rc = dvk_client_wait_bind(client, parameters->rd_ep, TIMEOUT_FOREVER);
+	}
+	if (rc != parameters->rd_ep)
+		return rc;
+	rc = dvk_client_grant(client, parameters->rd_ep, rdisk_host.control_fd, 0, rdisk_host.control,
+			      rdisk_host.control_length);
+	if (!rc)
+		rc = dvk_client_grant(client, parameters->rd_ep, parameters->memory_fd, parameters->memory_offset,
+				      parameters->memory_base, parameters->memory_length);
+	if (!rc)
+		rdisk_host.incarnation = client->peers[dvk_endpoint_slot(parameters->rd_ep)].incarnation;
+	return rc;
+}
+
+/*
+ * The bell of our page once more, at an address of rd_thread's own: the kernel may take the event that we
+ * were unbound, and then the client's own mapping of the page goes while we sleep on it.
+ */
+static int map_bell(void)
+{
+	long rc;
+
+	if (bell_page)
+		dvk_system_unmap(bell_page, DVK_PAGE_SIZE);
+	bell_page = NULL;
+	rc = dvk_syscall4(SYS_mremap, rdisk_host.client.page, 0, DVK_PAGE_SIZE, MREMAP_MAYMOVE);
+	if (rc < 0 && rc >= -4095)
+		return dvk_error_of((int)rc);
+	bell_page = (struct dvk_process_page *)rc;
+	return 0;
+}
+
+/* Until the link is connected to a server. */
+static void connect_link(void)
+{
+	struct rdisk_link *link = &rdisk_host.link;
+	int retry_ms = RETRY_FIRST_MS;
+
+	for (;;) {
+		bool lost = false;
+		int rc;
+
+		bind_endpoint();
+		rc = map_bell();
+		if (!rc)
+			rc = meet_server();
+		if (!rc)
+			rc = learn_minors(&lost);
+		if (!rc)
+			rc = reopen_minors(&lost);
+		if (!rc)
+			break;
+		/* the node waits with us for a server that is not there; one that fails is left in peace for a while */
+		if (!lost)
+			tell(RDISK_REFUSED, rc);
+		wait_for_news(-1, &retry_ms);
+	}
+	link->endpoint = rdisk_host.client.endpoint;
+	link->generation++;
+	tell(RDISK_CONNECTED, 0);
+}
+
+/* ---- jobs ---- */
+
+static int finish_batch(bool *lost)
+{
+	message msg;
+	int rc;
+
+	do {
+		rc = dvk_client_sendrec_finish(&rdisk_host.client, &msg, 0, TIMEOUT_FOREVER);
+	} while (rc == EDVSINTR);
+	*lost = rc != 0;
+	return rc ? rc : rdisk_reply_status(&msg);
+}
+
+/* Takes the node's news. 0, or with *lost why the server is not there any more. */
+static int check_node(bool *lost)
+{
+	int rc = dvk_take_events(&rdisk_host.client);
+
+	*lost = rc != 0 || !rdisk_same_server();
+	return rc || !*lost ? rc : EDVSDSTDIED;
+}
+
+static void do_job(void)
+{
+	struct rdisk_link *link = &rdisk_host.link;
+	bool lost = false;
+
+	do {
+		switch (link->job) {
+		case RDISK_JOB_CHECK:
+			link->result = check_node(&lost);
+			break;
+		case RDISK_JOB_CONNECT:
+			link->result = EDVSDEADSRCDST;
+			lost = true;
+			break;
+		case RDISK_JOB_FINISH:
+			link->result = finish_batch(&lost);
+			link->lost = lost;
+			break;
+		case RDISK_JOB_OPEN:
+			link->result = open_minor(link->job_minor, link->job_access, &lost);
+			break;
+		case RDISK_JOB_CLOSE:
+			link->result = close_minor(link->job_minor, &lost);
+			break;
+		}
+		if (!lost)
+			return;
+		if (link->job == RDISK_JOB_CLOSE) /* its opens went with the server */
+			link->minors[link->job_minor].access = 0;
+		if (link->generation)
+			tell(RDISK_LOST, link->result);
+		connect_link();
+	} while (link->job == RDISK_JOB_OPEN);
+	if (link->job == RDISK_JOB_CLOSE)
+		link->result = 0;
+}
+
+/*
+ * Sleeps until the kernel hands a job over, or takes the idle link itself when the node has news.
+ * On return the link is ours.
+ */
+static void wait_for_job(uint32_t *seen)
+{
+	struct dvk_client *client = &rdisk_host.client;
+
+	for (;;) {
+		struct dvk_futex_wait waits[2];
+		uint32_t bell, wake;
+		int rc;
+
+		wake = atomic_load_explicit(&rdisk_host.wake, memory_order_acquire);
+		if (wake != *seen) {
+			*seen = wake;
+			return;
+		}
+		bell = atomic_fetch_or_explicit(&bell_page->bell, DVK_BELL_SLEEPER, memory_order_acq_rel) |
+		       DVK_BELL_SLEEPER;
+		waits[0] = (struct dvk_futex_wait){ &rdisk_host.wake, wake };
+		waits[1] = (struct dvk_futex_wait){ &bell_page->bell, bell };
+		rc = dvk_system_futex_wait(waits, 2, dvk_system_monotonic_ns() + NODE_CHECK_NS);
+		if (rc == -ETIMEDOUT && dvk_system_poll_in(client->node_fd, 0) == 0)
+			continue;
+		if (atomic_load_explicit(&rdisk_host.wake, memory_order_acquire) != wake)
+			continue;
+		/* if the kernel has the link it looks for news itself before it gives it back */
+		if (rdisk_state_move(RDISK_IDLE, RDISK_THREAD)) {
+			rdisk_host.link.job = RDISK_JOB_CHECK;
+			return;
+		}
+	}
+}
+
+int rdisk_thread(void *unused)
+{
+	uint32_t seen = 0;
+
+	(void)unused;
+	dvk_syscall2(SYS_prctl, PR_SET_NAME, "rd_thread");
+	dvk_syscall2(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
+	for (;;) {
+		do_job();
+		if (!rdisk_state_move(RDISK_THREAD, RDISK_DONE))
+			__builtin_trap();
+		interrupt_kernel();
+		wait_for_job(&seen);
+	}
+	return 0;
+}

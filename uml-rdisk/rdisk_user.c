@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * User half of the guest's disk driver, as far as it runs in the kernel's own thread: start and
+ * stop, the states of the link, and the fast path that sends a batch and spins for
+ * its answer. rd_thread's part is rdisk_thread_user.c.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <os.h>
+
+#include "dvk_internal.h"
+#include "dvk_system.h"
+#include "dvk_wire.h"
+#include "rdisk_user.h"
+
+#define THREAD_STACK_SIZE (256 * 1024)
+
+struct rdisk_host rdisk_host = { .kernel_fd = -1, .thread_fd = -1, .thread_pid = -1, .control_fd = -1 };
+
+/* The runtime directory by the host's rule (see dvk_runtime.h). 0 or -ENAMETOOLONG. */
+static int runtime_directory(char *path, size_t size)
+{
+	const char *own = getenv("DVK_RUNTIME_DIR");
+	const char *user = getenv("XDG_RUNTIME_DIR");
+	int length;
+
+	if (own && *own)
+		length = snprintf(path, size, "%s", own);
+	else if (user && *user)
+		length = snprintf(path, size, "%s/dvk", user);
+	else if (geteuid() == 0)
+		length = snprintf(path, size, "/run/dvk");
+	else
+		length = snprintf(path, size, "/tmp/dvk-%u", (unsigned int)geteuid());
+	return length < 0 || (size_t)length >= size ? -ENAMETOOLONG : 0;
+}
+
+static int find_node(struct rdisk_parameters *parameters)
+{
+	char *path = parameters->node_path;
+	int length, err;
+
+	if (*path)
+		return 0;
+	err = runtime_directory(rdisk_host.directory, sizeof(rdisk_host.directory));
+	if (err)
+		return err;
+	length = snprintf(path, RDISK_PATH_MAX, "%s/%s", rdisk_host.directory, DVK_NODE_SOCKET);
+	return length < 0 || length >= RDISK_PATH_MAX ? -ENAMETOOLONG : 0;
+}
+
+static int create_control(void)
+{
+	size_t length = (sizeof(struct rdisk_control) + DVK_PAGE_SIZE - 1) & ~(size_t)(DVK_PAGE_SIZE - 1);
+	void *address;
+	int fd, err;
+
+	fd = memfd_create("rdisk-control", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0)
+		return -errno;
+	if (ftruncate(fd, (off_t)length) < 0 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+		goto fail;
+	address = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (address == MAP_FAILED)
+		goto fail;
+	rdisk_host.control = address;
+	rdisk_host.control_fd = fd;
+	rdisk_host.control_length = length;
+	return 0;
+fail:
+	err = -errno;
+	close(fd);
+	return err;
+}
+
+static int start_thread(void)
+{
+	sigset_t all, before;
+	char *stack;
+	int pid, err;
+
+	stack = mmap(NULL, THREAD_STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+		     0);
+	if (stack == MAP_FAILED)
+		return -errno;
+	/* rd_thread inherits the mask: none of the kernel's handlers may ever run in it */
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &before);
+	pid = clone(rdisk_thread, stack + THREAD_STACK_SIZE, CLONE_VM | CLONE_FILES, NULL);
+	err = pid < 0 ? -errno : 0;
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	if (err) {
+		munmap(stack, THREAD_STACK_SIZE);
+		return err;
+	}
+	rdisk_host.thread_pid = pid;
+	return 0;
+}
+
+int rdisk_user_start(struct rdisk_parameters *parameters, struct rdisk_link **link, struct rdisk_control **control,
+		     int *irq_fd)
+{
+	int fds[2], err;
+
+	err = find_node(parameters);
+	if (err)
+		return err;
+	rdisk_host.parameters = *parameters;
+	dvk_client_init(&rdisk_host.client);
+	dvk_client_init(&rdisk_host.guest);
+	/* the kernel has spun before it hands a wait over */
+	rdisk_host.client.spin_max_ns = 0;
+	rdisk_host.client.spin_ns = 0;
+	rdisk_host.link.job = RDISK_JOB_CONNECT;
+	err = create_control();
+	if (err)
+		return err;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) < 0)
+		return -errno;
+	rdisk_host.kernel_fd = fds[0];
+	rdisk_host.thread_fd = fds[1];
+	atomic_store(&rdisk_host.state, RDISK_THREAD);
+	err = start_thread();
+	if (err)
+		return err;
+	*link = &rdisk_host.link;
+	*control = rdisk_host.control;
+	*irq_fd = fds[0];
+	return 0;
+}
+
+void rdisk_user_stop(void)
+{
+	if (rdisk_host.thread_pid > 0)
+		os_kill_process(rdisk_host.thread_pid, 1);
+	rdisk_host.thread_pid = -1;
+	/* with their sockets the endpoints go */
+	if (rdisk_host.client.node_fd >= 0)
+		dvk_system_close(rdisk_host.client.node_fd);
+	if (rdisk_host.guest.node_fd >= 0)
+		dvk_system_close(rdisk_host.guest.node_fd);
+	rdisk_host.client.node_fd = -1;
+	rdisk_host.guest.node_fd = -1;
+}
+
+void rdisk_user_drain(void)
+{
+	char bytes[64];
+	ssize_t got;
+
+	do {
+		got = read(rdisk_host.kernel_fd, bytes, sizeof(bytes));
+	} while (got > 0 || (got < 0 && errno == EINTR));
+}
+
+enum rdisk_progress rdisk_user_progress(int *reason)
+{
+	/* acquire: the reason was written before the progress */
+	int progress = atomic_load_explicit(&rdisk_host.progress, memory_order_acquire);
+
+	*reason = atomic_load_explicit(&rdisk_host.reason, memory_order_relaxed);
+	return progress;
+}
+
+int rdisk_user_take(void)
+{
+	return rdisk_state_move(RDISK_IDLE, RDISK_KERNEL);
+}
+
+int rdisk_user_collect(void)
+{
+	return rdisk_state_move(RDISK_DONE, RDISK_KERNEL);
+}
+
+void rdisk_user_hand_over(enum rdisk_job job, int minor, int access)
+{
+	struct rdisk_link *link = &rdisk_host.link;
+
+	link->job = job;
+	link->job_minor = minor;
+	link->job_access = access;
+	link->result = 0;
+	link->lost = 0;
+	if (!rdisk_state_move(RDISK_KERNEL, RDISK_THREAD))
+		panic("rdisk: the link was not the kernel's to hand over\n");
+	atomic_fetch_add_explicit(&rdisk_host.wake, 1, memory_order_release);
+	dvk_system_futex_wake(&rdisk_host.wake);
+}
+
+void rdisk_user_release(void)
+{
+	/* rd_thread passed over news that came while the link was ours: see to them now */
+	if (dvk_client_ready(&rdisk_host.client) || dvk_events_pending(&rdisk_host.client)) {
+		rdisk_user_hand_over(RDISK_JOB_CHECK, 0, 0);
+		return;
+	}
+	if (!rdisk_state_move(RDISK_KERNEL, RDISK_IDLE))
+		panic("rdisk: the link was not the kernel's to release\n");
+}
+
+int rdisk_user_submit(unsigned int count)
+{
+	message msg;
+	int rc = dvk_client_ready(&rdisk_host.client);
+
+	/* never let the core introduce us to a new server here: it has no grants, and asking may wait */
+	if (!rc && dvk_events_pending(&rdisk_host.client))
+		rc = dvk_take_events(&rdisk_host.client);
+	if (!rc && !rdisk_same_server())
+		rc = EDVSNOTBIND;
+	if (rc)
+		return rc;
+	rdisk_batch_message(&msg, count);
+	return dvk_client_sendrec_begin(&rdisk_host.client, rdisk_host.parameters.rd_ep, &msg);
+}
+
+int rdisk_user_wait(long long spin_ns)
+{
+	message msg;
+	int rc = dvk_client_sendrec_finish(&rdisk_host.client, &msg, spin_ns, TIMEOUT_NOWAIT);
+
+	if (rc == EDVSAGAIN)
+		return 0;
+	if (rc)
+		return rc;
+	rdisk_host.link.result = rdisk_reply_status(&msg);
+	return 1;
+}
+
+int rdisk_user_bind_guest(void)
+{
+	struct dvk_client *guest = &rdisk_host.guest;
+	sigset_t all, before;
+	int rc = 0;
+
+	if (guest->endpoint != NONE && !dvk_take_events(guest))
+		return 0;
+	/* the calls to the node sleep on the host: the timer's signal would only interrupt them */
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &before);
+	dvk_client_close(guest);
+	rc = dvk_client_open(guest, rdisk_host.parameters.node_path);
+	if (!rc) {
+		rc = dvk_client_bind(guest, USERMODE_BIND, rdisk_host.parameters.dcid, 0, rdisk_host.parameters.uml_ep);
+		if (rc < EDVSERRCODE)
+			dvk_client_close(guest);
+		else
+			rc = 0;
+	}
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return rc;
+}
+
+const char *rdisk_error_text(int code)
+{
+#define RDISK_ERROR_TEXT(name, value, text) { (value), #name ": " text },
+	static const struct {
+		int code;
+		const char *text;
+	} errors[] = { DVK_ERRORS(RDISK_ERROR_TEXT) };
+#undef RDISK_ERROR_TEXT
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(errors); i++)
+		if (errors[i].code == code)
+			return errors[i].text;
+	return "unknown error";
+}
