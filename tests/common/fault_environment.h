@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The environment that makes a program meet a fault: see tests/fault/fault_inject.c
+ * for the faults there are.
+ */
+#ifndef FAULT_ENVIRONMENT_H
+#define FAULT_ENVIRONMENT_H
+
+/* Begins the line on stderr that tells of the fault. */
+#define FAULT_MET "fault_inject: "
+
+struct fault_environment {
+	char preload[512];
+	char fault[64];
+	char address_sanitizer[512];
+	const char *variables[4]; /* for test_process_start() */
+};
+
+/* `fault`: "class:n" or "class:n+". The variables point into *environment. */
+void fault_environment_set(struct fault_environment *environment, const char *fault);
+
+#endif

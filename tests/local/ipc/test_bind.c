@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Binding through libdvk: the bind types, threads, fork, waits for binds, what the info
+ * calls tell, and each refusal. The node's own tests speak the raw protocol.
+ */
+#include <pthread.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "ipc_fixture.h"
+#include "test_directory.h"
+
+static void test_bind_errors(void **state)
+{
+	(void)state;
+	assert_int_equal(dvk_bind(DC, PARTY), EDVSSLOTUSED); /* we are bound already */
+	assert_int_equal(dvk_unbind(DC, SELF), 0);
+	assert_int_equal(dvk_bind(NR_DCS, PARTY), EDVSBADDCID);
+	assert_int_equal(dvk_bind(-1, PARTY), EDVSBADDCID);
+	assert_int_equal(dvk_bind(DC + 1, PARTY), EDVSDCNOTRUN);
+	assert_int_equal(dvk_bind(DC, NR_PROCS), EDVSENDPOINT);
+	assert_int_equal(dvk_bind(DC, -NR_TASKS - 1), EDVSENDPOINT);
+	assert_int_equal(dvk_bind_X(99, DC, PROC_NO_PID, PARTY, LOCALNODE), EDVSBINDTYPE);
+	assert_int_equal(dvk_bind_X(SELF_BIND, DC, PROC_NO_PID, PARTY, 7), EDVSBADNODEID);
+	assert_int_equal(dvk_lclbind(DC, 0x3fffffff, PARTY), EDVSBADPID);
+	assert_int_equal(dvk_getep(getpid()), EDVSNOTBIND);
+	assert_int_equal(dvk_bind(DC, PARTY), PARTY);
+	assert_int_equal(dvk_getep(getpid()), PARTY);
+}
+
+static void test_first_user_endpoint(void **state)
+{
+	(void)state;
+	assert_int_equal(dvk_unbind(DC, SELF), 0);
+	assert_int_equal(dvk_umbind(DC, getpid(), ANY), 30);
+}
+
+static void bound_by_another(void *argument)
+{
+	message msg = { 0 };
+
+	EXPECT_RC(dvk_open(), 0);
+	EXPECT(write(*(int *)argument, "", 1) == 1);
+	EXPECT_RC(dvk_wait4bind_T(LONG_MS), PARTY);
+	EXPECT_RC(dvk_sendrec_T(TESTER, &msg, LONG_MS), 0);
+}
+
+static void test_lclbind(void **state)
+{
+	int ready[2], party;
+	message msg;
+	char byte;
+
+	(void)state;
+	assert_int_equal(pipe(ready), 0);
+	party = party_start(NONE, bound_by_another, &ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	assert_int_equal(dvk_lclbind(DC, party, PARTY), PARTY);
+	assert_int_equal(dvk_receive_T(ANY, &msg, LONG_MS), 0);
+	assert_int_equal(msg.m_source, PARTY);
+	assert_int_equal(dvk_reply(PARTY, &msg), 0);
+	party_join(party);
+	close(ready[0]);
+	close(ready[1]);
+}
+
+static void *bound_thread(void *argument)
+{
+	message msg = { 0 };
+	long *rc = argument;
+
+	*rc = dvk_tbind(DC, PARTY);
+	if (*rc == PARTY)
+		*rc = dvk_sendrec_T(TESTER, &msg, LONG_MS);
+	return NULL;
+}
+
+static void test_thread_bind(void **state)
+{
+	pthread_t thread;
+	message msg;
+	long rc = -1;
+
+	(void)state;
+	assert_int_equal(pthread_create(&thread, NULL, bound_thread, &rc), 0);
+	assert_int_equal(dvk_receive_T(ANY, &msg, LONG_MS), 0);
+	assert_int_equal(msg.m_source, PARTY);
+	assert_int_equal(dvk_reply(PARTY, &msg), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(rc, 0);
+	/* It ended: its endpoint is free. */
+	assert_int_equal(dvk_wait4unbind_T(PARTY, LONG_MS), 0);
+}
+
+/* A child of fork() starts with nothing, and leaves its parent's binding alone. */
+static void forked(void *argument)
+{
+	message msg;
+
+	(void)argument;
+	EXPECT_RC(dvk_receive_T(ANY, &msg, 0), EDVSNOTBIND);
+	EXPECT_RC(dvk_bind(DC, PARTY), PARTY);
+}
+
+static void test_fork(void **state)
+{
+	int party = party_start(NONE, forked, NULL);
+
+	(void)state;
+	party_join(party);
+	assert_int_equal(dvk_wait4unbind_T(PARTY, LONG_MS), 0);
+	assert_int_equal(dvk_getep(getpid()), TESTER);
+}
+
+static void stay(void *argument)
+{
+	(void)argument;
+	for (;;)
+		pause();
+}
+
+static void test_waits(void **state)
+{
+	int party;
+
+	(void)state;
+	assert_int_equal(dvk_wait4bindep_T(PARTY, 0), EDVSAGAIN);
+	assert_int_equal(dvk_wait4bindep_T(PARTY, 20), EDVSTIMEDOUT);
+	assert_int_equal(dvk_wait4bindep_T(TESTER, LONG_MS), TESTER);
+	assert_int_equal(dvk_wait4bind(), TESTER);
+	assert_int_equal(dvk_wait4unbind_T(PARTY, LONG_MS), 0);
+	assert_int_equal(dvk_wait4unbind_T(TESTER, 20), EDVSENDPOINT);
+	assert_int_equal(dvk_unbind_T(DC, PARTY, LONG_MS), EDVSNOTBIND);
+	party = party_start(PARTY, stay, NULL);
+	assert_int_equal(dvk_wait4bindep_T(PARTY, LONG_MS), PARTY);
+	assert_int_equal(dvk_wait4unbind_T(PARTY, 0), EDVSAGAIN);
+	assert_int_equal(dvk_wait4unbind_T(PARTY, 20), EDVSTIMEDOUT);
+	party_kill(party);
+	assert_int_equal(dvk_wait4unbind_T(PARTY, LONG_MS), 0);
+}
+
+static void test_information(void **state)
+{
+	dvs_usr_t dvs;
+	dc_usr_t dc = { .dc_dcid = DC };
+	proc_usr_t proc;
+
+	(void)state;
+	assert_int_equal(dvk_getdvsinfo(&dvs), 0);
+	assert_int_equal(dvs.d_nr_dcs, NR_DCS);
+	assert_int_equal(dvs.d_max_copylen, MAXCOPYLEN);
+	assert_true(dvs.d_flags & DVS_INITIALIZED);
+	assert_true(dvk_dc_init(&dc) == EDVSDCRUN);
+	assert_int_equal(dvk_getdcinfo(-1, &dc), 0);
+	assert_int_equal(dc.dc_dcid, DC);
+	assert_int_equal(dc.dc_nr_tasks, DC_TASKS_DEFAULT);
+	assert_string_equal(dc.dc_name, "DC0");
+	assert_int_equal(dvk_getdcinfo(DC + 1, &dc), EDVSDCNOTRUN);
+	assert_int_equal(dvk_getdcinfo(NR_DCS, &dc), EDVSBADDCID);
+	assert_int_equal(dvk_getprocinfo(DC, TESTER, &proc), 0);
+	assert_int_equal(proc.p_lpid, getpid());
+	assert_int_equal(proc.p_rts_flags, 0);
+	assert_int_equal(proc.p_getfrom, NONE);
+	assert_int_equal(dvk_getprocinfo(DC, PARTY, &proc), 0);
+	assert_int_equal(proc.p_rts_flags, SLOT_FREE);
+	assert_int_equal(dvk_getprocinfo(DC, NR_PROCS, &proc), EDVSBADPROC);
+}
+
+static void test_no_node(void **state)
+{
+	dvs_usr_t dvs;
+
+	(void)state;
+	dvk_close();
+	test_runtime_new();
+	assert_int_equal(dvk_open(), EDVSDVSINIT);
+	assert_int_equal(dvk_getdvsinfo(&dvs), EDVSDVSINIT);
+	assert_int_equal(dvk_bind(DC, TESTER), EDVSDVSINIT);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define IPC_TEST(name) cmocka_unit_test_setup_teardown(name, ipc_setup, ipc_teardown)
+		IPC_TEST(test_bind_errors), IPC_TEST(test_first_user_endpoint),
+		IPC_TEST(test_lclbind),	    IPC_TEST(test_thread_bind),
+		IPC_TEST(test_fork),	    IPC_TEST(test_waits),
+		IPC_TEST(test_information), IPC_TEST(test_no_node),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Clients that do what they should not. Each loses its own connection at worst; a witness lives on. */
+#include "node_fixture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static struct raw admin, witness;
+static int descriptors;
+
+static int open_descriptors(void)
+{
+	char command[64], output[64];
+
+	snprintf(command, sizeof(command), "ls /proc/%d/fd | wc -l", (int)node_pid);
+	assert_int_equal(run_program((const char *[]){ "/bin/sh", "-c", command, NULL }, output, sizeof(output)), 0);
+	return atoi(output);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	raw_open(&admin);
+	raw_start_dc(&admin, 0);
+	raw_open(&witness);
+	assert_int_equal(raw_bind(&witness, 0, 7, NULL), 7);
+	descriptors = open_descriptors();
+	return 0;
+}
+
+/* Nothing is left of the hostile ones, and the witness is who it was. */
+static int teardown(void **state)
+{
+	struct received answer = raw_call_full(&witness, REQUEST(WAIT_BIND, .endpoint = SELF), -1);
+
+	(void)state;
+	assert_int_equal(answer.packet.result, 0);
+	assert_int_equal(answer.packet.endpoint, 7);
+	assert_int_equal(open_descriptors(), descriptors);
+	raw_close(&witness);
+	assert_int_equal(raw_call(&admin, REQUEST(DC_END, .dcid = 0)), 0);
+	raw_close(&admin);
+	return 0;
+}
+
+static void fill_random(void *data, size_t size)
+{
+	unsigned char *bytes = data;
+
+	for (size_t i = 0; i < size; i++)
+		bytes[i] = (unsigned char)(random() >> 8);
+}
+
+static struct dvk_node_request valid_request(void)
+{
+	struct dvk_node_request request = REQUEST(GET_DVS_INFO);
+
+	request.magic = DVK_WIRE_MAGIC;
+	request.version = DVK_WIRE_VERSION;
+	return request;
+}
+
+static void random_datagrams(void **state)
+{
+	unsigned char data[4096];
+
+	(void)state;
+	srandom(1);
+	for (int i = 0; i < 300; i++) {
+		size_t size = i < 100 ? sizeof(struct dvk_node_request) : (size_t)random() % sizeof(data);
+		struct raw raw;
+
+		fill_random(data, size);
+		raw_connect(&raw);
+		assert_int_equal(raw_send(&raw, data, size, NULL, 0), size);
+		raw_expect_end(&raw);
+		raw_close(&raw);
+	}
+}
+
+static void wrong_forms(void **state)
+{
+	struct dvk_node_request request[2] = { valid_request(), valid_request() };
+	struct raw raw;
+
+	(void)state;
+	for (int i = 0; i < 6; i++) {
+		size_t size = sizeof(request[0]);
+
+		request[0] = valid_request();
+		if (i == 0)
+			size--;
+		else if (i == 1)
+			size++;
+		else if (i == 2)
+			size = 0;
+		else if (i == 3)
+			request[0].magic++;
+		else if (i == 4)
+			request[0].version++;
+		else
+			size = sizeof(request);
+		raw_open(&raw);
+		assert_int_equal(raw_send(&raw, request, size, NULL, 0), size);
+		raw_expect_end(&raw);
+		raw_close(&raw);
+	}
+}
+
+static void unwanted_descriptors(void **state)
+{
+	static const int counts[] = { 1, 2, 4, 5, 16 };
+	struct dvk_node_request request = valid_request();
+	struct raw raw;
+	int fds[16];
+
+	(void)state;
+	for (int i = 0; i < 16; i++)
+		fds[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		raw_open(&raw);
+		assert_int_equal(raw_send(&raw, &request, sizeof(request), fds, counts[i]), sizeof(request));
+		raw_expect_end(&raw);
+		raw_close(&raw);
+	}
+	/* GRANT takes one. Two are an error in the call, more than the node looks at one in the form. */
+	request.call = DVK_CALL_GRANT;
+	request.endpoint = 7;
+	request.length = 4096;
+	raw_open(&raw);
+	assert_int_equal(raw_bind(&raw, 0, 30, NULL), 30);
+	raw_introduce(&raw, &witness, 7);
+	request.serial = ++raw.serial;
+	assert_int_equal(raw_send(&raw, &request, sizeof(request), fds, 2), sizeof(request));
+	assert_int_equal(raw_answer(&raw, raw.serial).packet.result, EDVSINVAL);
+	assert_int_equal(raw_send(&raw, &request, sizeof(request), fds, 16), sizeof(request));
+	raw_expect_end(&raw);
+	raw_close(&raw);
+	assert_int_equal(raw_event(&witness, DVK_EVENT_PEER_GONE).packet.endpoint, 30);
+	for (int i = 0; i < 16; i++)
+		close(fds[i]);
+}
+
+static int random_endpoint(void)
+{
+	static const int special[] = { ANY, NONE, SELF, INT32_MIN, INT32_MAX, 300, -36, 7, 30 };
+	long choice = random() % 20;
+
+	if (choice < (long)(sizeof(special) / sizeof(special[0])))
+		return special[choice];
+	return (int)(random() % 80) - 34;
+}
+
+static void drop_events(struct raw *raw)
+{
+	assert_int_equal(raw_call(raw, REQUEST(GET_DVS_INFO)), 0);
+	while (raw->nr_kept)
+		close_received(&raw->kept[--raw->nr_kept]);
+}
+
+/* Requests of the right form with anything in them, from several connections. */
+static void random_requests(void **state)
+{
+	enum { CLIENTS = 6, REQUESTS = 20000 };
+	struct raw raws[CLIENTS];
+	int fd = memfd_create("fuzz", MFD_CLOEXEC);
+
+	(void)state;
+	srandom(2);
+	for (int i = 0; i < CLIENTS; i++)
+		raw_open(&raws[i]);
+	for (int i = 0; i < REQUESTS; i++) {
+		struct raw *raw = &raws[random() % CLIENTS];
+		struct dvk_node_request request;
+		struct received received;
+
+		fill_random(&request, sizeof(request));
+		request.call = (uint16_t)(random() % (DVK_CALL_GET_PROC_INFO + 3));
+		request.dcid = (int)(random() % 4) - 1 + (random() % 50 == 0) * 31;
+		request.endpoint = random_endpoint();
+		request.argument = (int)(random() % 7);
+		/* Never that of a stranger, who could be bound, and then unbound by SIGTERM. */
+		request.pid = random() % 2 ? getpid() : (int)random() | 1 << 30;
+		request.timeout = (int)(random() % 3) - 1 + (random() % 50 == 0);
+		if (random() % 2)
+			memset(&request.dc, 0, sizeof(request.dc));
+		request.dc.dc_dcid = 1 + (int)(random() % 3);
+		request.base &= random() % 2 ? ~4095ULL : ~0ULL;
+		request.length &= random() % 2 ? 0xfff000 : ~0ULL;
+		request.offset &= random() % 2 ? 0xfff000 : ~0ULL;
+		/* The witness is in DC 0: its unbinding and the DC's end are not for them to ask. */
+		if ((request.call == DVK_CALL_UNBIND || request.call == DVK_CALL_DC_END) && request.dcid == 0)
+			request.dcid = 1;
+		raw_ask(raw, request, request.call == DVK_CALL_GRANT ? fd : -1);
+		if (request.call >= DVK_CALL_WAIT_BIND && request.call <= DVK_CALL_WAIT_UNBIND)
+			continue; /* may wait for ever; the next one ends that */
+		do {
+			assert_true(raw_receive(raw, &received));
+			close_received(&received);
+		} while (received.packet.kind != DVK_PACKET_ANSWER || received.packet.serial != raw->serial);
+	}
+	for (int i = 0; i < CLIENTS; i++)
+		raw_close(&raws[i]);
+	close(fd);
+	for (int dcid = 1; dcid < 4; dcid++)
+		raw_call(&admin, REQUEST(DC_END, .dcid = dcid));
+	/* The admin may have been bound by LCL_BIND of this process; the witness was introduced, and left. */
+	raw_call(&admin, REQUEST(UNBIND, .endpoint = SELF));
+	drop_events(&admin);
+	drop_events(&witness);
+}
+
+static void events_not_taken(void **state)
+{
+	struct received answer;
+	struct raw lazy, peer;
+	int rounds, result = 0;
+
+	(void)state;
+	raw_open(&lazy);
+	raw_open(&peer);
+	assert_int_equal(raw_bind(&lazy, 0, 3, NULL), 3);
+	for (rounds = 0; rounds < 5000 && !result; rounds++) {
+		assert_int_equal(raw_bind(&peer, 0, 30, NULL), 30);
+		answer = raw_call_full(&peer, REQUEST(CONNECT, .endpoint = 3), -1);
+		result = answer.packet.result;
+		close_received(&answer);
+		assert_int_equal(raw_call(&peer, REQUEST(UNBIND, .endpoint = SELF)), 0);
+	}
+	assert_int_equal(result, EDVSNOTBIND);
+	/* A socket's buffer and the queue hold that many at least. */
+	assert_true(rounds > 500);
+	assert_int_equal(raw_bind(&peer, 0, 3, NULL), 3);
+	raw_close(&lazy);
+	raw_close(&peer);
+}
+
+static void answers_not_taken(void **state)
+{
+	struct dvk_node_request request = valid_request();
+	ssize_t sent = 0;
+	struct raw raw;
+	int count;
+
+	(void)state;
+	raw_open(&raw);
+	for (count = 0; count < 20000 && sent >= 0; count++)
+		sent = raw_send(&raw, &request, sizeof(request), NULL, 0);
+	assert_int_equal(sent, -1);
+	assert_true(errno == EPIPE || errno == ECONNRESET);
+	raw_close(&raw);
+}
+
+/* Slow is not hostile: what fits into the queue arrives, in order, and the bell rings for each. */
+static void slow_reader_gets_everything(void **state)
+{
+	enum { ROUNDS = 300 };
+	struct dvk_process_page *page;
+	struct received event;
+	struct raw slow, peer;
+	int fd;
+
+	(void)state;
+	raw_open(&slow);
+	raw_open(&peer);
+	assert_int_equal(raw_bind(&slow, 0, 3, &fd), 3);
+	page = map_page(fd, PROT_READ | PROT_WRITE);
+	close(fd);
+	for (int i = 0; i < ROUNDS; i++) {
+		assert_int_equal(raw_bind(&peer, 0, 30 + i % 100, NULL), 30 + i % 100);
+		event = raw_call_full(&peer, REQUEST(CONNECT, .endpoint = 3), -1);
+		assert_int_equal(event.packet.result, 0);
+		close_received(&event);
+		assert_int_equal(raw_call(&peer, REQUEST(UNBIND, .endpoint = SELF)), 0);
+	}
+	for (int i = 0; i < ROUNDS; i++) {
+		event = raw_event(&slow, DVK_EVENT_PEER);
+		assert_int_equal(event.packet.endpoint, 30 + i % 100);
+		assert_int_equal(event.nr_fds, 2);
+		close_received(&event);
+		event = raw_event(&slow, DVK_EVENT_PEER_GONE);
+		assert_int_equal(event.packet.endpoint, 30 + i % 100);
+	}
+	raw_no_event(&slow);
+	assert_int_equal(page->bell, 2 * ROUNDS * DVK_BELL_STEP);
+	unmap_page(page);
+	raw_close(&slow);
+	raw_close(&peer);
+}
+
+static void scribbled_page(void **state)
+{
+	struct received answer;
+	struct raw raw, peer;
+	void *page;
+	int fd;
+
+	(void)state;
+	srandom(3);
+	raw_open(&raw);
+	raw_open(&peer);
+	assert_int_equal(raw_bind(&raw, 0, 3, &fd), 3);
+	page = map_page(fd, PROT_READ | PROT_WRITE);
+	close(fd);
+	for (int i = 0; i < 200; i++) {
+		fill_random(page, DVK_PAGE_SIZE);
+		assert_int_equal(raw_bind(&peer, 0, 30, NULL), 30);
+		raw_introduce(&peer, &raw, 3);
+		answer = raw_call_full(&peer, REQUEST(GET_PROC_INFO, .endpoint = 3), -1);
+		assert_int_equal(answer.packet.result, 0);
+		assert_int_equal(answer.packet.proc.p_rts_flags & ~(unsigned long)(SENDING | RECEIVING | ONCOPY), 0);
+		assert_int_equal(raw_call(&peer, REQUEST(UNBIND, .endpoint = SELF)), 0);
+		raw_event(&raw, DVK_EVENT_PEER_GONE);
+	}
+	unmap_page(page);
+	raw_close(&raw);
+	raw_close(&peer);
+}
+
+static void half_closed_connection(void **state)
+{
+	struct raw raw;
+
+	(void)state;
+	raw_open(&raw);
+	assert_int_equal(raw_bind(&raw, 0, 3, NULL), 3);
+	assert_int_equal(shutdown(raw.fd, SHUT_WR), 0);
+	raw_expect_end(&raw);
+	raw_close(&raw);
+	raw_open(&raw);
+	assert_int_equal(raw_bind(&raw, 0, 3, NULL), 3);
+	assert_int_equal(shutdown(raw.fd, SHUT_RD), 0);
+	assert_int_equal(raw_call(&witness, REQUEST(GETEP, .pid = getpid())), 0);
+	raw_close(&raw);
+}
+
+/* A node without descriptors serves those that it has, and the next one when one leaves. */
+static void descriptors_run_out(void **state)
+{
+	enum { LIMIT = 60, CLIENTS = 60 };
+	struct rlimit limit = { LIMIT, LIMIT };
+	struct raw raws[CLIENTS];
+	struct received answer;
+	uint32_t serials[CLIENTS];
+	struct raw first;
+
+	(void)state;
+	/* For good: this node serves no other test. */
+	assert_int_equal(prlimit(node_pid, RLIMIT_NOFILE, &limit, NULL), 0);
+	raw_open(&first);
+	for (int i = 0; i < CLIENTS; i++) {
+		raw_connect(&raws[i]);
+		serials[i] = raw_ask(&raws[i], REQUEST(HELLO), -1);
+	}
+	/* No descriptor is left for a page either. */
+	for (int i = 0; i < 5; i++) {
+		answer = raw_call_full(&first, REQUEST(BIND, .endpoint = 3), -1);
+		if (answer.packet.result)
+			break;
+		close_received(&answer);
+		assert_int_equal(raw_call(&first, REQUEST(UNBIND, .endpoint = SELF)), 0);
+	}
+	assert_int_equal(raw_call(&first, REQUEST(GET_DVS_INFO)), 0);
+	/* Each that leaves makes room for another. */
+	for (int i = 0; i < CLIENTS; i++) {
+		answer = raw_answer(&raws[i], serials[i]);
+		assert_int_equal(answer.packet.result, 0);
+		raw_close(&raws[i]);
+	}
+	assert_int_equal(raw_bind(&first, 0, 3, NULL), 3);
+	raw_close(&first);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(random_datagrams, setup, teardown),
+		cmocka_unit_test_setup_teardown(wrong_forms, setup, teardown),
+		cmocka_unit_test_setup_teardown(unwanted_descriptors, setup, teardown),
+		cmocka_unit_test_setup_teardown(random_requests, setup, teardown),
+		cmocka_unit_test_setup_teardown(events_not_taken, setup, teardown),
+		cmocka_unit_test_setup_teardown(answers_not_taken, setup, teardown),
+		cmocka_unit_test_setup_teardown(slow_reader_gets_everything, setup, teardown),
+		cmocka_unit_test_setup_teardown(scribbled_page, setup, teardown),
+		cmocka_unit_test_setup_teardown(half_closed_connection, setup, teardown),
+	};
+	const struct CMUnitTest last_test[] = {
+		cmocka_unit_test_setup_teardown(descriptors_run_out, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, start_node, stop_node) +
+	       cmocka_run_group_tests(last_test, start_node, stop_node);
+}

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Start and end of the server around its clients: SIGTERM in the midst of
+ * requests, restart, kill -9, two servers for one image or one endpoint, many clients at once.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "server_fixture.h"
+
+#define NR_WRITERS 4
+#define WRITER_BLOCK ((int)KIB(16))
+#define WRITER_BLOCKS 64 /* each writes these over and over */
+
+static const struct test_device life_device = { .name = "LIFE", .file = "life.img", .size = "4M", .shared = true };
+
+/* A writer and what it was told; `acknowledged` is the last round that was answered for each block. */
+struct writer {
+	struct test_peer peer;
+	unsigned char *memory; /* shared with the peer */
+	int block;
+	uint64_t round;
+	uint64_t acknowledged[WRITER_BLOCKS];
+	bool maybe[WRITER_BLOCKS]; /* a later round was sent and not answered */
+	int ended_with;
+};
+
+static uint64_t writer_seed(int number, uint64_t round)
+{
+	return (uint64_t)number << 32 | round;
+}
+
+static int64_t writer_position(int number, int block)
+{
+	return ((int64_t)number * WRITER_BLOCKS + block) * WRITER_BLOCK;
+}
+
+static void writer_begin(struct writer *writer, int number)
+{
+	message msg = { .m_type = writer->round % 7 ? DEV_WRITE : DEV_WRITE_FUA };
+	int64_t position = writer_position(number, writer->block);
+
+	test_pattern_fill(writer->memory, (size_t)WRITER_BLOCK, (uint64_t)position, writer_seed(number, writer->round));
+	msg.DEVICE = 0;
+	msg.IO_ENDPT = writer->peer.endpoint;
+	msg.COUNT = WRITER_BLOCK;
+	msg.POSITION = position;
+	msg.ADDRESS = (char *)writer->memory;
+	test_peer_begin(&writer->peer, TEST_SERVER_ENDPOINT, &msg, TEST_TIMEOUT_MS);
+}
+
+/* Takes the answer; false when the server is gone. */
+static bool writer_finish(struct writer *writer)
+{
+	message msg;
+	int code = test_peer_finish(&writer->peer, &msg);
+
+	if (code) {
+		writer->maybe[writer->block] = true;
+		writer->ended_with = code;
+		return false;
+	}
+	assert_int_equal(msg.m_type, MOLTASK_REPLY);
+	assert_int_equal(msg.REP_STATUS, WRITER_BLOCK);
+	writer->acknowledged[writer->block] = writer->round;
+	writer->maybe[writer->block] = false;
+	writer->block = (writer->block + 1) % WRITER_BLOCKS;
+	writer->round++;
+	return true;
+}
+
+/* Every block holds the round that was answered last, or the one after it where no answer came. */
+static void check_writer(const struct writer *writer, int number)
+{
+	unsigned char bytes[KIB(16)];
+
+	for (int block = 0; block < WRITER_BLOCKS; block++) {
+		uint64_t position = (uint64_t)writer_position(number, block);
+		uint64_t acknowledged = writer->acknowledged[block];
+		size_t size = (size_t)WRITER_BLOCK;
+		bool good;
+
+		test_image_read("life.img", position, bytes, size);
+		good = acknowledged ? test_pattern_check(bytes, size, position, writer_seed(number, acknowledged)) == size
+				    : test_bytes_check(bytes, size, 0) == size;
+		/* A write that was not answered may have been done in part. */
+		if (!good && !writer->maybe[block])
+			fail_msg("writer %d: block %d does not hold round %llu", number, block,
+				 (unsigned long long)acknowledged);
+	}
+}
+
+/* Starts the writers, lets each have `rounds` answers, then ends the server under them. */
+static void end_under_load(int signal_number, int rounds)
+{
+	struct writer *writers = calloc(NR_WRITERS, sizeof(*writers));
+	struct test_disk disk = test_disk(0, 0);
+	int working = NR_WRITERS;
+
+	assert_non_null(writers);
+	test_image_create("life.img", (uint64_t)MIB(4));
+	test_runtime_new();
+	test_server_start(&server, &life_device, 1, NULL);
+	for (int i = 0; i < NR_WRITERS; i++) {
+		writers[i].round = 1;
+		writers[i].memory = test_shared_memory((size_t)WRITER_BLOCK);
+		test_peer_start(&writers[i].peer, ANY);
+		assert_int_equal(test_peer_request(&writers[i].peer, &disk, DEV_OPEN, 0, 0, 0, NULL), 0);
+	}
+	for (int i = 0; i < NR_WRITERS; i++)
+		writer_begin(&writers[i], i);
+	for (int round = 0; working; round++) {
+		if (round == rounds)
+			assert_int_equal(kill(server.process.pid, signal_number), 0);
+		working = 0;
+		for (int i = 0; i < NR_WRITERS; i++) {
+			if (writers[i].ended_with || !writer_finish(&writers[i]))
+				continue;
+			writer_begin(&writers[i], i);
+			working++;
+		}
+	}
+	for (int i = 0; i < NR_WRITERS; i++) {
+		int code = writers[i].ended_with;
+
+		if (code != EDVSDEADSRCDST && code != EDVSNOTBIND && code != EDVSDSTDIED)
+			fail_msg("a client of a server that ended got %d", code);
+	}
+	if (signal_number == SIGKILL)
+		assert_int_equal(test_process_stop(&server.process, 0), 128 + SIGKILL);
+	else
+		assert_int_equal(test_process_stop(&server.process, 0), 0);
+	for (int i = 0; i < NR_WRITERS; i++) {
+		check_writer(&writers[i], i);
+		test_peer_stop(&writers[i].peer);
+	}
+	free(writers);
+}
+
+static void test_sigterm_under_load(void **state)
+{
+	(void)state;
+	for (int rounds = 0; rounds < 100; rounds += 20)
+		end_under_load(SIGTERM, rounds);
+	end_under_load(SIGINT, 10);
+}
+
+static void test_sigkill_under_load(void **state)
+{
+	(void)state;
+	for (int rounds = 1; rounds < 100; rounds += 20)
+		end_under_load(SIGKILL, rounds);
+}
+
+/* A client that stays bound finds the server again, on the same node, time after time. */
+static void test_restarts(void **state)
+{
+	unsigned char buffer[4096];
+	struct test_disk disk;
+
+	(void)state;
+	disk = test_disk(fixture_start(&life_device, 1, 5), 0);
+	for (uint64_t round = 0; round < 10; round++) {
+		uint64_t position = round * 4096;
+
+		assert_int_equal(test_disk_write(&disk, 0, buffer, 512), EDVSNXIO);
+		assert_int_equal(test_disk_open(&disk, 0), 0);
+		test_pattern_fill(buffer, sizeof(buffer), position, 1);
+		assert_int_equal(test_disk_write(&disk, (int64_t)position, buffer, sizeof(buffer)), sizeof(buffer));
+		assert_int_equal(test_process_stop(&server.process, round & 1 ? SIGKILL : SIGTERM),
+				 round & 1 ? 128 + SIGKILL : 0);
+		assert_int_equal(dvk_wait4unbind_T(TEST_SERVER_ENDPOINT, TEST_TIMEOUT_MS), 0);
+		assert_int_equal(test_disk_read(&disk, 0, buffer, 512), TEST_DISK_NO_ANSWER);
+		assert_true(disk.transport == EDVSNOTBIND || disk.transport == EDVSDEADSRCDST);
+		test_server_start(&server, &life_device, 1, NULL);
+		assert_int_equal(dvk_wait4bindep_T(TEST_SERVER_ENDPOINT, TEST_TIMEOUT_MS), TEST_SERVER_ENDPOINT);
+	}
+	assert_int_equal(test_disk_open(&disk, RDISK_OPEN_READ), 0);
+	for (uint64_t round = 0; round < 10; round++) {
+		uint64_t position = round * 4096;
+
+		assert_int_equal(test_disk_read(&disk, (int64_t)position, buffer, sizeof(buffer)), sizeof(buffer));
+		assert_int_equal(test_pattern_check(buffer, sizeof(buffer), position, 1), sizeof(buffer));
+	}
+	fixture_end();
+}
+
+/* Nodes come and go with their last client; the next server must find or start one. */
+static void test_new_node_each_time(void **state)
+{
+	(void)state;
+	test_runtime_new();
+	for (int round = 0; round < 20; round++) {
+		struct test_disk disk;
+
+		test_server_start(&server, &life_device, 1, NULL);
+		disk = test_disk(test_bind(ANY), 0);
+		assert_int_equal(test_disk_open(&disk, 0), 0);
+		fixture_end();
+	}
+}
+
+/* Starts a second server that must refuse, with one line that holds `reason`. */
+static void second_server_refused(struct test_device *device, int endpoint, const char *reason)
+{
+	static struct test_process second;
+	char config[TEST_PATH_SIZE];
+	char endpoint_text[16];
+	const char *arguments[] = { RDISK_PROGRAM, "-d", "0", "-e", endpoint_text, "-c", config, NULL };
+
+	snprintf(endpoint_text, sizeof(endpoint_text), "%d", endpoint);
+	test_server_config(config, "second.cfg", device, 1);
+	test_process_start(&second, arguments, NULL);
+	assert_int_equal(test_process_stop(&second, 0), 1);
+	if (!strstr(second.log.text, reason) || strstr(second.log.text, "ready"))
+		fail_msg("the second server said: %s", second.log.text);
+}
+
+static void test_second_server(void **state)
+{
+	struct test_device device = life_device;
+	char target[TEST_PATH_SIZE], alias[TEST_PATH_SIZE];
+	struct test_disk disk;
+	int self;
+
+	(void)state;
+	self = fixture_start(&life_device, 1, ANY);
+	second_server_refused(&device, TEST_SERVER_ENDPOINT + 1, "life.img");
+	/* Nor by another name, nor for reading in a volatile device. */
+	test_path(target, "life.img");
+	test_path(alias, "alias.img");
+	assert_int_equal(link(target, alias), 0);
+	device.file = "alias.img";
+	second_server_refused(&device, TEST_SERVER_ENDPOINT + 1, "alias.img");
+	/* An endpoint serves once. */
+	device.file = "other.img";
+	second_server_refused(&device, TEST_SERVER_ENDPOINT, "endpoint 3");
+	disk = test_disk(self, 0);
+	assert_int_equal(test_disk_open(&disk, 0), 0);
+	assert_server_lives(self);
+	fixture_end();
+	assert_int_equal(unlink(alias), 0);
+}
+
+/* Two servers of one DC with images of their own; each client request goes to the one it names. */
+static void test_two_servers(void **state)
+{
+	static struct test_process second;
+	const struct test_device other = { .name = "OTHER", .file = "second.img", .size = "2M" };
+	char config[TEST_PATH_SIZE];
+	const char *arguments[] = { RDISK_PROGRAM, "-d", "0", "-e", "4", "-c", config, NULL };
+	struct rdisk_info info;
+	struct test_disk disk;
+
+	(void)state;
+	disk = test_disk(fixture_start(&life_device, 1, ANY), 0);
+	test_server_config(config, "second.cfg", &other, 1);
+	test_process_start(&second, arguments, NULL);
+	assert_true(test_process_wait_log(&second, "ready", TEST_TIMEOUT_MS));
+	for (int round = 0; round < 50; round++) {
+		disk.server = 3;
+		assert_int_equal(test_disk_info(&disk, &info), 0);
+		assert_string_equal(info.name, "LIFE");
+		disk.server = 4;
+		assert_int_equal(test_disk_info(&disk, &info), 0);
+		assert_string_equal(info.name, "OTHER");
+	}
+	assert_int_equal(test_process_stop(&second, SIGTERM), 0);
+	fixture_end();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		FIXTURE_TEST(test_sigterm_under_load), FIXTURE_TEST(test_sigkill_under_load),
+		FIXTURE_TEST(test_restarts),	       FIXTURE_TEST(test_new_node_each_time),
+		FIXTURE_TEST(test_second_server),      FIXTURE_TEST(test_two_servers),
+	};
+
+	return cmocka_run_group_tests_name("lifecycle", tests, NULL, NULL);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* See fake_dvk.h. */
+#include "fake_dvk.h"
+
+#include <string.h>
+
+struct fake_dvk fake_dvk;
+
+int dvk_peer_pid(int endpoint)
+{
+	int pid = fake_dvk.pids[dvk_endpoint_slot(endpoint)];
+
+	return pid ? pid : EDVSNOTBIND;
+}
+
+int dvk_getprocinfo(int dcid, int p_nr, proc_usr_t *proc)
+{
+	int pid = fake_dvk.pids[p_nr + NR_TASKS];
+
+	(void)dcid;
+	*proc = (proc_usr_t){ .p_nr = p_nr, .p_lpid = pid };
+	if (!pid && !fake_dvk.node_lags)
+		proc->p_rts_flags = SLOT_FREE;
+	return 0;
+}
+
+int dvk_granted(int endpoint, uint64_t address, uint64_t bytes, void **local, bool *sealed)
+{
+	uint64_t start = (uintptr_t)fake_dvk.granted;
+
+	if (dvk_peer_pid(endpoint) < 0)
+		return EDVSNOTBIND;
+	if (!fake_dvk.granted || address < start || bytes > fake_dvk.granted_bytes ||
+	    address - start > fake_dvk.granted_bytes - bytes)
+		return EDVSFAULT;
+	*local = (void *)(uintptr_t)address;
+	*sealed = fake_dvk.sealed;
+	return 0;
+}
+
+long dvk_vcopy(int source, const void *source_address, int destination, void *destination_address, long bytes)
+{
+	fake_dvk.copies++;
+	if (fake_dvk.copy_error)
+		return fake_dvk.copy_error;
+	if (source == destination)
+		return EDVSENDPOINT;
+	if (bytes < 0 || bytes > MAXCOPYLEN)
+		return EDVSRANGE;
+	/* Like the original, a client's low addresses are not mapped. */
+	if ((uintptr_t)source_address < 4096 || (uintptr_t)destination_address < 4096)
+		return EDVSFAULT;
+	memcpy(destination_address, source_address, (size_t)bytes);
+	return bytes;
+}
+
+int dvk_receive_T(int source, message *msg, long timeout_ms)
+{
+	(void)source;
+	(void)timeout_ms;
+	if (fake_dvk.inbox_length == 0)
+		return fake_dvk.receive_error;
+	*msg = *fake_dvk.inbox++;
+	fake_dvk.inbox_length--;
+	return 0;
+}
+
+int dvk_reply_T(int endpoint, const message *msg, long timeout_ms)
+{
+	(void)timeout_ms;
+	fake_dvk.reply_to[fake_dvk.nr_replies] = endpoint;
+	fake_dvk.replies[fake_dvk.nr_replies++] = *msg;
+	return 0;
+}
