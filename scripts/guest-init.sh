@@ -1,0 +1,65 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# The first process of a guest that scripts/run-uml.sh boots: makes the host's root, which it runs on,
+# into a guest's (kernel file systems and private /tmp and /run), runs the command, hands out its exit
+# status and powers off. Not to be run by hand.
+#
+# The kernel's command line gives rdisk_state, run-uml.sh's private directory on the host:
+#   command    in:  program and arguments, each ended by a zero byte
+#   directory  in:  where to run it
+#   shares     in:  the host's directories and files to keep visible, one a line (below /tmp and /run they would not be)
+#   status     out: the command's exit status; there is none if the guest ends before
+
+state=${rdisk_state:?is on the command line of the kernel}
+unset rdisk_state
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export HOME=/root TERM=${TERM:-dumb} LC_ALL=C.UTF-8
+umask 022
+
+mount -n -t proc proc /proc
+mount -n -t sysfs sysfs /sys
+mountpoint -q /dev || mount -n -t devtmpfs devtmpfs /dev
+exec </dev/console >/dev/console 2>&1
+stty -opost -echo
+mkdir -p /dev/pts /dev/shm
+ln -sf /proc/self/fd /dev/fd
+for name in stdin:0 stdout:1 stderr:2; do
+	ln -sf "/proc/self/fd/${name#*:}" "/dev/${name%:*}"
+done
+mount -n -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts
+mount -n -t tmpfs tmpfs /dev/shm
+hostname guest
+
+# What is read from below /tmp must be read before it is covered, what is shared comes back afterwards.
+mapfile -d '' -t command <"$state/command"
+mapfile -t shares <"$state/shares"
+read -r directory <"$state/directory"
+mount -n -t tmpfs tmpfs /tmp
+mount -n -t tmpfs -o mode=755 tmpfs /run
+chmod 1777 /tmp
+mkdir /run/host
+mount -n -t hostfs none /run/host
+for share in "${shares[@]}"; do
+	[ ! -e "$share" ] || continue
+	if [ -d "/run/host$share" ]; then
+		mkdir -p "$share"
+	else
+		mkdir -p "$(dirname "$share")"
+		: >"$share"
+	fi
+	mount -n --bind "/run/host$share" "$share"
+done
+
+cd "$directory" 2>/dev/null || cd /
+"${command[@]}" </dev/null
+status=$?
+
+cd /
+sync
+echo "$status" >"$state/status.tmp"
+mv "$state/status.tmp" "$state/status"
+echo o >/proc/sysrq-trigger
+while :; do
+	sleep 60
+done

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# The static checks of scripts/test.sh, which sources this: each is one test for its function `run`. They look at the
+# working copy and at how build/debug compiles it; they change nothing.
+
+files() { # EXTENDED-REGULAR-EXPRESSION of the path
+	find . \( -path ./build -o -path ./.git \) -prune -o -type f -print | sed 's|^\./||' | grep -E "$1" | LC_ALL=C sort
+}
+
+check_format() {
+	files '\.[ch]$' | xargs clang-format --dry-run -Werror
+}
+
+# One file a process: clang-tidy 14 takes every va_list of a second file for uninitialized.
+check_tidy() {
+	sed -n 's/^ *"file": "\(.*\)",*$/\1/p' build/debug/compile_commands.json | sort -u |
+		xargs -P "$(nproc)" -n 1 clang-tidy --quiet -p build/debug
+}
+
+check_cppcheck() {
+	cppcheck --project=build/debug/compile_commands.json --enable=warning,performance,portability --inline-suppr \
+		--suppress=missingIncludeSystem --error-exitcode=1 --quiet -j "$(nproc)"
+}
+
+check_shell() {
+	{ files '\.sh$'; echo .ci/run; } | xargs shellcheck
+}
+
+check_spelling() {
+	files . | xargs codespell --ignore-words-list=inout,nd
+}
+
+check_manuals() {
+	local pages
+
+	pages=$(files '^docs/man/.*\.[1-8]$')
+	[ -n "$pages" ] || { echo "there is no manual page"; return 1; }
+	xargs mandoc -T lint -W warning <<<"$pages"
+}
+
+# The kernel's own checker, on what goes into the kernel. CONST_STRUCT and the like need the tree's files.
+check_kernel_style() {
+	local tree
+
+	tree=$(scripts/build-uml.sh --tree | tail -n 1)
+	files '^uml-rdisk/.*(\.[ch]|Kconfig|Makefile)$' |
+		xargs "$tree/scripts/checkpatch.pl" --root="$tree" --strict --terse --no-summary --max-line-length=120 --file
+}
+
+# Every text file says under which licence it is.
+check_licence() {
+	local file missing=0
+
+	for file in $(files '\.([ch]|sh|cfg|config)$|CMakeLists.txt$|Kconfig$|Makefile$'); do
+		head -n 3 "$file" | grep -q 'SPDX-License-Identifier: GPL-2.0' || { echo "$file: no SPDX line"; missing=1; }
+	done
+	return "$missing"
+}
+
+run_static_checks() {
+	run "static: format" check_format
+	run "static: clang-tidy" check_tidy
+	run "static: cppcheck" check_cppcheck
+	run "static: shellcheck" check_shell
+	run "static: spelling" check_spelling
+	run "static: manual pages" check_manuals
+	run "static: checkpatch" check_kernel_style
+	run "static: licence" check_licence
+}
