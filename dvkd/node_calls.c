@@ -72,9 +72,9 @@ static struct node_client *find_detached(const struct dvk_node *node, const stru
 {
 	struct node_client *other;
 
-	TAILQ_FOREACH(other, &node->clients, link)
-	if (other->fd < 0 && !other->doomed && (other->tid == client->tid || other->tid == client->pid))
-		return other;
+	for (other = TAILQ_FIRST(&node->clients); other; other = TAILQ_NEXT(other, link))
+		if (other->fd < 0 && !other->doomed && (other->tid == client->tid || other->tid == client->pid))
+			return other;
 	return NULL;
 }
 

@@ -280,6 +280,26 @@ static void watch_writing(struct dvk_node *node, struct node_client *client, boo
 	epoll_ctl(node->epoll_fd, EPOLL_CTL_MOD, client->fd, &event);
 }
 
+bool node_client_unsend_peer(struct node_client *client, int endpoint)
+{
+	struct node_packet *packet, *next;
+	bool found = false;
+
+	for (packet = STAILQ_FIRST(&client->queue); packet; packet = next) {
+		const struct dvk_node_packet *wire = &packet->wire;
+
+		next = STAILQ_NEXT(packet, link);
+		if (wire->endpoint != endpoint ||
+		    !(wire->kind == DVK_EVENT_PEER || (found && wire->kind == DVK_EVENT_GRANT)))
+			continue;
+		found = true;
+		STAILQ_REMOVE(&client->queue, packet, node_packet, link);
+		client->queued--;
+		packet_free(packet);
+	}
+	return found;
+}
+
 void node_client_send(struct dvk_node *node, struct node_client *client, const struct dvk_node_packet *packet,
 		      const int *fds, int nr_fds, struct node_page *page)
 {
@@ -499,15 +519,14 @@ void node_clients_close_all(struct dvk_node *node)
 	struct node_client *client;
 
 	/* First all sockets, then the bells: who is woken finds the node gone. */
-	TAILQ_FOREACH(client, &node->clients, link)
-	{
+	for (client = TAILQ_FIRST(&node->clients); client; client = TAILQ_NEXT(client, link)) {
 		node_close(&client->fd);
 		if (!client->doomed)
 			node_client_doom(node, client, NULL);
 	}
-	TAILQ_FOREACH(client, &node->clients, link)
-	if (client->endpoint != NONE)
-		node_page_ring(node_client_binding(node, client)->page);
+	for (client = TAILQ_FIRST(&node->clients); client; client = TAILQ_NEXT(client, link))
+		if (client->endpoint != NONE)
+			node_page_ring(node_client_binding(node, client)->page);
 	node_clients_reap(node);
 	node_clients_forget(node);
 }

@@ -24,14 +24,19 @@
 #include <sys/types.h>
 
 #include "dvk_channel.h"
+#include "dvk_client.h"
 #include "dvk_endpoint.h"
 #include "dvk_errno.h"
 #include "dvk_info.h"
 #include "dvk_node.h"
 #include "dvk_wire.h"
 
-/* Packets that may wait for one client that does not read; above that it is cut off. */
-#define NODE_QUEUE_MAX	1024
+/*
+ * Packets that may wait for one client that does not read; above that it is cut off. Of each peer
+ * at most the news of its end, its next introduction and its grants wait (an end takes an introduction that was not
+ * sent yet back), so others cannot get a client cut off: only answers that it does not take can.
+ */
+#define NODE_QUEUE_MAX	(NR_SLOTS * (2 + DVK_GRANTS_PER_PEER) + 64)
 
 /* Clients of users other than root and the node's own (--group) at one time. */
 #define NODE_GUESTS_MAX 512
@@ -125,6 +130,7 @@ struct node_binding {
 	struct node_page *page;
 	int type;			    /* enum dvk_bind_type */
 	uint64_t introduced[NR_SLOTS / 64]; /* slots of peers; symmetric */
+	uint8_t granted[NR_SLOTS];	    /* grants made to each peer */
 	char name[MAXPROCNAME];
 };
 
@@ -234,6 +240,11 @@ void node_take_deaths(struct dvk_node *node);
  * cut off. */
 void node_client_send(struct dvk_node *node, struct node_client *client, const struct dvk_node_packet *packet,
 		      const int *fds, int nr_fds, struct node_page *page);
+/*
+ * Takes an introduction to that peer, and its grants, out of the queue. False: there is none, that
+ * is, the client knows the peer.
+ */
+bool node_client_unsend_peer(struct node_client *client, int endpoint);
 /* Ends a client after the present event. why: for the log, or NULL. */
 void node_client_doom(struct dvk_node *node, struct node_client *client, const char *why);
 /* Drops the doomed, and those that become so by that. */

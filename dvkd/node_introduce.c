@@ -20,6 +20,7 @@ static void set_introduced(struct node_binding *binding, int endpoint, bool valu
 	int slot = dvk_endpoint_slot(endpoint);
 	uint64_t bit = UINT64_C(1) << (slot % 64);
 
+	binding->granted[slot] = 0;
 	if (value)
 		binding->introduced[slot / 64] |= bit;
 	else
@@ -95,6 +96,7 @@ int node_grant(struct dvk_node *node, struct node_client *client, const struct d
 {
 	struct node_binding *peer;
 	struct dvk_node_packet event;
+	uint8_t *granted;
 	uint64_t end;
 	int error;
 
@@ -108,6 +110,10 @@ int node_grant(struct dvk_node *node, struct node_client *client, const struct d
 	    !page_aligned(request->offset) || __builtin_add_overflow(request->base, request->length, &end) ||
 	    __builtin_add_overflow(request->offset, request->length, &end) || end > INT64_MAX)
 		return EDVSINVAL;
+	granted = &node_client_binding(node, client)->granted[dvk_endpoint_slot(request->endpoint)];
+	if (*granted >= DVK_GRANTS_PER_PEER)
+		return EDVSRSCBUSY;
+	++*granted;
 	event = node_event(node, DVK_EVENT_GRANT, 0);
 	event.dcid = client->dcid;
 	event.endpoint = client->endpoint;
@@ -134,6 +140,8 @@ void node_part_from_peers(struct dvk_node *node, struct node_dc *dc, int endpoin
 			continue;
 		set_introduced(leaving, peer, false);
 		set_introduced(other, endpoint, false);
-		node_client_send(node, other->client, &event, NULL, 0, other->page);
+		/* Who has not seen it come need not see it go. */
+		if (!node_client_unsend_peer(other->client, endpoint))
+			node_client_send(node, other->client, &event, NULL, 0, other->page);
 	}
 }

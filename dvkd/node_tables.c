@@ -175,8 +175,7 @@ static struct node_client *find_local(struct dvk_node *node, pid_t id, int *erro
 {
 	struct node_client *client, *other = NULL;
 
-	TAILQ_FOREACH(client, &node->clients, link)
-	{
+	for (client = TAILQ_FIRST(&node->clients); client; client = TAILQ_NEXT(client, link)) {
 		if (client->doomed || (client->fd >= 0 && !client->greeted))
 			continue;
 		if (client->tid == id) {
@@ -277,8 +276,7 @@ int node_find_bound(const struct dvk_node *node, pid_t id, int *endpoint)
 	if (id <= 0)
 		return EDVSBADPID;
 	process = node_process_of(id);
-	TAILQ_FOREACH(client, &node->clients, link)
-	{
+	for (client = TAILQ_FIRST(&node->clients); client; client = TAILQ_NEXT(client, link)) {
 		if (client->endpoint == NONE || client->doomed)
 			continue;
 		if (client->tid == id) {

@@ -86,8 +86,8 @@ int64_t node_wait_next(const struct dvk_node *node)
 	const struct node_client *client;
 	int64_t earliest = INT64_MAX;
 
-	TAILQ_FOREACH(client, &node->waiting, waiting_link)
-	if (client->wait.deadline < earliest)
-		earliest = client->wait.deadline;
+	for (client = TAILQ_FIRST(&node->waiting); client; client = TAILQ_NEXT(client, waiting_link))
+		if (client->wait.deadline < earliest)
+			earliest = client->wait.deadline;
 	return earliest;
 }

@@ -122,21 +122,14 @@ int end_process(pid_t pid, int signal)
 
 /* ---- fixtures ---- */
 
-int make_directory(void **state)
-{
-	(void)state;
-	snprintf(directory, sizeof(directory), "/tmp/dvk-test-XXXXXX");
-	if (!mkdtemp(directory))
-		return -1;
-	return setenv("DVK_RUNTIME_DIR", directory, 1);
-}
+static pid_t cleaner;
+static int cleaner_fd = -1;
 
-int remove_directory(void **state)
+static int remove_files(void)
 {
 	DIR *handle = opendir(directory);
 	const struct dirent *entry;
 
-	(void)state;
 	if (!handle)
 		return -1;
 	while ((entry = readdir(handle)))
@@ -144,6 +137,46 @@ int remove_directory(void **state)
 			unlinkat(dirfd(handle), entry->d_name, 0);
 	closedir(handle);
 	return rmdir(directory);
+}
+
+/* A process that removes the directory when the test is over, also when that was killed. */
+static int start_cleaner(void)
+{
+	int ends[2];
+	char byte;
+
+	if (pipe2(ends, O_CLOEXEC))
+		return -1;
+	cleaner = fork();
+	if (cleaner < 0)
+		return -1;
+	if (cleaner == 0) {
+		/* What ends the test's process group is not for the cleaner. */
+		setsid();
+		close(ends[1]);
+		while (read(ends[0], &byte, 1) < 0 && errno == EINTR)
+			;
+		_exit(remove_files() ? 1 : 0);
+	}
+	close(ends[0]);
+	cleaner_fd = ends[1];
+	return 0;
+}
+
+int make_directory(void **state)
+{
+	(void)state;
+	snprintf(directory, sizeof(directory), "/tmp/dvk-test-XXXXXX");
+	if (!mkdtemp(directory) || start_cleaner())
+		return -1;
+	return setenv("DVK_RUNTIME_DIR", directory, 1);
+}
+
+int remove_directory(void **state)
+{
+	(void)state;
+	close(cleaner_fd);
+	return wait_process(cleaner) ? -1 : 0;
 }
 
 int start_node(void **state)

@@ -9,6 +9,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "dvk_client.h"
+
 /* Endpoints 3 (server, with its page), 30 and 31 (users). */
 static struct raw admin, server, user, other;
 static struct dvk_process_page *server_page;
@@ -224,8 +226,23 @@ static void grants(void **state)
 	assert_int_equal(pread(event.fds[0], text, 5, 4096), 5);
 	assert_string_equal(text, "hello");
 	close_received(&event);
-	close(fd);
 	raw_no_event(&server);
+
+	/* A few are enough for anybody; the next introduction starts anew. */
+	for (int i = 1; i < DVK_GRANTS_PER_PEER; i++) {
+		assert_int_equal(grant(grant_request(), fd), 0);
+		event = raw_event(&server, DVK_EVENT_GRANT);
+		close_received(&event);
+	}
+	assert_int_equal(grant(grant_request(), fd), EDVSRSCBUSY);
+	assert_int_equal(raw_call(&user, REQUEST(UNBIND, .endpoint = SELF)), 0);
+	raw_event(&server, DVK_EVENT_PEER_GONE);
+	assert_int_equal(raw_bind(&user, 0, 30, NULL), 30);
+	raw_introduce(&user, &server, 3);
+	assert_int_equal(grant(grant_request(), fd), 0);
+	event = raw_event(&server, DVK_EVENT_GRANT);
+	close_received(&event);
+	close(fd);
 }
 
 static void grant_codes(void **state)

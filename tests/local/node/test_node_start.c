@@ -144,6 +144,7 @@ static void no_permission(void **state)
 	if (geteuid() == 0) {
 		print_message("skipped: root may write anywhere\n");
 		skip();
+		return;
 	}
 	assert_int_equal(chmod(directory, 0500), 0);
 	assert_refused(NULL, "cannot lock");
@@ -286,6 +287,7 @@ static void groups(void **state)
 	if (geteuid() != 0 || !group) {
 		print_message("skipped: needs root and a group \"nogroup\"\n");
 		skip();
+		return;
 	}
 	pid = spawn_node((const char *[]){ "--group", "nogroup", NULL });
 	assert_int_equal(stat(in_directory(DVK_NODE_SOCKET), &status), 0);
@@ -324,6 +326,7 @@ static void root_at_a_users_node(void **state)
 	if (geteuid() != 0) {
 		print_message("skipped: needs root\n");
 		skip();
+		return;
 	}
 	pid = spawn_node(NULL);
 	raw_open(&raw);
