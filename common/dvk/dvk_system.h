@@ -48,6 +48,8 @@ int dvk_system_futex_wake(_Atomic uint32_t *word);
 /* CLOCK_MONOTONIC and CLOCK_REALTIME in ns. */
 int64_t dvk_system_monotonic_ns(void);
 int64_t dvk_system_realtime_ns(void);
+/* Lets others run that wait for this processor. */
+void dvk_system_yield(void);
 int dvk_system_getpid(void);
 int dvk_system_gettid(void);
 /* One remote vector each; flags 0. Bytes copied or -errno. */

@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <poll.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -133,6 +134,11 @@ int64_t dvk_system_monotonic_ns(void)
 int64_t dvk_system_realtime_ns(void)
 {
 	return clock_ns(CLOCK_REALTIME);
+}
+
+void dvk_system_yield(void)
+{
+	sched_yield();
 }
 
 int dvk_system_getpid(void)

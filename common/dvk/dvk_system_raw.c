@@ -150,6 +150,11 @@ int64_t dvk_system_realtime_ns(void)
 	return clock_ns(CLOCK_REALTIME);
 }
 
+void dvk_system_yield(void)
+{
+	dvk_syscall0(SYS_sched_yield);
+}
+
 int dvk_system_getpid(void)
 {
 	return (int)dvk_syscall0(SYS_getpid);

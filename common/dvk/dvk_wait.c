@@ -76,6 +76,8 @@ int dvk_spin_until(struct dvk_client *client, dvk_condition condition, void *con
 				end = now + spin_ns;
 			else if (now >= end)
 				return EDVSAGAIN;
+			else /* whoever is to answer may be waiting for this very processor */
+				dvk_system_yield();
 		}
 		dvk_pause();
 	}
