@@ -40,7 +40,7 @@ hook() {
 mkdir -p "$target/kernel-include"
 for file in "$here"/*.c "$here"/*.h "$here/Makefile" "$here/Kconfig" \
 	"$common"/dvk/*.h "$common"/dvk/dvk_client.c "$common"/dvk/dvk_ipc.c "$common"/dvk/dvk_wait.c \
-	"$common"/dvk/dvk_copy.c "$common"/dvk/dvk_system_raw.c "$common"/rdisk/*.h; do
+	"$common"/dvk/dvk_copy.c "$common"/dvk/dvk_runtime.c "$common"/dvk/dvk_system_raw.c "$common"/rdisk/*.h; do
 	put "$file" "$target"
 done
 for file in "$here"/kernel-include/*.h; do

@@ -19,44 +19,23 @@
 #include <os.h>
 
 #include "dvk_internal.h"
+#include "dvk_runtime.h"
 #include "dvk_system.h"
-#include "dvk_wire.h"
 #include "rdisk_user.h"
 
 #define THREAD_STACK_SIZE (256 * 1024)
 
 struct rdisk_host rdisk_host = { .kernel_fd = -1, .thread_fd = -1, .thread_pid = -1, .control_fd = -1 };
 
-/* The runtime directory by the host's rule (see dvk_runtime.h). 0 or -ENAMETOOLONG. */
-static int runtime_directory(char *path, size_t size)
-{
-	const char *own = getenv("DVK_RUNTIME_DIR");
-	const char *user = getenv("XDG_RUNTIME_DIR");
-	int length;
-
-	if (own && *own)
-		length = snprintf(path, size, "%s", own);
-	else if (user && *user)
-		length = snprintf(path, size, "%s/dvk", user);
-	else if (geteuid() == 0)
-		length = snprintf(path, size, "/run/dvk");
-	else
-		length = snprintf(path, size, "/tmp/dvk-%u", (unsigned int)geteuid());
-	return length < 0 || (size_t)length >= size ? -ENAMETOOLONG : 0;
-}
-
+/* Where the node is, unless dvk_node= says: by the host's rule. */
 static int find_node(struct rdisk_parameters *parameters)
 {
-	char *path = parameters->node_path;
-	int length, err;
-
-	if (*path)
+	if (*parameters->node_path)
 		return 0;
-	err = runtime_directory(rdisk_host.directory, sizeof(rdisk_host.directory));
-	if (err)
-		return err;
-	length = snprintf(path, RDISK_PATH_MAX, "%s/%s", rdisk_host.directory, DVK_NODE_SOCKET);
-	return length < 0 || length >= RDISK_PATH_MAX ? -ENAMETOOLONG : 0;
+	if (dvk_runtime_directory(rdisk_host.directory, sizeof(rdisk_host.directory)) ||
+	    dvk_runtime_socket(parameters->node_path, sizeof(parameters->node_path)))
+		return -ENAMETOOLONG;
+	return 0;
 }
 
 static int create_control(void)
