@@ -44,8 +44,7 @@ static int64_t run_transfer(struct server *server, struct device *device, int me
 	return transfer_run(&transfer);
 }
 
-static int64_t run_request(struct server *server, int client, int memory_endpoint,
-			   const struct rdisk_request *request)
+static int64_t run_request(struct server *server, int client, int memory_endpoint, const struct rdisk_request *request)
 {
 	struct device *device = device_find(&server->devices, request->minor);
 	bool write = request->operation != RDISK_OP_READ && request->operation != RDISK_OP_FLUSH;

@@ -2,6 +2,10 @@
 /*
  * Reads the configuration file; see configuration.h and rdisk.cfg(5). Each key is one row
  * of a table with the type that it must have and the function that takes its value.
+ *
+ * libconfig does not check what malloc() returns and its scanner may end the process, so a
+ * process of its own parses the text. It leaves its result in memory that it shares with
+ * this one; if it dies, that is a message like any other.
  */
 #include "configuration.h"
 
@@ -10,18 +14,30 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <libconfig.h>
-#include <stdlib.h>
+#include <limits.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define FILE_BYTES_MAX (1024u * 1024) /* of a configuration file */
 
+/* What the parsing process leaves behind, at the same address in both. */
+struct parsed {
+	int code;
+	struct configuration configuration;
+	struct diagnostic diagnostic;
+	char text[FILE_BYTES_MAX]; /* of the file */
+	size_t names_used;
+	char names[DEVICES_MAX * (size_t)PATH_MAX]; /* of image files */
+};
+
 /* What every step of one reading needs. */
 struct reading {
 	const char *path;
-	char *folder; /* of path; "" or with a slash at the end */
-	struct configuration *configuration;
+	const char *folder; /* of path; "" or with a slash at the end */
+	struct parsed *parsed;
+	struct configuration *configuration; /* in *parsed, as the next */
 	struct diagnostic *diagnostic;
 };
 
@@ -65,8 +81,8 @@ const char *size_format(uint64_t bytes, char text[SIZE_TEXT])
 }
 
 /* Sets "FILE:LINE: cause" for a setting, which may come from an included file. */
-#define setting_error(reading, setting, ...)                                                                      \
-	setting_error_at((reading), config_setting_source_file(setting), (int)config_setting_source_line(setting), \
+#define setting_error(reading, setting, ...)                                                                           \
+	setting_error_at((reading), config_setting_source_file(setting), (int)config_setting_source_line(setting),     \
 			 __VA_ARGS__)
 
 __attribute__((format(printf, 4, 5))) static int setting_error_at(const struct reading *reading, const char *file,
@@ -111,21 +127,25 @@ static int take_image_type(const struct reading *reading, config_setting_t *sett
 	else if (!strcmp(text, "MEMORY_IMAGE"))
 		device->type = MEMORY_IMAGE;
 	else
-		return setting_error(reading, setting, "image_type \"%s\" is neither FILE_IMAGE nor MEMORY_IMAGE", text);
+		return setting_error(reading, setting, "image_type \"%s\" is neither FILE_IMAGE nor MEMORY_IMAGE",
+				     text);
 	return 0;
 }
 
 static int take_image_file(const struct reading *reading, config_setting_t *setting,
 			   struct device_configuration *device)
 {
+	struct parsed *parsed = reading->parsed;
 	const char *text = config_setting_get_string(setting);
+	int length;
 
 	if (!*text)
 		return setting_error(reading, setting, "image_file is empty");
-	if (asprintf(&device->image_file, "%s%s", *text == '/' ? "" : reading->folder, text) < 0) {
-		device->image_file = NULL;
-		return setting_error(reading, setting, "image_file: out of memory");
-	}
+	device->image_file = parsed->names + parsed->names_used;
+	length = snprintf(device->image_file, PATH_MAX, "%s%s", *text == '/' ? "" : reading->folder, text);
+	if (length < 0 || length >= PATH_MAX)
+		return setting_error(reading, setting, "image_file is longer than %d bytes", PATH_MAX - 1);
+	parsed->names_used += (size_t)length + 1;
 	device->image_line = (int)config_setting_source_line(setting);
 	return 0;
 }
@@ -136,9 +156,9 @@ static int take_size(const struct reading *reading, config_setting_t *setting, s
 		const char *text = config_setting_get_string(setting);
 
 		if (size_parse(text, &device->size))
-			return setting_error(reading, setting,
-					     "size \"%s\" is not a number of bytes, such as 1048576, \"512M\" or \"1G\"",
-					     text);
+			return setting_error(
+				reading, setting,
+				"size \"%s\" is not a number of bytes, such as 1048576, \"512M\" or \"1G\"", text);
 	} else {
 		long long number = config_setting_get_int64(setting);
 
@@ -157,22 +177,20 @@ static int take_buffer(const struct reading *reading, config_setting_t *setting,
 	long long number = config_setting_get_int64(setting);
 
 	if (number < (long long)BUFFER_MIN || number > (long long)BUFFER_MAX || number % RDISK_SECTOR_SIZE)
-		return setting_error(reading, setting, "buffer %lld is not a multiple of %d from %u to %u bytes", number,
-				     RDISK_SECTOR_SIZE, BUFFER_MIN, BUFFER_MAX);
+		return setting_error(reading, setting, "buffer %lld is not a multiple of %d from %u to %u bytes",
+				     number, RDISK_SECTOR_SIZE, BUFFER_MIN, BUFFER_MAX);
 	device->buffer = (uint32_t)number;
 	return 0;
 }
 
-static int take_read_only(const struct reading *reading, config_setting_t *setting,
-			  struct device_configuration *device)
+static int take_read_only(const struct reading *reading, config_setting_t *setting, struct device_configuration *device)
 {
 	(void)reading;
 	device->read_only = config_setting_get_bool(setting);
 	return 0;
 }
 
-static int take_volatile(const struct reading *reading, config_setting_t *setting,
-			 struct device_configuration *device)
+static int take_volatile(const struct reading *reading, config_setting_t *setting, struct device_configuration *device)
 {
 	(void)reading;
 	device->is_volatile = config_setting_get_bool(setting);
@@ -298,10 +316,8 @@ static int read_device(const struct reading *reading, config_setting_t *group)
 		code = read_key(reading, config_setting_get_elem(group, (unsigned int)i), &device);
 	if (!code)
 		code = check_device(reading, group, &device);
-	if (code) {
-		free(device.image_file);
+	if (code)
 		return code;
-	}
 	configuration->devices[configuration->nr_devices++] = device;
 	return 0;
 }
@@ -354,79 +370,114 @@ static int read_to_end(int fd, char *text, size_t size, size_t *length)
 	return 0;
 }
 
-/*
- * The whole text of the file. It is read here and not by libconfig, whose scanner ends the
- * process when a read fails. NULL and the diagnostic on error; the caller frees.
- */
-static char *read_file(const struct reading *reading)
+/* The whole text of the file, in *parsed. 0, or -1 and the diagnostic. */
+static int read_file(const struct reading *reading)
 {
-	char *text = NULL;
+	char *text = reading->parsed->text;
 	size_t length;
+	int code = -1;
 	int fd;
 
 	fd = open(reading->path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0) {
-		diagnostic_set(reading->diagnostic, "%s: cannot open the configuration: %s", reading->path,
-			       strerror(errno));
-		return NULL;
-	}
-	text = malloc(FILE_BYTES_MAX);
-	if (!text || read_to_end(fd, text, FILE_BYTES_MAX, &length)) {
+	if (fd < 0)
+		return diagnostic_set(reading->diagnostic, "%s: cannot open the configuration: %s", reading->path,
+				      strerror(errno));
+	if (read_to_end(fd, text, FILE_BYTES_MAX, &length)) {
 		diagnostic_set(reading->diagnostic, "%s: cannot read the configuration: %s", reading->path,
 			       strerror(errno));
-		free(text);
-		text = NULL;
 	} else if (strlen(text) != length) {
 		int line = 1;
 
 		for (const char *c = text; *c; c++)
 			line += *c == '\n';
 		setting_error_at(reading, NULL, line, "the file has a zero byte: it is no text");
-		free(text);
-		text = NULL;
+	} else {
+		code = 0;
 	}
 	close(fd);
-	return text;
+	return code;
 }
 
-int configuration_read(struct configuration *configuration, const char *path, struct diagnostic *diagnostic)
+/* The parsing process's part. */
+static int parse(const struct reading *reading)
 {
-	struct reading reading = { .path = path, .configuration = configuration, .diagnostic = diagnostic };
-	const char *slash = strrchr(path, '/');
 	config_t config;
-	char *text;
 	int code = -1;
 
-	*configuration = (struct configuration){ 0 };
 	config_init(&config);
-	reading.folder = strndup(path, slash ? (size_t)(slash - path) + 1 : 0);
-	if (!reading.folder) {
-		diagnostic_set(diagnostic, "%s: out of memory", path);
-		goto out_config;
-	}
-	text = read_file(&reading);
-	if (!text)
-		goto out_folder;
 	/* @include "other.cfg" is relative to the configuration's folder too. */
-	config_set_include_dir(&config, *reading.folder ? reading.folder : ".");
-	if (config_read_string(&config, text) == CONFIG_TRUE)
-		code = read_settings(&reading, &config);
+	config_set_include_dir(&config, *reading->folder ? reading->folder : ".");
+	if (config_read_string(&config, reading->parsed->text) == CONFIG_TRUE)
+		code = read_settings(reading, &config);
 	else
-		setting_error_at(&reading, config_error_file(&config), config_error_line(&config), "%s",
+		setting_error_at(reading, config_error_file(&config), config_error_line(&config), "%s",
 				 config_error_text(&config));
-	free(text);
-	if (code)
-		configuration_free(configuration);
-out_folder:
-	free(reading.folder);
-out_config:
 	config_destroy(&config);
 	return code;
 }
 
+static int parse_in_child(const struct reading *reading)
+{
+	struct parsed *parsed = reading->parsed;
+	int status;
+	pid_t child;
+
+	parsed->code = 1; /* what it stays if the child dies */
+	child = fork();
+	if (child < 0)
+		return diagnostic_set(reading->diagnostic, "%s: cannot fork to parse the configuration: %s",
+				      reading->path, strerror(errno));
+	if (child == 0) {
+		parsed->code = parse(reading);
+		_exit(0);
+	}
+	while (waitpid(child, &status, 0) < 0) {
+		if (errno != EINTR)
+			return diagnostic_set(reading->diagnostic, "%s: cannot wait for the parser: %s", reading->path,
+					      strerror(errno));
+	}
+	if (parsed->code == 1)
+		return diagnostic_set(reading->diagnostic,
+				      "%s: the parser of the configuration ended early, for want of memory perhaps",
+				      reading->path);
+	return parsed->code;
+}
+
+int configuration_read(struct configuration *configuration, const char *path, struct diagnostic *diagnostic)
+{
+	const char *slash = strrchr(path, '/');
+	struct reading reading = { .path = path };
+	char folder[PATH_MAX] = "";
+	struct parsed *parsed;
+	int code;
+
+	*configuration = (struct configuration){ 0 };
+	if (slash && (size_t)(slash - path) + 1 < sizeof(folder))
+		memcpy(folder, path, (size_t)(slash - path) + 1);
+	parsed = mmap(NULL, sizeof(*parsed), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (parsed == MAP_FAILED)
+		return diagnostic_set(diagnostic, "%s: no memory to read the configuration: %s", path, strerror(errno));
+	reading.folder = folder;
+	reading.parsed = parsed;
+	reading.configuration = &parsed->configuration;
+	reading.diagnostic = &parsed->diagnostic;
+	code = read_file(&reading);
+	if (!code)
+		code = parse_in_child(&reading);
+	if (code) {
+		*diagnostic = parsed->diagnostic;
+		munmap(parsed, sizeof(*parsed));
+		return -1;
+	}
+	*configuration = parsed->configuration;
+	configuration->texts = parsed;
+	configuration->texts_size = sizeof(*parsed);
+	return 0;
+}
+
 void configuration_free(struct configuration *configuration)
 {
-	for (int i = 0; i < configuration->nr_devices; i++)
-		free(configuration->devices[i].image_file);
+	if (configuration->texts)
+		munmap(configuration->texts, configuration->texts_size);
 	*configuration = (struct configuration){ 0 };
 }

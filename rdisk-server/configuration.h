@@ -8,16 +8,17 @@
 #define RDISK_CONFIGURATION_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "diagnostic.h"
 #include "rdisk_protocol.h"
 
-#define DEVICES_MAX 64 /* devices of one server */
+#define DEVICES_MAX    64 /* devices of one server */
 
-#define BUFFER_MIN 512u		      /* bytes */
-#define BUFFER_MAX (16u * 1024 * 1024) /* bytes */
-#define BUFFER_DEFAULT 65536u	      /* bytes */
+#define BUFFER_MIN     512u		   /* bytes */
+#define BUFFER_MAX     (16u * 1024 * 1024) /* bytes */
+#define BUFFER_DEFAULT 65536u		   /* bytes */
 
 enum image_type {
 	FILE_IMAGE,   /* a regular file or a block device */
@@ -37,15 +38,17 @@ struct device_configuration {
 	int image_line;	  /* where the image is named; `line` when it is not */
 };
 
-/* devices[minor]; the strings belong to it. */
+/* devices[minor]; the strings are in `texts`. */
 struct configuration {
 	int nr_devices;
+	void *texts; /* NULL: none */
+	size_t texts_size;
 	struct device_configuration devices[DEVICES_MAX];
 };
 
 /*
  * Reads and checks `path`. 0; or -1 and *diagnostic, "FILE:LINE: cause", with
- * nothing left to free.
+ * nothing left to free. Forks: before the process has threads.
  */
 int configuration_read(struct configuration *configuration, const char *path, struct diagnostic *diagnostic);
 

@@ -14,8 +14,8 @@
 
 #define PAGE_BYTES 4096 /* alignment of buffers, so that they suit any file's blocks */
 
-#define HEADS 2	   /* of the geometry that DIOCGETP invents, as in the original */
-#define SECTORS 32
+#define HEADS	   2 /* of the geometry that DIOCGETP invents, as in the original */
+#define SECTORS	   32
 
 /* Puts "FILE:LINE: " before a cause; returns -1. */
 static int at_line(struct diagnostic *diagnostic, const char *path, int line)
@@ -76,8 +76,7 @@ int device_table_open(struct device_table *table, const struct configuration *co
 		return diagnostic_set(diagnostic, "cannot get a random number: %s", strerror(errno));
 	for (int minor = 0; minor < configuration->nr_devices; minor++) {
 		table->nr_devices = minor + 1;
-		if (open_device(&table->devices[minor], &configuration->devices[minor], table->instance,
-				diagnostic)) {
+		if (open_device(&table->devices[minor], &configuration->devices[minor], table->instance, diagnostic)) {
 			at_line(diagnostic, path, configuration->devices[minor].image_line);
 			device_table_close(table);
 			return -1;

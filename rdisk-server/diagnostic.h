@@ -15,7 +15,7 @@ struct diagnostic {
 
 /* Sets the text (cut if it is too long) and returns -1, so that a caller can return it in turn. */
 __attribute__((format(printf, 2, 3))) static inline int diagnostic_set(struct diagnostic *diagnostic,
-									const char *format, ...)
+								       const char *format, ...)
 {
 	va_list arguments;
 

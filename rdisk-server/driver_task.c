@@ -85,8 +85,7 @@ static int handle_transfer(const struct server *server, struct device *device, c
 	return run_transfer(device, request, &segment, 1, write, stable);
 }
 
-static int handle_vector(struct server *server, struct device *device, const message *request, bool write,
-			 bool stable)
+static int handle_vector(struct server *server, struct device *device, const message *request, bool write, bool stable)
 {
 	struct rdisk_iovec *vector = server->vector;
 	int count = request->COUNT;

@@ -267,8 +267,7 @@ int image_open(struct image *image, const struct device_configuration *configura
 			if (may_create(configuration, diagnostic))
 				goto fail;
 			image->fd = create_file(configuration, diagnostic);
-		} else if (image->fd >= 0 &&
-			   lock_image(image->fd, configuration->image_file, writable, diagnostic)) {
+		} else if (image->fd >= 0 && lock_image(image->fd, configuration->image_file, writable, diagnostic)) {
 			goto fail;
 		}
 		if (image->fd < 0)

@@ -40,17 +40,17 @@ struct image_operations {
 
 struct image {
 	const struct image_operations *operations;
-	const char *name;     /* of the device, for the log; not owned */
-	uint64_t size;	      /* bytes */
-	uint64_t image_id;    /* struct rdisk_info */
-	int fd;		      /* the image file; of a memory image its memfd; -1: closed */
-	int memory_fd;	      /* overlay: what was written; else -1 */
-	uint64_t *in_memory;  /* overlay: bit n: block n was written */
-	void *block_buffer;   /* overlay: one block */
+	const char *name;	 /* of the device, for the log; not owned */
+	uint64_t size;		 /* bytes */
+	uint64_t image_id;	 /* struct rdisk_info */
+	int fd;			 /* the image file; of a memory image its memfd; -1: closed */
+	int memory_fd;		 /* overlay: what was written; else -1 */
+	uint64_t *in_memory;	 /* overlay: bit n: block n was written */
+	void *block_buffer;	 /* overlay: one block */
 	uint32_t physical_block; /* bytes */
 	bool block_device;
-	bool discards;	      /* discard frees space, as far as is known */
-	bool flush_failed;    /* for ever: what was lost is not known */
+	bool discards;	   /* discard frees space, as far as is known */
+	bool flush_failed; /* for ever: what was lost is not known */
 };
 
 /*

@@ -11,8 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ZERO_BYTES 65536u /* of the constant that zeros are written from */
-#define ZERO_SEGMENTS 16  /* times it goes into one call */
+#define ZERO_BYTES    65536u /* of the constant that zeros are written from */
+#define ZERO_SEGMENTS 16     /* times it goes into one call */
 
 static_assert(RDISK_VECTOR_MAX <= IOV_MAX, "a whole vector goes into one call");
 
@@ -24,7 +24,7 @@ static void advance(struct iovec **vector, int *count, size_t bytes)
 		(*vector)++;
 		(*count)--;
 	}
-	if (bytes > 0) {
+	if (bytes > 0 && *count > 0) {
 		(*vector)->iov_base = (char *)(*vector)->iov_base + bytes;
 		(*vector)->iov_len -= bytes;
 	}

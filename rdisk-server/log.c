@@ -11,8 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LINE_SIZE 2048
-#define LIMIT_LINES 20	 /* lines of log_limited() in one period */
+#define LINE_SIZE     2048
+#define LIMIT_LINES   20 /* lines of log_limited() in one period */
 #define LIMIT_SECONDS 10 /* length of the period */
 
 static enum log_level highest_level = LOG_LEVEL_INFO;

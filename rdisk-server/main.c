@@ -88,14 +88,15 @@ static int parse_options(struct options *options, int argc, char **argv)
 {
 	enum { OPTION_CHECK = 256 };
 	static const struct option long_options[] = {
-		{ "dcid", required_argument, NULL, 'd' },    { "endpoint", required_argument, NULL, 'e' },
-		{ "config", required_argument, NULL, 'c' },  { "check-config", no_argument, NULL, OPTION_CHECK },
-		{ "verbose", no_argument, NULL, 'v' },	     { "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },	     { 0 },
+		{ "dcid", required_argument, NULL, 'd' },   { "endpoint", required_argument, NULL, 'e' },
+		{ "config", required_argument, NULL, 'c' }, { "check-config", no_argument, NULL, OPTION_CHECK },
+		{ "verbose", no_argument, NULL, 'v' },	    { "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },	    { 0 },
 	};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "d:e:c:vhV", long_options, NULL)) != -1) {
+	opterr = 0; /* the messages are ours, in the form of all others */
+	while ((option = getopt_long(argc, argv, ":d:e:c:vhV", long_options, NULL)) != -1) {
 		switch (option) {
 		case 'd':
 			if (parse_number("container", optarg, &options->dcid))
@@ -119,8 +120,12 @@ static int parse_options(struct options *options, int argc, char **argv)
 			return fputs(usage, stdout) < 0 ? -1 : 1;
 		case 'V':
 			return puts("rdisk " RDISK_VERSION) < 0 ? -1 : 1;
+		case ':':
+			log_plain("option \"%s\" needs a value, see rdisk --help", argv[optind - 1]);
+			return -1;
 		default:
-			return -1; /* getopt has said why */
+			log_plain("bad option \"%s\", see rdisk --help", argv[optind - 1]);
+			return -1;
 		}
 	}
 	return check_options(options, argc, argv);
@@ -129,7 +134,7 @@ static int parse_options(struct options *options, int argc, char **argv)
 static int check_config(const struct configuration *configuration, const char *path)
 {
 	static char description[DESCRIPTION_SIZE];
-	struct diagnostic diagnostic;
+	struct diagnostic diagnostic = { 0 };
 	uint64_t sizes[DEVICES_MAX];
 
 	if (device_table_check(configuration, path, sizes, &diagnostic)) {
@@ -224,15 +229,15 @@ static void announce(const struct server *server, const struct configuration *co
 	for (int minor = 0; minor < server->devices.nr_devices; minor++)
 		sizes[minor] = server->devices.devices[minor].image.size;
 	device_describe(configuration, sizes, description, sizeof(description));
-	log_plain("ready dc=%d endpoint=%d devices=%d (%s)", server->dcid, server->endpoint,
-		  server->devices.nr_devices, description);
+	log_plain("ready dc=%d endpoint=%d devices=%d (%s)", server->dcid, server->endpoint, server->devices.nr_devices,
+		  description);
 	service_notify("READY=1");
 }
 
 /* Serves until asked to end, through any number of lost nodes. */
 static int serve(struct server *server, const struct configuration *configuration)
 {
-	struct diagnostic diagnostic;
+	struct diagnostic diagnostic = { 0 };
 
 	for (;;) {
 		int code;
@@ -260,7 +265,7 @@ static int serve(struct server *server, const struct configuration *configuratio
 static int run(const struct options *options, const struct configuration *configuration)
 {
 	static struct server server; /* large, and zeroed */
-	struct diagnostic diagnostic;
+	struct diagnostic diagnostic = { 0 };
 	int code = termination_setup();
 	int status = EXIT_START;
 
@@ -299,7 +304,7 @@ int main(int argc, char **argv)
 {
 	static struct configuration configuration;
 	struct options options = { .endpoint = RDISK_PROC_NR };
-	struct diagnostic diagnostic;
+	struct diagnostic diagnostic = { 0 };
 	int status = parse_options(&options, argc, argv);
 
 	if (status)

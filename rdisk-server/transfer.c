@@ -10,6 +10,7 @@
 /* A place in a vector. */
 struct cursor {
 	const struct rdisk_iovec *segment;
+	int left;	 /* segments from this one on */
 	uint64_t offset; /* bytes of *segment that are done */
 };
 
@@ -44,7 +45,7 @@ static int cut_segments(const struct transfer *transfer, uint64_t length, struct
 /* Copies the next `bytes` of the client's segments to or from the buffer. */
 static int move_buffer(const struct transfer *transfer, struct cursor *cursor, char *buffer, uint64_t bytes)
 {
-	while (bytes > 0) {
+	while (bytes > 0 && cursor->left > 0) {
 		const struct rdisk_iovec *segment = cursor->segment;
 		uint64_t piece = segment->iov_size - cursor->offset;
 		uint64_t address;
@@ -64,15 +65,16 @@ static int move_buffer(const struct transfer *transfer, struct cursor *cursor, c
 		bytes -= piece;
 		cursor->offset += piece;
 		if (cursor->offset == segment->iov_size)
-			*cursor = (struct cursor){ segment + 1, 0 };
+			*cursor = (struct cursor){ segment + 1, cursor->left - 1, 0 };
 	}
 	return 0;
 }
 
-static int run_through_buffer(const struct transfer *transfer, const struct rdisk_iovec *segments, uint64_t length)
+static int run_through_buffer(const struct transfer *transfer, const struct rdisk_iovec *segments, int count,
+			      uint64_t length)
 {
 	struct device *device = transfer->device;
-	struct cursor cursor = { segments, 0 };
+	struct cursor cursor = { segments, count, 0 };
 	uint64_t position = transfer->position;
 	/* Several pieces are made stable together, at the end. */
 	bool stable = transfer->stable && length <= device->buffer_size;
@@ -116,7 +118,7 @@ int64_t transfer_run(const struct transfer *transfer)
 		length = image->size - transfer->position;
 	count = cut_segments(transfer, length, segments);
 	if (!client_memory_map(transfer->memory_endpoint, segments, count, vector))
-		code = run_through_buffer(transfer, segments, length);
+		code = run_through_buffer(transfer, segments, count, length);
 	else if (transfer->write)
 		code = image_write(image, vector, count, transfer->position, transfer->stable);
 	else

@@ -72,13 +72,14 @@ static void test_all_settings(void **state)
 	const struct device_configuration *device = configuration.devices;
 
 	(void)state;
-	assert_reads(&configuration, "devices = (\n"
-				     "{ name = \"ALL\"; image_type = \"FILE_IMAGE\"; image_file = \"all.img\";\n"
-				     "  size = \"1G\"; buffer = 4096; read_only = true; volatile = true; shared = true;\n"
-				     "  replicated = false; compression = false; },\n"
-				     "{ name = \"FEW\"; image_file = \"/few.img\"; },\n"
-				     "{ name = \"MEMORY\"; image_type = \"MEMORY_IMAGE\"; size = 1048576; },\n"
-				     "{ name = \"LARGE\"; image_file = \"l\"; size = 6442450944L; } );\n");
+	assert_reads(&configuration,
+		     "devices = (\n"
+		     "{ name = \"ALL\"; image_type = \"FILE_IMAGE\"; image_file = \"all.img\";\n"
+		     "  size = \"1G\"; buffer = 4096; read_only = true; volatile = true; shared = true;\n"
+		     "  replicated = false; compression = false; },\n"
+		     "{ name = \"FEW\"; image_file = \"/few.img\"; },\n"
+		     "{ name = \"MEMORY\"; image_type = \"MEMORY_IMAGE\"; size = 1048576; },\n"
+		     "{ name = \"LARGE\"; image_file = \"l\"; size = 6442450944L; } );\n");
 	assert_int_equal(configuration.nr_devices, 4);
 	assert_string_equal(device->name, "ALL");
 	assert_int_equal(device->type, FILE_IMAGE);
@@ -157,8 +158,9 @@ static void test_files_refused(void **state)
 	assert_refused("devices = ( { name = \"A\"; image_file = \"\"; } );\n", 1, "image_file is empty");
 	assert_refused("devices = ( { name = \"A\"; } );\n", 1, "no image_file");
 	assert_refused("devices = ( { name = \"A\"; image_type = \"MEMORY_IMAGE\"; } );\n", 1, "without size");
-	assert_refused("devices = (\n{ name = \"A\"; image_file = \"a\"; },\n{ name = \"A\"; image_file = \"b\"; } );\n",
-		       3, "the device in line 2");
+	assert_refused(
+		"devices = (\n{ name = \"A\"; image_file = \"a\"; },\n{ name = \"A\"; image_file = \"b\"; } );\n", 3,
+		"the device in line 2");
 	assert_refused("devices = (\n{ name = \"A\"\nimage_file = \n", 4, "syntax error");
 	assert_refused_bytes("devices = (\n\0 );", 15, 2, "zero byte");
 }
@@ -170,8 +172,9 @@ static void test_too_many_devices(void **state)
 
 	(void)state;
 	for (int i = 0; i <= DEVICES_MAX; i++)
-		used += (size_t)snprintf(text + used, sizeof(text) - used, "{ name = \"D%d\"; image_file = \"d%d\"; }%s\n", i,
-					 i, i < DEVICES_MAX ? "," : " );");
+		used += (size_t)snprintf(text + used, sizeof(text) - used,
+					 "{ name = \"D%d\"; image_file = \"d%d\"; }%s\n", i, i,
+					 i < DEVICES_MAX ? "," : " );");
 	assert_refused(text, DEVICES_MAX + 2, "more than 64 devices");
 }
 
@@ -193,8 +196,14 @@ static void test_sizes(void **state)
 	static const struct {
 		const char *text;
 		uint64_t bytes;
-	} good[] = { { "0", 0 },	       { "512", 512 },		       { "1K", 1024 },	    { "512M", 512ull << 20 },
-		     { "6G", 6ull << 30 },    { "2T", 2ull << 40 },	       { "1000", 1000 },   { "1536K", 1536ull << 10 },
+	} good[] = { { "0", 0 },
+		     { "512", 512 },
+		     { "1K", 1024 },
+		     { "512M", 512ull << 20 },
+		     { "6G", 6ull << 30 },
+		     { "2T", 2ull << 40 },
+		     { "1000", 1000 },
+		     { "1536K", 1536ull << 10 },
 		     { "8388607T", 8388607ull << 40 } };
 	static const char *const bad[] = { "", "M", " 1", "+1", "1.5M", "1MB", "1m", "99999999999999999999", "8E" };
 	char text[SIZE_TEXT];
@@ -214,9 +223,12 @@ static void test_sizes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_all_settings),	 cmocka_unit_test(test_include),
-		cmocka_unit_test(test_settings_refused), cmocka_unit_test(test_files_refused),
-		cmocka_unit_test(test_too_many_devices), cmocka_unit_test(test_missing_file),
+		cmocka_unit_test(test_all_settings),
+		cmocka_unit_test(test_include),
+		cmocka_unit_test(test_settings_refused),
+		cmocka_unit_test(test_files_refused),
+		cmocka_unit_test(test_too_many_devices),
+		cmocka_unit_test(test_missing_file),
 		cmocka_unit_test(test_sizes),
 	};
 

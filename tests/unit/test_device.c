@@ -13,13 +13,13 @@
 #include "device.h"
 #include "fake_dvk.h"
 
-#define FIRST 30 /* clients */
-#define SECOND 31
-#define THIRD (-5)
+#define FIRST	   30 /* clients */
+#define SECOND	   31
+#define THIRD	   (-5)
 
 #define READ_WRITE 0
-#define READ_ONLY 1
-#define SHARED 2
+#define READ_ONLY  1
+#define SHARED	   2
 
 static struct device_table table;
 

@@ -13,11 +13,11 @@
 #include "driver_task.h"
 #include "fake_dvk.h"
 
-#define USER 30
+#define USER	      30
 #define SYSTEM_CLIENT 5
-#define SERVER 3
-#define SIZE 40000u /* of minor 0; its buffer has 1024 bytes */
-#define READ_ONLY 1
+#define SERVER	      3
+#define SIZE	      40000u /* of minor 0; its buffer has 1024 bytes */
+#define READ_ONLY     1
 
 static struct server server;
 static char memory[65536]; /* of all clients */
@@ -115,8 +115,8 @@ static void test_read_write(void **state)
 {
 	static const struct {
 		size_t position, length;
-	} writes[] = { { 0, 1 },	 { 1, 511 },	{ 1023, 2 },   { 1024, 1024 },	  { 3000, 5000 },
-		       { SIZE - 1, 1 }, { 0, SIZE }, { SIZE - 10, 20 }, { SIZE, 5 }, { SIZE + 4096, 1 } };
+	} writes[] = { { 0, 1 },	{ 1, 511 },  { 1023, 2 },	{ 1024, 1024 }, { 3000, 5000 },
+		       { SIZE - 1, 1 }, { 0, SIZE }, { SIZE - 10, 20 }, { SIZE, 5 },	{ SIZE + 4096, 1 } };
 
 	(void)state;
 	open_all();
@@ -290,12 +290,33 @@ static void test_ioctl(void **state)
 
 static void test_batch(void **state)
 {
-	enum { WRITE, READ, BAD_OPERATION, BAD_MINOR, READ_ONLY_DEVICE, BAD_SUM, BAD_FLAGS, NO_SEGMENT, MANY_SEGMENTS,
-	       BAD_VECTOR, FAR, BAD_RANGE, ZEROES, FLUSH, RESERVED, COUNT_OF_REQUESTS };
+	enum {
+		WRITE,
+		READ,
+		BAD_OPERATION,
+		BAD_MINOR,
+		READ_ONLY_DEVICE,
+		BAD_SUM,
+		BAD_FLAGS,
+		NO_SEGMENT,
+		MANY_SEGMENTS,
+		BAD_VECTOR,
+		FAR,
+		BAD_RANGE,
+		ZEROES,
+		FLUSH,
+		RESERVED,
+		COUNT_OF_REQUESTS
+	};
 	struct rdisk_request *batch = (struct rdisk_request *)(memory + 32768);
 	struct rdisk_iovec *vector = (struct rdisk_iovec *)(memory + 49152);
-	struct rdisk_request base = { .operation = RDISK_OP_WRITE, .nr_segments = 2, .position = 1000, .length = 300,
-				      .vector = (uintptr_t)vector, .cookie = 77, .result = RDISK_RESULT_NONE };
+	struct rdisk_request base = { .operation = RDISK_OP_WRITE,
+				      .nr_segments = 2,
+				      .position = 1000,
+				      .length = 300,
+				      .vector = (uintptr_t)vector,
+				      .cookie = 77,
+				      .result = RDISK_RESULT_NONE };
 
 	(void)state;
 	open_all();
@@ -378,20 +399,34 @@ static void test_loop(void **state)
 	assert_int_equal(fake_dvk.replies[1].REP_STATUS, 16);
 }
 
-#define COPIED(test) { #test " (copied)", test, setup, teardown, NULL }
-#define GRANTED(test) { #test " (granted)", test, setup_granted, teardown, NULL }
+#define COPIED(test)                                                                                                   \
+	{                                                                                                              \
+#test " (copied)", test, setup, teardown, NULL                                                         \
+	}
+#define GRANTED(test)                                                                                                  \
+	{                                                                                                              \
+#test " (granted)", test, setup_granted, teardown, NULL                                                \
+	}
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		COPIED(test_read_write),  GRANTED(test_read_write),
-		COPIED(test_bad_numbers), GRANTED(test_bad_numbers),
-		COPIED(test_bad_memory),  GRANTED(test_bad_memory),
+		COPIED(test_read_write),
+		GRANTED(test_read_write),
+		COPIED(test_bad_numbers),
+		GRANTED(test_bad_numbers),
+		COPIED(test_bad_memory),
+		GRANTED(test_bad_memory),
 		COPIED(test_memory_of_others),
-		COPIED(test_vectors),	  GRANTED(test_vectors),
-		COPIED(test_bad_vectors), GRANTED(test_bad_vectors),
-		COPIED(test_ranges),	  COPIED(test_ioctl), GRANTED(test_ioctl),
-		COPIED(test_batch),	  GRANTED(test_batch),
+		COPIED(test_vectors),
+		GRANTED(test_vectors),
+		COPIED(test_bad_vectors),
+		GRANTED(test_bad_vectors),
+		COPIED(test_ranges),
+		COPIED(test_ioctl),
+		GRANTED(test_ioctl),
+		COPIED(test_batch),
+		GRANTED(test_batch),
 		GRANTED(test_granted_memory_is_not_copied),
 		COPIED(test_loop),
 	};

@@ -20,8 +20,8 @@
 #include "image.h"
 #include "test_directory.h"
 
-#define IMAGE_BYTES (3u * 65536 + 512) /* not a multiple of an overlay's block */
-#define ROUNDS 3000
+#define IMAGE_BYTES  (3u * 65536 + 512) /* not a multiple of an overlay's block */
+#define ROUNDS	     3000
 #define SEGMENTS_MAX 8
 
 static char image_path[TEST_PATH_SIZE];
@@ -382,9 +382,14 @@ static void test_same(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_file),   cmocka_unit_test(test_memory),	 cmocka_unit_test(test_overlay),
-		cmocka_unit_test(test_bad_memory), cmocka_unit_test(test_create), cmocka_unit_test(test_bad_files),
-		cmocka_unit_test(test_lock),   cmocka_unit_test(test_same),
+		cmocka_unit_test(test_file),
+		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_overlay),
+		cmocka_unit_test(test_bad_memory),
+		cmocka_unit_test(test_create),
+		cmocka_unit_test(test_bad_files),
+		cmocka_unit_test(test_lock),
+		cmocka_unit_test(test_same),
 		cmocka_unit_test(test_failed_flush_stays),
 	};
 
