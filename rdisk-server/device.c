@@ -128,7 +128,7 @@ static bool is_stale(const struct device_table *table, const struct device_open 
 	if (code == EDVSNOTBIND || (code == 0 && process.p_rts_flags & SLOT_FREE))
 		return true;
 	/* The node's answer came behind the news of a death, so the library knows it by now. */
-	return dvk_peer_pid(endpoint) != open->pid;
+	return dvk_peer_incarnation(endpoint) != open->incarnation;
 }
 
 /* Whether somebody else's opens forbid this one. Drops those of the dead on the way. */
@@ -151,18 +151,18 @@ static bool is_refused(const struct device_table *table, struct device *device, 
 int device_open(struct device_table *table, struct device *device, int endpoint, int access)
 {
 	struct device_open *open = &device->opens[dvk_endpoint_slot(endpoint)];
-	int pid = dvk_peer_pid(endpoint);
+	int incarnation = dvk_peer_incarnation(endpoint);
 	bool write;
 
-	if (pid < 0)
+	if (incarnation < 0)
 		return EDVSNOTBIND;
 	if (access & ~(RDISK_OPEN_READ | RDISK_OPEN_WRITE))
 		return EDVSINVAL;
 	write = access ? (access & RDISK_OPEN_WRITE) != 0 : !device->read_only;
 	if (write && device->read_only)
 		return EDVSROFS;
-	if (open->pid != pid)
-		*open = (struct device_open){ .pid = pid };
+	if (open->incarnation != incarnation)
+		*open = (struct device_open){ .incarnation = incarnation };
 	if (open->count == INT32_MAX)
 		return EDVSINVAL;
 	if (!device->shared && is_refused(table, device, endpoint, write))
@@ -177,7 +177,7 @@ static const struct device_open *find_open(const struct device *device, int endp
 {
 	const struct device_open *open = &device->opens[dvk_endpoint_slot(endpoint)];
 
-	return open->count > 0 && dvk_peer_pid(endpoint) == open->pid ? open : NULL;
+	return open->count > 0 && dvk_peer_incarnation(endpoint) == open->incarnation ? open : NULL;
 }
 
 int device_close(struct device *device, int endpoint)

@@ -3,7 +3,7 @@
  * The table of devices: which minors there are, their images, who has them open, and who
  * may therefore do what. Moves no data.
  *
- * Who has a device open is kept by endpoint *and* pid: a process that comes to an
+ * Who has a device open is kept by endpoint *and* incarnation: a process that comes to an
  * endpoint after another died there does not inherit its opens. The server learns of deaths when it
  * matters: when an open would be refused because of somebody, that somebody is looked up at the node.
  */
@@ -19,8 +19,8 @@
 
 /* One client's opens of one device. */
 struct device_open {
-	int pid;   /* of the client */
-	int count; /* opens that were not closed yet; 0: unused */
+	int incarnation; /* of the client: dvk_peer_incarnation() */
+	int count;	 /* opens that were not closed yet; 0: unused */
 	bool write;
 };
 

@@ -56,8 +56,8 @@ long dvk_vcopy(int source, const void *source_address, int destination, void *de
 int dvk_grant(int endpoint, int fd, uint64_t offset, void *base, size_t length);
 int dvk_granted(int endpoint, uint64_t address, uint64_t bytes, void **local, bool *sealed);
 
-/* New here: pid of an endpoint that we have exchanged a message with, or EDVSNOTBIND. */
-int dvk_peer_pid(int endpoint);
+/* New here: tells one process on an endpoint from the next. See dvk_client_peer_incarnation(). */
+int dvk_peer_incarnation(int endpoint);
 
 /* New here: ns that a wait may spin before it sleeps (0: never); DVK_SPIN_DEFAULT_NS at first. */
 void dvk_set_spin(int64_t max_ns);

@@ -315,9 +315,9 @@ int dvk_granted(int endpoint, uint64_t address, uint64_t bytes, void **local, bo
 	ON_CLIENT(int, dvk_client_granted(client, endpoint, address, bytes, local, sealed));
 }
 
-int dvk_peer_pid(int endpoint)
+int dvk_peer_incarnation(int endpoint)
 {
-	ON_CLIENT(int, dvk_client_peer_pid(client, endpoint));
+	ON_CLIENT(int, dvk_client_peer_incarnation(client, endpoint));
 }
 
 void dvk_set_spin(int64_t max_ns)

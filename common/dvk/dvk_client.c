@@ -462,11 +462,11 @@ int dvk_client_ready(const struct dvk_client *client)
 	return client->endpoint == NONE ? EDVSNOTBIND : 0;
 }
 
-int dvk_client_peer_pid(const struct dvk_client *client, int endpoint)
+int dvk_client_peer_incarnation(const struct dvk_client *client, int endpoint)
 {
 	if (!dvk_endpoint_valid(endpoint) || !client->peers[dvk_endpoint_slot(endpoint)].channel)
 		return EDVSNOTBIND;
-	return client->peers[dvk_endpoint_slot(endpoint)].pid;
+	return (int)(client->peers[dvk_endpoint_slot(endpoint)].incarnation & INT32_MAX);
 }
 
 /* Errors of calls that return endpoints stay below EDVSERRCODE. */

@@ -84,8 +84,11 @@ struct dvk_client {
 /* Spinning budget for servers and clients that ask for nothing else: facts, 200 us. */
 #define DVK_SPIN_DEFAULT_NS 200000
 
-/* Pid of a peer that we were introduced to, or EDVSNOTBIND. */
-int dvk_client_peer_pid(const struct dvk_client *client, int endpoint);
+/*
+ * Number of the process on a peer's endpoint, >= 0: it differs from those of the
+ * processes that were bound there before, also of the same pid. EDVSNOTBIND when we were not introduced.
+ */
+int dvk_client_peer_incarnation(const struct dvk_client *client, int endpoint);
 
 /* Sets up a zeroed or closed client; opens nothing. */
 void dvk_client_init(struct dvk_client *client);

@@ -6,20 +6,20 @@
 
 struct fake_dvk fake_dvk;
 
-int dvk_peer_pid(int endpoint)
+int dvk_peer_incarnation(int endpoint)
 {
-	int pid = fake_dvk.pids[dvk_endpoint_slot(endpoint)];
+	int incarnation = fake_dvk.incarnations[dvk_endpoint_slot(endpoint)];
 
-	return pid ? pid : EDVSNOTBIND;
+	return incarnation ? incarnation : EDVSNOTBIND;
 }
 
 int dvk_getprocinfo(int dcid, int p_nr, proc_usr_t *proc)
 {
-	int pid = fake_dvk.pids[p_nr + NR_TASKS];
+	int incarnation = fake_dvk.incarnations[p_nr + NR_TASKS];
 
 	(void)dcid;
-	*proc = (proc_usr_t){ .p_nr = p_nr, .p_lpid = pid };
-	if (!pid && !fake_dvk.node_lags)
+	*proc = (proc_usr_t){ .p_nr = p_nr, .p_lpid = incarnation };
+	if (!incarnation && !fake_dvk.node_lags)
 		proc->p_rts_flags = SLOT_FREE;
 	return 0;
 }
@@ -28,7 +28,7 @@ int dvk_granted(int endpoint, uint64_t address, uint64_t bytes, void **local, bo
 {
 	uint64_t start = (uintptr_t)fake_dvk.granted;
 
-	if (dvk_peer_pid(endpoint) < 0)
+	if (dvk_peer_incarnation(endpoint) < 0)
 		return EDVSNOTBIND;
 	if (!fake_dvk.granted || address < start || bytes > fake_dvk.granted_bytes ||
 	    address - start > fake_dvk.granted_bytes - bytes)

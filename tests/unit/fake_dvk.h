@@ -12,8 +12,8 @@
 #include "dvk.h"
 
 struct fake_dvk {
-	int pids[NR_SLOTS]; /* by slot; 0: nobody is there */
-	bool node_lags;	    /* the node still tells of everybody as alive */
+	int incarnations[NR_SLOTS]; /* by slot; 0: nobody is there */
+	bool node_lags;		    /* the node still tells of everybody as alive */
 	/* memory that every client has granted; outside of it vcopy is used */
 	char *granted;
 	size_t granted_bytes;

@@ -23,9 +23,9 @@
 
 static struct device_table table;
 
-static void set_pid(int endpoint, int pid)
+static void set_incarnation(int endpoint, int incarnation)
 {
-	fake_dvk.pids[dvk_endpoint_slot(endpoint)] = pid;
+	fake_dvk.incarnations[dvk_endpoint_slot(endpoint)] = incarnation;
 }
 
 static int open_minor(int minor, int endpoint, int access)
@@ -47,9 +47,9 @@ static int setup(void **state)
 
 	(void)state;
 	memset(&fake_dvk, 0, sizeof(fake_dvk));
-	set_pid(FIRST, 100);
-	set_pid(SECOND, 200);
-	set_pid(THIRD, 300);
+	set_incarnation(FIRST, 100);
+	set_incarnation(SECOND, 200);
+	set_incarnation(THIRD, 300);
 	return device_table_open(&table, &configuration, "test.cfg", &diagnostic);
 }
 
@@ -127,12 +127,12 @@ static void test_death_frees(void **state)
 {
 	(void)state;
 	assert_int_equal(open_minor(READ_WRITE, FIRST, 0), 0);
-	set_pid(FIRST, 0);
+	set_incarnation(FIRST, 0);
 	assert_int_equal(open_minor(READ_WRITE, FIRST, 0), EDVSNOTBIND);
 	assert_int_equal(open_minor(READ_WRITE, SECOND, 0), 0);
 	/* The library may know before the node tells. */
 	fake_dvk.node_lags = true;
-	set_pid(SECOND, 0);
+	set_incarnation(SECOND, 0);
 	assert_int_equal(open_minor(READ_WRITE, THIRD, 0), 0);
 }
 
@@ -142,7 +142,7 @@ static void test_successor_inherits_nothing(void **state)
 
 	(void)state;
 	assert_int_equal(open_minor(READ_WRITE, FIRST, 0), 0);
-	set_pid(FIRST, 101);
+	set_incarnation(FIRST, 101);
 	assert_int_equal(device_access(device, FIRST, false), EDVSNXIO);
 	assert_int_equal(device_close(device, FIRST), EDVSNXIO);
 	assert_int_equal(open_minor(READ_WRITE, SECOND, 0), 0);
@@ -152,7 +152,7 @@ static void test_successor_inherits_nothing(void **state)
 	assert_int_equal(open_minor(READ_WRITE, FIRST, 0), 0);
 	/* nor the count of opens */
 	assert_int_equal(open_minor(READ_WRITE, FIRST, 0), 0);
-	set_pid(FIRST, 102);
+	set_incarnation(FIRST, 102);
 	assert_int_equal(open_minor(READ_WRITE, FIRST, 0), 0);
 	assert_int_equal(device_close(device, FIRST), 0);
 	assert_int_equal(device_close(device, FIRST), EDVSNXIO);

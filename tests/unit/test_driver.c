@@ -39,8 +39,8 @@ static int setup(void **state)
 	memset(&server, 0, sizeof(server));
 	memset(memory, 0x55, sizeof(memory));
 	memset(expected, 0, sizeof(expected));
-	fake_dvk.pids[dvk_endpoint_slot(USER)] = 100;
-	fake_dvk.pids[dvk_endpoint_slot(SYSTEM_CLIENT)] = 200;
+	fake_dvk.incarnations[dvk_endpoint_slot(USER)] = 100;
+	fake_dvk.incarnations[dvk_endpoint_slot(SYSTEM_CLIENT)] = 200;
 	server.endpoint = SERVER;
 	server.nr_tasks = DC_TASKS_DEFAULT;
 	server.nr_sysprocs = NR_SYS_PROCS;
