@@ -30,17 +30,17 @@
 #include "dvk.h"
 #include "rdisk_protocol.h"
 
-#define BLOCKTEST_RESULTS(X) \
-	X(OK)                \
-	X(DEATH)             \
-	X(COMMFAIL)          \
-	X(BADTYPE)           \
-	X(BADID)             \
-	X(BADSTATUS)         \
-	X(UNEXFAIL)          \
-	X(TRUNC)             \
-	X(OVERFLOW)          \
-	X(CORRUPT)           \
+#define BLOCKTEST_RESULTS(X)                                                                                           \
+	X(OK)                                                                                                          \
+	X(DEATH)                                                                                                       \
+	X(COMMFAIL)                                                                                                    \
+	X(BADTYPE)                                                                                                     \
+	X(BADID)                                                                                                       \
+	X(BADSTATUS)                                                                                                   \
+	X(UNEXFAIL)                                                                                                    \
+	X(TRUNC)                                                                                                       \
+	X(OVERFLOW)                                                                                                    \
+	X(CORRUPT)                                                                                                     \
 	X(MISSING)
 
 enum blocktest_result {
@@ -49,10 +49,10 @@ enum blocktest_result {
 #undef BLOCKTEST_ENUM
 };
 
-#define ARENA_SIZE ((size_t)8 << 20) /* bytes for buffers, vectors and batches */
-#define GUARD_SIZE 4096		     /* bytes on each side of a buffer that must stay as they are */
+#define ARENA_SIZE   ((size_t)8 << 20) /* bytes for buffers, vectors and batches */
+#define GUARD_SIZE   4096	       /* bytes on each side of a buffer that must stay as they are */
 #define TRANSFER_MAX ((size_t)1 << 20) /* bytes of the largest plain request made here */
-#define TAIL_WINDOW ((size_t)1 << 18)  /* bytes of the window at the end of the device */
+#define TAIL_WINDOW  ((size_t)1 << 18) /* bytes of the window at the end of the device */
 
 /* A range of the device, and what it has to hold. */
 struct window {
@@ -85,9 +85,9 @@ struct blocktest {
 
 /* When a test can run. */
 #define NEEDS_DESTRUCTIVE 1u /* it changes the device */
-#define NEEDS_WRITABLE 2u    /* the device is not read-only, but it stays as it is */
-#define NEEDS_CLOSED 4u	     /* nobody has it open: run before the suite opens it */
-#define NEEDS_EXCLUSIVE 8u   /* the device is not shared */
+#define NEEDS_WRITABLE	  2u /* the device is not read-only, but it stays as it is */
+#define NEEDS_CLOSED	  4u /* nobody has it open: run before the suite opens it */
+#define NEEDS_EXCLUSIVE	  8u /* the device is not shared */
 
 struct blocktest_case {
 	const char *group;

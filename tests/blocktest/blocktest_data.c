@@ -3,6 +3,7 @@
  * What the device holds, and tests that move data: sizes and positions of every
  * alignment, sweeps over the device, its end, high positions, flush, FUA, discard and write-zeroes.
  */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,10 +77,10 @@ bool check_contents(struct blocktest *test, const unsigned char *bytes, size_t l
 		run++;
 	}
 	if (run == 8 || (run && at + run == length))
-		return fail_test(test, RESULT_MISSING, "%s: nothing arrived for position %llu", what,
-				 (unsigned long long)(position + at));
-	return fail_test(test, RESULT_CORRUPT, "%s: position %llu holds %02x in place of %02x", what,
-			 (unsigned long long)(position + at), bytes[at], wanted[at]);
+		return fail_test(test, RESULT_MISSING, "%s: nothing arrived for position %" PRIu64, what,
+				 position + at);
+	return fail_test(test, RESULT_CORRUPT, "%s: position %" PRIu64 " holds %02x in place of %02x", what,
+			 position + at, bytes[at], wanted[at]);
 }
 
 static void update_window(struct window *window, const unsigned char *bytes, size_t length, uint64_t position)
@@ -364,7 +365,8 @@ static void discard(struct blocktest *test)
 		return;
 	for (size_t i = 0; i < 20000; i++) {
 		if (buffer[i] && buffer[i] != test->low.bytes[5000 + i]) {
-			(void)fail_test(test, RESULT_CORRUPT, "discard: position %zu is neither zero nor as before", 5000 + i);
+			(void)fail_test(test, RESULT_CORRUPT, "discard: position %zu is neither zero nor as before",
+					5000 + i);
 			return;
 		}
 	}
@@ -377,8 +379,9 @@ static void bad_ranges(struct blocktest *test)
 	int64_t size = (int64_t)test->info.size;
 	const struct {
 		int64_t position, length;
-	} ranges[] = { { -1, 512 }, { 0, -1 }, { size, 512 }, { size - 512, 513 }, { 0, size + 1 },
-		       { INT64_MAX, INT64_MAX }, { INT64_MIN, 512 } };
+	} ranges[] = { { -1, 512 },	    { 0, -1 },	     { size, 512 },
+		       { size - 512, 513 }, { 0, size + 1 }, { INT64_MAX, INT64_MAX },
+		       { INT64_MIN, 512 } };
 
 	for (size_t t = 0; t < 2; t++) {
 		for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {

@@ -44,7 +44,8 @@ bool call_server(struct blocktest *test, const message *request, int *status)
 	if (code)
 		return fail_test(test, RESULT_COMMFAIL, "type %d: %s", request->m_type, dvk_strerror(code));
 	if (msg.m_type != MOLTASK_REPLY)
-		return fail_test(test, RESULT_BADTYPE, "type %d was answered with type %d", request->m_type, msg.m_type);
+		return fail_test(test, RESULT_BADTYPE, "type %d was answered with type %d", request->m_type,
+				 msg.m_type);
 	if (msg.REP_ENDPT != request->IO_ENDPT)
 		return fail_test(test, RESULT_BADID, "type %d: the answer is for endpoint %d", request->m_type,
 				 msg.REP_ENDPT);

@@ -8,8 +8,8 @@
 
 #include "blocktest.h"
 
-#define ELEMENT_SPACING 768 /* bytes from one element's memory to the next one's */
-#define VECTOR_OFFSET (ARENA_SIZE - 65536) /* where vectors and batches lie in the arena */
+#define ELEMENT_SPACING 768		     /* bytes from one element's memory to the next one's */
+#define VECTOR_OFFSET	(ARENA_SIZE - 65536) /* where vectors and batches lie in the arena */
 
 static struct rdisk_iovec *arena_vector(const struct blocktest *test)
 {
@@ -55,8 +55,8 @@ static bool check_updated(struct blocktest *test, const struct rdisk_iovec *befo
 		uint64_t part = before[i].iov_size < moved ? before[i].iov_size : moved;
 
 		if (now[i].iov_size != before[i].iov_size - part || now[i].iov_addr != before[i].iov_addr + part)
-			return fail_test(test, RESULT_CORRUPT, "vector of %d: element %d was not advanced by %llu", elements,
-					 i, (unsigned long long)part);
+			return fail_test(test, RESULT_CORRUPT, "vector of %d: element %d was not advanced by %llu",
+					 elements, i, (unsigned long long)part);
 		moved -= part;
 	}
 	return true;
@@ -279,8 +279,8 @@ static bool check_read(struct blocktest *test, const struct batch *batch, int i)
 	const unsigned char *memory = batch->memory + (size_t)i * 2 * BATCH_SEGMENT;
 
 	if (request->result != 2 * BATCH_SEGMENT)
-		return fail_test(test, request->result < 0 ? RESULT_UNEXFAIL : RESULT_TRUNC, "batch: request %d: result %lld",
-				 i, (long long)request->result);
+		return fail_test(test, request->result < 0 ? RESULT_UNEXFAIL : RESULT_TRUNC,
+				 "batch: request %d: result %lld", i, (long long)request->result);
 	return check_contents(test, memory + BATCH_SEGMENT, BATCH_SEGMENT, request->position, "batch") &&
 	       check_contents(test, memory, BATCH_SEGMENT, request->position + BATCH_SEGMENT, "batch");
 }
@@ -371,7 +371,7 @@ static void spoil(struct batch *batch, int i)
 }
 
 #define SPOILT_FIRST 1
-#define SPOILT_LAST 10
+#define SPOILT_LAST  10
 
 static void batch_bad_among_good(struct blocktest *test)
 {
@@ -399,7 +399,9 @@ static void batch_limits(struct blocktest *test)
 {
 	static const struct {
 		int count, wanted;
-	} counts[] = { { 0, EDVSINVAL }, { -1, EDVSINVAL }, { RDISK_BATCH_MAX + 1, EDVS2BIG }, { INT32_MAX, EDVS2BIG } };
+	} counts[] = {
+		{ 0, EDVSINVAL }, { -1, EDVSINVAL }, { RDISK_BATCH_MAX + 1, EDVS2BIG }, { INT32_MAX, EDVS2BIG }
+	};
 	message request = new_request(test, DEV_BATCH);
 
 	memset(test->arena + VECTOR_OFFSET, 0, 65536);

@@ -17,8 +17,8 @@
 
 #include "blocktest.h"
 
-#define SIZE_MIN ((uint64_t)131072) /* bytes: smallest device, and smallest first window */
-#define EXIT_TROUBLE 2		    /* nothing could be tested */
+#define SIZE_MIN     ((uint64_t)131072) /* bytes: smallest device, and smallest first window */
+#define EXIT_TROUBLE 2			/* nothing could be tested */
 
 static const char usage[] =
 	"Usage: blocktest -d DCID -e ENDPOINT -m MINOR [OPTION]...\n"
@@ -57,8 +57,8 @@ static int64_t parse_number(const char *option, const char *text, int64_t least,
 	errno = 0;
 	value = strtoll(text, &end, 10);
 	if (errno || end == text || *end || value < least || value > most) {
-		fprintf(stderr, "blocktest: %s \"%s\": not a number from %lld to %lld\n", option, text, (long long)least,
-			(long long)most);
+		fprintf(stderr, "blocktest: %s \"%s\": not a number from %lld to %lld\n", option, text,
+			(long long)least, (long long)most);
 		exit(EXIT_TROUBLE);
 	}
 	return value;
@@ -146,7 +146,8 @@ static int make_arena(struct blocktest *test)
 	code = test->grant ? dvk_grant(test->server, fd, 0, arena, ARENA_SIZE) : 0;
 	(void)close(fd);
 	if (code) {
-		fprintf(stderr, "blocktest: cannot share memory with endpoint %d: %s\n", test->server, dvk_strerror(code));
+		fprintf(stderr, "blocktest: cannot share memory with endpoint %d: %s\n", test->server,
+			dvk_strerror(code));
 		return -1;
 	}
 	return 0;
@@ -315,7 +316,9 @@ static void print_json(const struct blocktest *test, const struct totals *totals
 
 int main(int argc, char **argv)
 {
-	static struct blocktest test = { .timeout_ms = 30000, .size_limit = (uint64_t)8 << 20, .random = 88172645463325252u };
+	static struct blocktest test = { .timeout_ms = 30000,
+					 .size_limit = (uint64_t)8 << 20,
+					 .random = 88172645463325252u };
 	struct totals totals = { 0 };
 
 	parse_options(&test, argc, argv);

@@ -19,8 +19,8 @@
 
 /* A minor of a server, as a client sees it. */
 struct test_disk {
-	int server;	/* endpoint */
-	int self;	/* own endpoint: whose memory the addresses are in */
+	int server; /* endpoint */
+	int self;   /* own endpoint: whose memory the addresses are in */
 	int minor;
 	int timeout_ms; /* of each request */
 	int transport;	/* code of the last call that got no answer */
@@ -28,7 +28,8 @@ struct test_disk {
 
 /*
  * Binds the process in TEST_DCID: `endpoint`, or ANY for the first free user endpoint. Lets
- * the server read and write this process's memory where the host restricts that to debuggers. Returns the endpoint; fatal on failure.
+ * the server read and write this process's memory where the host restricts that to debuggers. Returns the endpoint;
+ * fatal on failure.
  */
 int test_bind(int endpoint);
 

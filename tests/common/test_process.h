@@ -12,7 +12,7 @@
 #include <sys/types.h>
 
 #define TEST_STREAM_SIZE 65536
-#define TEST_TIMEOUT_MS 60000 /* longer than anything that works takes, on any machine */
+#define TEST_TIMEOUT_MS	 60000 /* longer than anything that works takes, on any machine */
 
 /* What a program has written so far; when full, the older half is forgotten. Ends with a zero. */
 struct test_stream {

@@ -13,7 +13,7 @@
 #include "test_directory.h"
 #include "test_process.h"
 
-#define TEST_DCID 0
+#define TEST_DCID	     0
 #define TEST_SERVER_ENDPOINT 3
 
 /* One group of the configuration's list `devices`; what is NULL, 0 or false is left out. */

@@ -69,11 +69,12 @@ enum fault_class {
 };
 
 static const char *const class_names[NR_FAULT_CLASSES] = {
-	"malloc",   "open",   "pread",	 "pread-short", "pwrite", "pwrite-short", "fdatasync",	"fallocate",
-	"mmap",	    "socket", "sendmsg", "recvmsg",	"copy",	  "futex",	  "futex-nomem",
+	"malloc", "open",   "pread",   "pread-short", "pwrite", "pwrite-short", "fdatasync",   "fallocate",
+	"mmap",	  "socket", "sendmsg", "recvmsg",     "copy",	"futex",	"futex-nomem",
 };
 
 /* Set once by the constructor, before the program has threads. */
+static bool constructed;
 static int selected = NR_FAULT_CLASSES;
 static long first_fault;
 static bool all_later;
@@ -86,6 +87,7 @@ __attribute__((constructor)) static void read_environment(void)
 	const char *colon = text ? strchr(text, ':') : NULL;
 	char *end;
 
+	constructed = true;
 	if (!colon)
 		return;
 	first_fault = strtol(colon + 1, &end, 10);
@@ -130,18 +132,18 @@ static void *next_function(const char *name)
 }
 
 /* `next`: the function of that name behind this library. */
-#define NEXT(name)                                                                           \
-	static _Atomic(__typeof__(&name)) known;                                             \
-	/* Threads that look it up at once find the same address: no order matters. */       \
-	__typeof__(&name) next = atomic_load_explicit(&known, memory_order_relaxed);         \
-	if (!next) {                                                                         \
-		next = (__typeof__(&name))next_function(#name);                              \
-		atomic_store_explicit(&known, next, memory_order_relaxed);                   \
+#define NEXT(name)                                                                                                     \
+	static _Atomic(__typeof__(&name)) known;                                                                       \
+	/* Threads that look it up at once find the same address: no order matters. */                                 \
+	__typeof__(&name) next = atomic_load_explicit(&known, memory_order_relaxed);                                   \
+	if (!next) {                                                                                                   \
+		next = (__typeof__(&name))next_function(#name);                                                        \
+		atomic_store_explicit(&known, next, memory_order_relaxed);                                             \
 	}
 
 /*
  * Memory for whoever allocates before the next malloc is known: dlsym() itself does,
- * and runtimes of sanitizers. Never given back.
+ * and the libraries that are set up before this one. Never given back.
  */
 static alignas(16) unsigned char early_memory[65536];
 static atomic_size_t early_used;
@@ -169,7 +171,7 @@ struct allocator {
 	void *(*aligned_alloc)(size_t alignment, size_t size);
 };
 
-/* NULL while it is being looked up. */
+/* NULL while it is being looked up, and before: a sanitizer that still sets itself up cannot look anything up. */
 static const struct allocator *next_allocator(void)
 {
 	static struct allocator allocator;
@@ -178,7 +180,7 @@ static const struct allocator *next_allocator(void)
 	/* acquire and release: who sees `known` sees the addresses */
 	if (atomic_load_explicit(&known, memory_order_acquire))
 		return &allocator;
-	if (resolving)
+	if (resolving || !constructed)
 		return NULL;
 	resolving = true;
 	allocator.malloc = next_function("malloc");
@@ -245,6 +247,7 @@ void free(void *memory)
 
 	if (!memory || is_early(memory))
 		return;
+	/* All that is not early came from there, so it is known. */
 	next = next_allocator();
 	if (next)
 		next->free(memory);
@@ -272,51 +275,54 @@ void *aligned_alloc(size_t alignment, size_t size)
 
 /* Files. */
 
-#define OPEN_FUNCTION(name)                                                                  \
-	int name(const char *path, int flags, ...)                                           \
-	{                                                                                    \
-		NEXT(name)                                                            \
-		mode_t mode = 0;                                                             \
-		if (flags & (O_CREAT | O_TMPFILE)) {                                         \
-			va_list arguments;                                                   \
-			va_start(arguments, flags);                                          \
-			mode = va_arg(arguments, mode_t);                                    \
-			va_end(arguments);                                                   \
-		}                                                                            \
-		if (meets_fault(FAULT_OPEN)) {                                               \
-			errno = EMFILE;                                                      \
-			return -1;                                                           \
-		}                                                                            \
-		return next(path, flags, mode);                                              \
+/* O_TMPFILE has more than one bit. */
+#define TAKES_MODE(flags) (((flags)&O_CREAT) || ((flags)&O_TMPFILE) == O_TMPFILE)
+
+#define OPEN_FUNCTION(name)                                                                                            \
+	int name(const char *path, int flags, ...)                                                                     \
+	{                                                                                                              \
+		NEXT(name)                                                                                             \
+		mode_t mode = 0;                                                                                       \
+		if (TAKES_MODE(flags)) {                                                                               \
+			va_list arguments;                                                                             \
+			va_start(arguments, flags);                                                                    \
+			mode = va_arg(arguments, mode_t);                                                              \
+			va_end(arguments);                                                                             \
+		}                                                                                                      \
+		if (meets_fault(FAULT_OPEN)) {                                                                         \
+			errno = EMFILE;                                                                                \
+			return -1;                                                                                     \
+		}                                                                                                      \
+		return next(path, flags, mode);                                                                        \
 	}
 
-#define OPENAT_FUNCTION(name)                                                                \
-	int name(int directory, const char *path, int flags, ...)                            \
-	{                                                                                    \
-		NEXT(name)                                                            \
-		mode_t mode = 0;                                                             \
-		if (flags & (O_CREAT | O_TMPFILE)) {                                         \
-			va_list arguments;                                                   \
-			va_start(arguments, flags);                                          \
-			mode = va_arg(arguments, mode_t);                                    \
-			va_end(arguments);                                                   \
-		}                                                                            \
-		if (meets_fault(FAULT_OPEN)) {                                               \
-			errno = EMFILE;                                                      \
-			return -1;                                                           \
-		}                                                                            \
-		return next(directory, path, flags, mode);                                   \
+#define OPENAT_FUNCTION(name)                                                                                          \
+	int name(int directory, const char *path, int flags, ...)                                                      \
+	{                                                                                                              \
+		NEXT(name)                                                                                             \
+		mode_t mode = 0;                                                                                       \
+		if (TAKES_MODE(flags)) {                                                                               \
+			va_list arguments;                                                                             \
+			va_start(arguments, flags);                                                                    \
+			mode = va_arg(arguments, mode_t);                                                              \
+			va_end(arguments);                                                                             \
+		}                                                                                                      \
+		if (meets_fault(FAULT_OPEN)) {                                                                         \
+			errno = EMFILE;                                                                                \
+			return -1;                                                                                     \
+		}                                                                                                      \
+		return next(directory, path, flags, mode);                                                             \
 	}
 
-#define FOPEN_FUNCTION(name)                                                                 \
-	FILE *name(const char *path, const char *mode)                                       \
-	{                                                                                    \
-		NEXT(name)                                                            \
-		if (meets_fault(FAULT_OPEN)) {                                               \
-			errno = EMFILE;                                                      \
-			return NULL;                                                         \
-		}                                                                            \
-		return next(path, mode);                                                     \
+#define FOPEN_FUNCTION(name)                                                                                           \
+	FILE *name(const char *path, const char *mode)                                                                 \
+	{                                                                                                              \
+		NEXT(name)                                                                                             \
+		if (meets_fault(FAULT_OPEN)) {                                                                         \
+			errno = EMFILE;                                                                                \
+			return NULL;                                                                                   \
+		}                                                                                                      \
+		return next(path, mode);                                                                               \
 	}
 
 OPEN_FUNCTION(open)
@@ -332,17 +338,17 @@ static size_t cut(size_t length)
 	return length / 2 ? length / 2 : length;
 }
 
-#define PLAIN_FUNCTION(name, pointer, offset_type, whole, part)                              \
-	ssize_t name(int fd, pointer buffer, size_t length, offset_type offset)              \
-	{                                                                                    \
-		NEXT(name)                                                            \
-		if (meets_fault(whole)) {                                                    \
-			errno = EIO;                                                         \
-			return -1;                                                           \
-		}                                                                            \
-		if (meets_fault(part))                                                       \
-			length = cut(length);                                                \
-		return next(fd, buffer, length, offset);                                     \
+#define PLAIN_FUNCTION(name, pointer, offset_type, whole, part)                                                        \
+	ssize_t name(int fd, pointer buffer, size_t length, offset_type offset)                                        \
+	{                                                                                                              \
+		NEXT(name)                                                                                             \
+		if (meets_fault(whole)) {                                                                              \
+			errno = EIO;                                                                                   \
+			return -1;                                                                                     \
+		}                                                                                                      \
+		if (meets_fault(part))                                                                                 \
+			length = cut(length);                                                                          \
+		return next(fd, buffer, length, offset);                                                               \
 	}
 
 PLAIN_FUNCTION(pread, void *, off_t, FAULT_PREAD, FAULT_PREAD_SHORT)
@@ -364,33 +370,32 @@ static const struct iovec *cut_vector(const struct iovec *vector, int *count, st
 	return room;
 }
 
-#define VECTOR_FUNCTION(name, offset_type, whole, part)                                      \
-	ssize_t name(int fd, const struct iovec *vector, int count, offset_type offset)      \
-	{                                                                                    \
-		NEXT(name)                                                            \
-		struct iovec room;                                                           \
-		if (meets_fault(whole)) {                                                    \
-			errno = EIO;                                                         \
-			return -1;                                                           \
-		}                                                                            \
-		if (meets_fault(part))                                                       \
-			vector = cut_vector(vector, &count, &room);                          \
-		return next(fd, vector, count, offset);                                      \
+#define VECTOR_FUNCTION(name, offset_type, whole, part)                                                                \
+	ssize_t name(int fd, const struct iovec *vector, int count, offset_type offset)                                \
+	{                                                                                                              \
+		NEXT(name)                                                                                             \
+		struct iovec room;                                                                                     \
+		if (meets_fault(whole)) {                                                                              \
+			errno = EIO;                                                                                   \
+			return -1;                                                                                     \
+		}                                                                                                      \
+		if (meets_fault(part))                                                                                 \
+			vector = cut_vector(vector, &count, &room);                                                    \
+		return next(fd, vector, count, offset);                                                                \
 	}
 
-#define VECTOR2_FUNCTION(name, offset_type, whole, part)                                     \
-	ssize_t name(int fd, const struct iovec *vector, int count, offset_type offset, int flags) \
-	{                                                                                    \
-		NEXT(name)                                                            \
-		struct iovec room;                                                           \
-		if (meets_fault(whole) ||                                                    \
-		    ((flags & (RWF_DSYNC | RWF_SYNC)) && meets_fault(FAULT_FDATASYNC))) {    \
-			errno = EIO;                                                         \
-			return -1;                                                           \
-		}                                                                            \
-		if (meets_fault(part))                                                       \
-			vector = cut_vector(vector, &count, &room);                          \
-		return next(fd, vector, count, offset, flags);                               \
+#define VECTOR2_FUNCTION(name, offset_type, whole, part)                                                               \
+	ssize_t name(int fd, const struct iovec *vector, int count, offset_type offset, int flags)                     \
+	{                                                                                                              \
+		NEXT(name)                                                                                             \
+		struct iovec room;                                                                                     \
+		if (meets_fault(whole) || ((flags & (RWF_DSYNC | RWF_SYNC)) && meets_fault(FAULT_FDATASYNC))) {        \
+			errno = EIO;                                                                                   \
+			return -1;                                                                                     \
+		}                                                                                                      \
+		if (meets_fault(part))                                                                                 \
+			vector = cut_vector(vector, &count, &room);                                                    \
+		return next(fd, vector, count, offset, flags);                                                         \
 	}
 
 VECTOR_FUNCTION(preadv, off_t, FAULT_PREAD, FAULT_PREAD_SHORT)
@@ -403,15 +408,15 @@ VECTOR2_FUNCTION(pwritev2, off_t, FAULT_PWRITE, FAULT_PWRITE_SHORT)
 VECTOR2_FUNCTION(pwritev64v2, off64_t, FAULT_PWRITE, FAULT_PWRITE_SHORT)
 
 /* Calls that fail as a whole. */
-#define FAILING_FUNCTION(type, name, parameters, arguments, fault_class, code, failed)       \
-	type name parameters                                                                 \
-	{                                                                                    \
-		NEXT(name)                                                            \
-		if (meets_fault(fault_class)) {                                              \
-			errno = code;                                                        \
-			return failed;                                                       \
-		}                                                                            \
-		return next arguments;                                                       \
+#define FAILING_FUNCTION(type, name, parameters, arguments, fault_class, code, failed)                                 \
+	type name parameters                                                                                           \
+	{                                                                                                              \
+		NEXT(name)                                                                                             \
+		if (meets_fault(fault_class)) {                                                                        \
+			errno = code;                                                                                  \
+			return failed;                                                                                 \
+		}                                                                                                      \
+		return next arguments;                                                                                 \
 	}
 
 FAILING_FUNCTION(int, fdatasync, (int fd), (fd), FAULT_FDATASYNC, EIO, -1)
@@ -451,14 +456,14 @@ int config_read_string(void *config, const char *text)
 	return result;
 }
 
-#define LIBCONFIG_PROCEDURE(name, parameters, arguments)                                     \
-	void name parameters;                                                                \
-	void name parameters                                                                 \
-	{                                                                                    \
-		NEXT(name)                                                                   \
-		in_libconfig++;                                                              \
-		next arguments;                                                              \
-		in_libconfig--;                                                              \
+#define LIBCONFIG_PROCEDURE(name, parameters, arguments)                                                               \
+	void name parameters;                                                                                          \
+	void name parameters                                                                                           \
+	{                                                                                                              \
+		NEXT(name)                                                                                             \
+		in_libconfig++;                                                                                        \
+		next arguments;                                                                                        \
+		in_libconfig--;                                                                                        \
 	}
 
 LIBCONFIG_PROCEDURE(config_init, (void *config), (config))

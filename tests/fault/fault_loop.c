@@ -21,16 +21,16 @@
 #include "fault_script.h"
 #include "test_disk.h"
 
-#define FAULTS_MAX 5000	   /* a loop that goes on that long does not end */
-#define VIOLATIONS_SHOWN 5 /* of one class: the rest are seldom news */
+#define FAULTS_MAX	 5000 /* a loop that goes on that long does not end */
+#define VIOLATIONS_SHOWN 5    /* of one class: the rest are seldom news */
 
 enum target { TARGET_RDISK, TARGET_DVKD, NR_TARGETS };
 
 static const char *const target_names[NR_TARGETS] = { "rdisk", "dvkd" };
 
-static const char *const classes[] = { "malloc", "open",      "pread",	"pread-short", "pwrite",  "pwrite-short",
-				       "fdatasync", "fallocate", "mmap", "socket",	"sendmsg", "recvmsg",
-				       "copy",	 "futex",     "futex-nomem" };
+static const char *const classes[] = { "malloc",       "open",	    "pread",	 "pread-short", "pwrite",
+				       "pwrite-short", "fdatasync", "fallocate", "mmap",	"socket",
+				       "sendmsg",      "recvmsg",   "copy",	 "futex",	"futex-nomem" };
 
 /* The node meets only what it uses. */
 static const char *const node_classes[] = { "malloc", "open", "fallocate", "mmap", "socket", "sendmsg", "recvmsg" };
@@ -137,6 +137,7 @@ static void run_rdisk(const struct fault_environment *environment, bool sync_fau
 		totals->refused++;
 		return;
 	}
+	script.server = server.process.pid;
 	fault_script_run(&script, sync_faults);
 	/* A server that lost its endpoint has either come back with it or ended. */
 	if (script.gone && !test_process_wait_log_times(&server.process, "ready", 2, TEST_TIMEOUT_MS)) {
@@ -154,7 +155,8 @@ static void run_rdisk(const struct fault_environment *environment, bool sync_fau
 
 /* ---- a node with a fault, a server without ---- */
 
-/* What the node does to others is an error here or there, or the end of their connections; a server then starts anew. */
+/* What the node does to others is an error here or there, or the end of their connections; a server then starts anew.
+ */
 static void run_node(const struct fault_environment *environment, struct totals *totals)
 {
 	bool ready;
@@ -169,6 +171,7 @@ static void run_node(const struct fault_environment *environment, struct totals 
 	}
 	test_server_launch(&server, script_devices, NR_SCRIPT_DEVICES, NULL);
 	ready = test_process_wait_log(&server.process, "ready", TEST_TIMEOUT_MS);
+	script.server = server.process.pid;
 	if (ready && connect_client())
 		fault_script_run(&script, false);
 	/* The server has met no fault, but it may have lost its node. */
@@ -240,7 +243,8 @@ static void loop(enum target target, const char *class_name, struct totals *all)
 			totals.violations++;
 			break;
 		}
-	printf("%-5s %-12s %4d faults met: %d ended before they were ready, %d while they served, %d answered to the end\n",
+	printf("%-5s %-12s %4d faults met: %d ended before they were ready, %d while they served, %d answered to the "
+	       "end\n",
 	       target_names[target], class_name, totals.faults, totals.refused, totals.ended,
 	       totals.survived - (totals.runs - totals.faults));
 	(void)fflush(stdout);

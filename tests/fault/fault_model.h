@@ -11,8 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MODEL_SIZE ((size_t)1 << 20) /* bytes of a disk */
-#define MODEL_VERSIONS 8	     /* possible values of a byte, at most */
+#define MODEL_SIZE     ((size_t)1 << 20) /* bytes of a disk */
+#define MODEL_VERSIONS 8		 /* possible values of a byte, at most */
 
 struct fault_model {
 	unsigned char *versions[MODEL_VERSIONS]; /* MODEL_SIZE bytes each; [0] always counts */

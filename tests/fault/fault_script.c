@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,6 +82,42 @@ static bool is_over(const struct fault_script *script)
 	return script->gone || script->violation[0];
 }
 
+/* State of a process as /proc tells it: 'S' asleep, 'R', 'Z', ...; 0 when there is none. */
+static char process_state(pid_t pid)
+{
+	char path[64], text[512];
+	const char *name_end;
+	ssize_t length;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	length = read(fd, text, sizeof(text) - 1);
+	(void)close(fd);
+	text[length > 0 ? length : 0] = 0;
+	name_end = strrchr(text, ')');
+	if (!name_end || !name_end[1])
+		return 0;
+	return name_end[2];
+}
+
+/*
+ * A server spins for a while before it sleeps. Its sleeping is what can fail, so
+ * it is waited for; one that never sleeps is found awake and served as it is.
+ */
+static void wait_until_asleep(pid_t pid)
+{
+	for (int i = 0; i < 100000; i++) {
+		char state = process_state(pid);
+
+		if (state != 'R' && state != 'D')
+			return;
+		(void)sched_yield();
+	}
+}
+
 /* One request; *status is an error also when there was no answer, which ends the script. False: no answer. */
 static bool request(struct fault_script *script, int minor, int type, int count, size_t position, size_t length,
 		    const void *address, int *status)
@@ -90,6 +127,7 @@ static bool request(struct fault_script *script, int minor, int type, int count,
 	*status = TEST_DISK_NO_ANSWER;
 	if (is_over(script))
 		return false;
+	wait_until_asleep(script->server);
 	*status = test_disk_request(&disk, type, count, (int64_t)position, (int64_t)length, address);
 	if (*status == TEST_DISK_BAD_REPLY)
 		fault_script_violate(script, "type %d: answer of a wrong type or for another endpoint", type);
@@ -110,7 +148,8 @@ static void check_status(struct fault_script *script, int type, int status, int 
 		fault_script_violate(script, "type %d: status %d in place of %d", type, status, wanted);
 }
 
-static void check_data(struct fault_script *script, int minor, size_t position, const unsigned char *bytes, size_t length)
+static void check_data(struct fault_script *script, int minor, size_t position, const unsigned char *bytes,
+		       size_t length)
 {
 	size_t at = fault_model_check(&script->models[minor], position, bytes, length);
 
@@ -223,14 +262,16 @@ static void batch(struct fault_script *script, uint64_t seed)
 						      .vector = test_address(&vectors[i]),
 						      .result = RDISK_RESULT_NONE };
 	}
-	requests[3] = (struct rdisk_request){ .operation = RDISK_OP_FLUSH, .minor = SCRIPT_FILE,
+	requests[3] = (struct rdisk_request){ .operation = RDISK_OP_FLUSH,
+					      .minor = SCRIPT_FILE,
 					      .result = RDISK_RESULT_NONE };
 	(void)request(script, SCRIPT_FILE, DEV_BATCH, 4, 0, 0, requests, &status);
 	check_status(script, DEV_BATCH, status, 4);
 	for (size_t i = 0; i < 4; i++) {
 		if (status == 4 && (requests[i].result == RDISK_RESULT_NONE ||
 				    (requests[i].result >= 0 && requests[i].result != (i < 3 ? 10000 : 0))))
-			fault_script_violate(script, "batch: request %zu: result %lld", i, (long long)requests[i].result);
+			fault_script_violate(script, "batch: request %zu: result %lld", i,
+					     (long long)requests[i].result);
 		if (i < 2)
 			fault_model_write(&script->models[SCRIPT_FILE], positions[i],
 					  (unsigned char *)(uintptr_t)vectors[i].iov_addr, 10000,

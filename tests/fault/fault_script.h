@@ -7,6 +7,7 @@
 #define FAULT_SCRIPT_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "fault_model.h"
 #include "test_server.h"
@@ -16,9 +17,9 @@ enum { SCRIPT_FILE, SCRIPT_VOLATILE, SCRIPT_MEMORY, NR_SCRIPT_DEVICES };
 /* The server's devices; the first two have the images below. */
 extern const struct test_device script_devices[NR_SCRIPT_DEVICES];
 
-#define SCRIPT_FILE_IMAGE "file.img"
+#define SCRIPT_FILE_IMAGE     "file.img"
 #define SCRIPT_VOLATILE_IMAGE "volatile.img"
-#define SCRIPT_TIMEOUT_MS 30000 /* no answer within it is a hang */
+#define SCRIPT_TIMEOUT_MS     30000 /* no answer within it is a hang */
 
 struct fault_script {
 	struct fault_model models[NR_SCRIPT_DEVICES];
@@ -27,10 +28,11 @@ struct fault_script {
 	unsigned char *granted; /* shared with the server, MODEL_SIZE bytes */
 	int granted_fd;
 
-	int self;	    /* endpoint */
-	int answered;	    /* requests that got an answer */
-	int gone;	    /* code that ended the script early, 0: it was done to its end */
-	bool sync_failed;   /* a flush or FUA write failed with EDVSIO */
+	pid_t server;	     /* process that is found asleep by each request */
+	int self;	     /* endpoint */
+	int answered;	     /* requests that got an answer */
+	int gone;	     /* code that ended the script early, 0: it was done to its end */
+	bool sync_failed;    /* a flush or FUA write failed with EDVSIO */
 	char violation[200]; /* "": none; the first rule that was broken */
 };
 

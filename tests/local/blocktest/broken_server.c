@@ -18,35 +18,35 @@
 #include "dvk_node.h"
 #include "rdisk_protocol.h"
 
-#define DISK_SIZE 262144
+#define DISK_SIZE  262144
 #define NR_CLIENTS NR_SLOTS
 
 /* Ways to be wrong. Each shows in requests of at least BREAK_SIZE bytes or at the given type. */
 enum way {
 	WAY_NONE,
-	WAY_DEATH,	     /* dies when it is asked to flush */
-	WAY_MUTE,	     /* never answers a flush */
-	WAY_TYPE,	     /* answers a flush with a wrong type */
-	WAY_ID,		     /* answers a flush for another endpoint */
-	WAY_STATUS,	     /* takes a negative position for 0 */
-	WAY_FAIL,	     /* refuses to flush */
-	WAY_SHORT,	     /* moves one byte less than it should */
-	WAY_LONG,	     /* reports one byte more than it moved */
-	WAY_OVERFLOW,	     /* writes a byte behind the client's buffer */
-	WAY_CORRUPT,	     /* flips a bit of what it reads */
-	WAY_MISSING,	     /* forgets the last bytes of a read */
-	WAY_STUCK,	     /* forgets writes */
-	WAY_WRAP,	     /* loses the upper bits of positions */
-	WAY_VECTOR,	     /* does not update vectors */
-	WAY_BATCH,	     /* leaves out the last request of a batch */
-	WAY_NEIGHBOUR,	     /* zeroes one byte too many */
-	WAY_OPEN,	     /* does not count opens */
+	WAY_DEATH,     /* dies when it is asked to flush */
+	WAY_MUTE,      /* never answers a flush */
+	WAY_TYPE,      /* answers a flush with a wrong type */
+	WAY_ID,	       /* answers a flush for another endpoint */
+	WAY_STATUS,    /* takes a negative position for 0 */
+	WAY_FAIL,      /* refuses to flush */
+	WAY_SHORT,     /* moves one byte less than it should */
+	WAY_LONG,      /* reports one byte more than it moved */
+	WAY_OVERFLOW,  /* writes a byte behind the client's buffer */
+	WAY_CORRUPT,   /* flips a bit of what it reads */
+	WAY_MISSING,   /* forgets the last bytes of a read */
+	WAY_STUCK,     /* forgets writes */
+	WAY_WRAP,      /* loses the upper bits of positions */
+	WAY_VECTOR,    /* does not update vectors */
+	WAY_BATCH,     /* leaves out the last request of a batch */
+	WAY_NEIGHBOUR, /* zeroes one byte too many */
+	WAY_OPEN,      /* does not count opens */
 	NR_WAYS,
 };
 
 static const char *const way_names[NR_WAYS] = {
-	"none",	    "death",   "mute",	  "type",  "id",     "status", "fail",	"short",     "long",
-	"overflow", "corrupt", "missing", "stuck", "wrap",   "vector", "batch", "neighbour", "open",
+	"none",	    "death",   "mute",	  "type",  "id",   "status", "fail",  "short",	   "long",
+	"overflow", "corrupt", "missing", "stuck", "wrap", "vector", "batch", "neighbour", "open",
 };
 
 #define BREAK_SIZE 4096
@@ -253,11 +253,19 @@ static int do_batch(const message *request)
 
 static int do_ioctl(const message *request)
 {
-	const struct rdisk_partition partition = { .size = DISK_SIZE, .heads = 2, .sectors = 32, .cylinders = DISK_SIZE / 32768 };
-	const struct rdisk_info info = { .size_of = sizeof(info), .flags = RDISK_INFO_SHARED, .nr_minors = 1,
-					 .size = DISK_SIZE, .logical_block = 512, .physical_block = 512,
-					 .max_segments = RDISK_VECTOR_MAX, .max_batch = RDISK_BATCH_MAX,
-					 .max_transfer = INT32_MAX, .name = "BROKEN" };
+	const struct rdisk_partition partition = {
+		.size = DISK_SIZE, .heads = 2, .sectors = 32, .cylinders = DISK_SIZE / 32768
+	};
+	const struct rdisk_info info = { .size_of = sizeof(info),
+					 .flags = RDISK_INFO_SHARED,
+					 .nr_minors = 1,
+					 .size = DISK_SIZE,
+					 .logical_block = 512,
+					 .physical_block = 512,
+					 .max_segments = RDISK_VECTOR_MAX,
+					 .max_batch = RDISK_BATCH_MAX,
+					 .max_transfer = INT32_MAX,
+					 .name = "BROKEN" };
 	uint64_t address = (uint64_t)(uintptr_t)request->ADDRESS;
 
 	if (request->REQUEST == DIOCGETP)
@@ -362,8 +370,12 @@ static void answer(const message *request, int status)
 
 static int start(int dcid, int endpoint)
 {
-	const dc_usr_t container = { .dc_dcid = dcid, .dc_nr_procs = NR_PROCS, .dc_nr_tasks = DC_TASKS_DEFAULT,
-				     .dc_nr_sysprocs = NR_SYS_PROCS, .dc_nr_nodes = NR_NODES, .dc_warn2proc = NONE };
+	const dc_usr_t container = { .dc_dcid = dcid,
+				     .dc_nr_procs = NR_PROCS,
+				     .dc_nr_tasks = DC_TASKS_DEFAULT,
+				     .dc_nr_sysprocs = NR_SYS_PROCS,
+				     .dc_nr_nodes = NR_NODES,
+				     .dc_warn2proc = NONE };
 	char cause[DVK_NODE_CAUSE_SIZE];
 	int hold = -1;
 	int code = dvk_node_ensure(&hold, cause, sizeof(cause));

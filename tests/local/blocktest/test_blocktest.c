@@ -36,7 +36,8 @@ static int discard_all(void **state)
 static int run_suite(int minor, const char *first, const char *second, const char *third)
 {
 	char minor_text[16];
-	const char *arguments[] = { BLOCKTEST_PROGRAM, "-d", "0", "-e", "3", "-m", minor_text, first, second, third, NULL };
+	const char *arguments[] = { BLOCKTEST_PROGRAM, "-d",  "0",    "-e",  "3", "-m",
+				    minor_text,	       first, second, third, NULL };
 	int status;
 
 	snprintf(minor_text, sizeof(minor_text), "%d", minor);
@@ -110,10 +111,10 @@ static const struct {
 	const char *way;
 	const char *result;
 } ways[] = {
-	{ "death", "DEATH" },	      { "mute", "COMMFAIL" },	  { "type", "BADTYPE" },    { "id", "BADID" },
-	{ "status", "BADSTATUS" },    { "fail", "UNEXFAIL" },	  { "short", "TRUNC" },	    { "long", "OVERFLOW" },
-	{ "overflow", "OVERFLOW" },   { "corrupt", "CORRUPT" },	  { "missing", "MISSING" }, { "stuck", "CORRUPT" },
-	{ "wrap", "OVERFLOW" },	      { "vector", "CORRUPT" },	  { "batch", "MISSING" },   { "neighbour", "CORRUPT" },
+	{ "death", "DEATH" },	    { "mute", "COMMFAIL" },   { "type", "BADTYPE" },	{ "id", "BADID" },
+	{ "status", "BADSTATUS" },  { "fail", "UNEXFAIL" },   { "short", "TRUNC" },	{ "long", "OVERFLOW" },
+	{ "overflow", "OVERFLOW" }, { "corrupt", "CORRUPT" }, { "missing", "MISSING" }, { "stuck", "CORRUPT" },
+	{ "wrap", "OVERFLOW" },	    { "vector", "CORRUPT" },  { "batch", "MISSING" },	{ "neighbour", "CORRUPT" },
 	{ "open", "UNEXFAIL" },
 };
 

@@ -20,12 +20,12 @@
 #include "test_pattern.h"
 #include "test_server.h"
 
-#define KIB(n) ((int64_t)(n) * 1024)
-#define MIB(n) (KIB(n) * 1024)
-#define GIB(n) (MIB(n) * 1024)
+#define KIB(n)		 ((int64_t)(n)*1024)
+#define MIB(n)		 (KIB(n) * 1024)
+#define GIB(n)		 (MIB(n) * 1024)
 
 /* Addresses where nothing is mapped: the first page, and one above what a process can have. */
-#define BAD_ADDRESS ((void *)(uintptr_t)64)
+#define BAD_ADDRESS	 ((void *)(uintptr_t)64)
 #define HIGH_BAD_ADDRESS ((void *)(uintptr_t)0xffffffffff000000u)
 
 static struct test_server server;

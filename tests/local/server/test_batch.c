@@ -21,8 +21,11 @@ static int start_batch_devices(void)
 
 static struct rdisk_request build(uint32_t operation, uint64_t position, struct rdisk_iovec *vector, uint32_t elements)
 {
-	struct rdisk_request request = { .operation = operation, .position = position, .nr_segments = elements,
-					 .vector = test_address(vector), .result = RDISK_RESULT_NONE };
+	struct rdisk_request request = { .operation = operation,
+					 .position = position,
+					 .nr_segments = elements,
+					 .vector = test_address(vector),
+					 .result = RDISK_RESULT_NONE };
 
 	for (uint32_t i = 0; i < elements; i++)
 		request.length += vector[i].iov_size;
@@ -67,8 +70,8 @@ static void test_full_batches(void **state)
 				const void *segment = (const void *)(uintptr_t)vectors[i][s].iov_addr;
 
 				assert_int_equal(vectors[i][s].iov_size, BLOCK);
-				assert_int_equal(test_pattern_check(segment, BLOCK, requests[i].position + s * BLOCK, 1),
-						 BLOCK);
+				assert_int_equal(
+					test_pattern_check(segment, BLOCK, requests[i].position + s * BLOCK, 1), BLOCK);
 			}
 		}
 		/* The result is all that the server writes. */

@@ -201,7 +201,8 @@ static void test_write_zeroes(void **state)
 {
 	static const struct {
 		int64_t position, length;
-	} ranges[] = { { 0, 1 }, { 511, 2 }, { 4096, 4096 }, { 10000, 10001 }, { 65535, 65538 }, { MIB(1) - 1, MIB(2) + 2 } };
+	} ranges[] = { { 0, 1 },	 { 511, 2 },	   { 4096, 4096 },
+		       { 10000, 10001 }, { 65535, 65538 }, { MIB(1) - 1, MIB(2) + 2 } };
 	unsigned char *buffer = fixture_memory((size_t)MIB(4));
 	unsigned char *model = fixture_memory((size_t)MIB(4));
 	struct test_disk disk;
@@ -228,9 +229,9 @@ static void test_write_zeroes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		FIXTURE_TEST(test_flush_and_fua),     FIXTURE_TEST(test_failing_flush),
-		FIXTURE_TEST(test_failing_fua),	      FIXTURE_TEST(test_failing_transfers),
-		FIXTURE_TEST(test_short_transfers),   FIXTURE_TEST(test_discard),
+		FIXTURE_TEST(test_flush_and_fua),   FIXTURE_TEST(test_failing_flush),
+		FIXTURE_TEST(test_failing_fua),	    FIXTURE_TEST(test_failing_transfers),
+		FIXTURE_TEST(test_short_transfers), FIXTURE_TEST(test_discard),
 		FIXTURE_TEST(test_write_zeroes),
 	};
 

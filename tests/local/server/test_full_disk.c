@@ -8,14 +8,15 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "server_fixture.h"
 
 #define TMPFS_OPTIONS "size=2m"
-#define BLOCK ((int)KIB(64))
-#define NR_BLOCKS 128 /* 8 MiB: four times what fits */
+#define BLOCK	      ((int)KIB(64))
+#define NR_BLOCKS     128 /* 8 MiB: four times what fits */
 
 static void write_file(const char *path, const char *text)
 {
@@ -37,10 +38,16 @@ static bool enter_namespace(void)
 	if (unshare(CLONE_NEWUSER | CLONE_NEWNS))
 		return false;
 	write_file("/proc/self/setgroups", "deny");
-	snprintf(map, sizeof(map), "%u %u 1", uid, uid);
+	snprintf(map, sizeof(map), "0 %u 1", uid);
 	write_file("/proc/self/uid_map", map);
-	snprintf(map, sizeof(map), "%u %u 1", gid, gid);
+	snprintf(map, sizeof(map), "0 %u 1", gid);
 	write_file("/proc/self/gid_map", map);
+	/*
+	 * The server must be able to copy from this process: it needs as many rights as this one got here, which root
+	 * (0) keeps across exec, and this one must be dumpable, which getting them ended.
+	 */
+	if (prctl(PR_SET_DUMPABLE, 1))
+		test_fatal("prctl: %s", strerror(errno));
 	return true;
 }
 
@@ -107,8 +114,11 @@ static void test_no_space_left(void **state)
 	const struct test_device device = { .name = "FULL", .file = "small/full.img", .size = "8M" };
 	unsigned char *buffer = fixture_memory((size_t)BLOCK);
 	struct rdisk_iovec element[1] = { { test_address(buffer), (uint64_t)BLOCK } };
-	struct rdisk_request request = { .operation = RDISK_OP_WRITE, .nr_segments = 1, .length = (uint64_t)BLOCK,
-					 .vector = test_address(element), .result = RDISK_RESULT_NONE };
+	struct rdisk_request request = { .operation = RDISK_OP_WRITE,
+					 .nr_segments = 1,
+					 .length = (uint64_t)BLOCK,
+					 .vector = test_address(element),
+					 .result = RDISK_RESULT_NONE };
 	struct test_disk disk;
 	int full;
 

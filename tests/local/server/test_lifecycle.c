@@ -9,8 +9,8 @@
 
 #include "server_fixture.h"
 
-#define NR_WRITERS 4
-#define WRITER_BLOCK ((int)KIB(16))
+#define NR_WRITERS    4
+#define WRITER_BLOCK  ((int)KIB(16))
 #define WRITER_BLOCKS 64 /* each writes these over and over */
 
 static const struct test_device life_device = { .name = "LIFE", .file = "life.img", .size = "4M", .shared = true };
@@ -82,8 +82,9 @@ static void check_writer(const struct writer *writer, int number)
 		bool good;
 
 		test_image_read("life.img", position, bytes, size);
-		good = acknowledged ? test_pattern_check(bytes, size, position, writer_seed(number, acknowledged)) == size
-				    : test_bytes_check(bytes, size, 0) == size;
+		good = acknowledged
+			       ? test_pattern_check(bytes, size, position, writer_seed(number, acknowledged)) == size
+			       : test_bytes_check(bytes, size, 0) == size;
 		/* A write that was not answered may have been done in part. */
 		if (!good && !writer->maybe[block])
 			fail_msg("writer %d: block %d does not hold round %llu", number, block,

@@ -7,11 +7,11 @@
 #include "server_fixture.h"
 
 #define DEVICE_SIZE (MIB(4) + 512)
-#define GUARD 64
+#define GUARD	    64
 
-static const int transfer_sizes[] = { 1,     2,	    7,	   511,	  512,	 513,	1023,  1024,   1025,   4095,   4096,
-				      4097,  16383, 16384, 16385, 61439, 61440, 61441, 65535, 65536, 65537, 131072,
-				      262145, 1048575, 1048576 };
+static const int transfer_sizes[] = { 1,     2,	    7,	   511,	   512,	   513,	    1023,   1024,  1025,
+				      4095,  4096,  4097,  16383,  16384,  16385,   61439,  61440, 61441,
+				      65535, 65536, 65537, 131072, 262145, 1048575, 1048576 };
 
 /* A device beside what it has to hold. */
 struct mirrored {

@@ -83,7 +83,8 @@ static void test_numbers_of_elements(void **state)
 		check_elements(before, elements, position, (uint64_t)elements);
 		/* The same by one plain read: a vector's bytes lie one after the other on the device. */
 		assert_int_equal(test_disk_read(&disk, position, memory, (int)total), total);
-		assert_int_equal(test_pattern_check(memory, (size_t)total, (uint64_t)position, (uint64_t)elements), total);
+		assert_int_equal(test_pattern_check(memory, (size_t)total, (uint64_t)position, (uint64_t)elements),
+				 total);
 	}
 	fixture_end();
 	free(memory);
