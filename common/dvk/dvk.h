@@ -29,7 +29,7 @@
  * of dvk_client_open(). Every other call opens by itself when need be.
  */
 int dvk_open(void);
-/* Unbinds and disconnects this process (all its threads' endpoints); 0. */
+/* Unbinds and disconnects the process, and the calling thread's own endpoint if it has one; 0. */
 int dvk_close(void);
 
 int dvk_dc_init(const dc_usr_t *dc);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "dvk_client.h"
+#include "dvk_internal.h"
 #include "dvk_runtime.h"
 
 struct handle {
@@ -184,7 +185,7 @@ int dvk_tbind(int dcid, int endpoint)
 		dvk_client_close(&handle->client);
 		pthread_mutex_destroy(&handle->lock);
 		free(handle);
-		return rc;
+		return dvk_endpoint_error(rc);
 	}
 	pthread_mutex_lock(&list_lock);
 	handle->next = thread_handles;
@@ -209,6 +210,21 @@ static int clamp_ms(long timeout_ms)
                                                                                                                        \
 		if (rc)                                                                                                \
 			return rc;                                                                                     \
+		client = &handle->client;                                                                              \
+		rc = (call);                                                                                           \
+		release(handle);                                                                                       \
+		return rc;                                                                                             \
+	} while (0)
+
+/* The same for calls that return endpoints, whose errors are below EDVSERRCODE. */
+#define ON_CLIENT_ENDPOINT(call)                                                                                       \
+	do {                                                                                                           \
+		struct handle *handle;                                                                                 \
+		struct dvk_client *client;                                                                             \
+		int rc = acquire(&handle);                                                                             \
+                                                                                                                       \
+		if (rc)                                                                                                \
+			return dvk_endpoint_error(rc);                                                                 \
 		client = &handle->client;                                                                              \
 		rc = (call);                                                                                           \
 		release(handle);                                                                                       \
@@ -244,7 +260,7 @@ int dvk_bind_X(int type, int dcid, pid_t pid, int endpoint, int nodeid)
 {
 	if (nodeid != LOCALNODE)
 		return EDVSBADNODEID;
-	ON_CLIENT(int, dvk_client_bind(client, type, dcid, pid, endpoint));
+	ON_CLIENT_ENDPOINT(dvk_client_bind(client, type, dcid, pid, endpoint));
 }
 
 int dvk_unbind_T(int dcid, int endpoint, long timeout_ms)
@@ -254,12 +270,12 @@ int dvk_unbind_T(int dcid, int endpoint, long timeout_ms)
 
 int dvk_getep(pid_t pid)
 {
-	ON_CLIENT(int, dvk_client_getep(client, pid));
+	ON_CLIENT_ENDPOINT(dvk_client_getep(client, pid));
 }
 
 int dvk_wait4bindep_T(int endpoint, long timeout_ms)
 {
-	ON_CLIENT(int, dvk_client_wait_bind(client, endpoint, clamp_ms(timeout_ms)));
+	ON_CLIENT_ENDPOINT(dvk_client_wait_bind(client, endpoint, clamp_ms(timeout_ms)));
 }
 
 int dvk_wait4unbind_T(int endpoint, long timeout_ms)

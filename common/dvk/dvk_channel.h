@@ -11,10 +11,14 @@
  *
  *   send  EMPTY --sender--> FULL --receiver--> TAKEN --sender--> EMPTY
  *                            |  \--sender, to withdraw--> EMPTY
- *   want  IDLE --receiver--> WAITING --sender replies--> DELIVERED --receiver--> IDLE
+ *   want  IDLE --receiver--> WAITING or LISTENING --sender replies--> DELIVERED --receiver--> IDLE
  *                            \--receiver, time-out or signal--> IDLE
  *
- * The sender writes body while send is not FULL, and reply_body while want is WAITING; a
+ * WAITING is for the answer to one request, whose message carries the same sequence number: a late reply to a
+ * request that was given up cannot be taken for the answer to the next. LISTENING (a plain receive from
+ * this sender) takes any reply.
+ *
+ * The sender writes body while send is not FULL, and reply_body while want is WAITING or LISTENING; a
  * receiver copies a body first and owns it only if its compare-and-swap of the state
  * that it saw succeeds. A reply has a body of its own, because the sender may go on
  * to post a message before a sleeping receiver has read the reply.
@@ -44,11 +48,14 @@
 
 /* Low two bits of `send` and `want`; the rest is a sequence number. */
 enum dvk_send_state { DVK_SEND_EMPTY = 0, DVK_SEND_FULL = 1, DVK_SEND_TAKEN = 2 };
-enum dvk_want_state { DVK_WANT_IDLE = 0, DVK_WANT_WAITING = 1, DVK_WANT_DELIVERED = 2 };
+enum dvk_want_state { DVK_WANT_IDLE = 0, DVK_WANT_WAITING = 1, DVK_WANT_DELIVERED = 2, DVK_WANT_LISTENING = 3 };
 #define DVK_STATE_MASK	 3u
 #define DVK_STATE_STEP	 4u
 
-/* The sender waits for an answer: who takes the message need not ring. */
+/*
+ * In flags: the sender waits for an answer, so that who takes the message need not ring.
+ * The other bits are then the sequence number of its `want`.
+ */
 #define DVK_POST_SENDREC 1u
 
 /* One direction of a channel. "Sender" and "receiver" are its two ends. */

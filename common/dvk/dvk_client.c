@@ -136,18 +136,24 @@ static void unmap_grants(struct dvk_peer *peer)
 	}
 }
 
-/* Forgets a peer; a notification that it left is kept for the next receive. */
+/* Forgets a peer; a notification and a reply that it left are kept for who waits for them. */
 static void drop_peer(struct dvk_client *client, int slot, int code)
 {
 	struct dvk_peer *peer = &client->peers[slot];
 
 	if (!peer->channel)
 		return;
-	if (atomic_load_explicit(&peer->in->notify, memory_order_acquire) && client->nr_gone_notify < NR_SLOTS) {
+	if (peer->notifies && atomic_load_explicit(&peer->in->notify, memory_order_acquire) &&
+	    client->nr_gone_notify < NR_SLOTS) {
 		client->gone_notify[client->nr_gone_notify] = peer->endpoint;
 		client->gone_notify_value[client->nr_gone_notify] =
 			atomic_load_explicit(&peer->in->notify_value, memory_order_relaxed);
 		client->nr_gone_notify++;
+	}
+	if (atomic_load_explicit(&peer->in->want, memory_order_acquire) == (peer->want_sequence | DVK_WANT_DELIVERED)) {
+		dvk_body_read(&client->rescued_reply, peer->in->reply_body);
+		client->rescued_reply.m_source = peer->endpoint;
+		client->rescued_slot = slot;
 	}
 	unmap_grants(peer);
 	dvk_system_unmap(peer->channel, DVK_PAGE_SIZE);
@@ -205,6 +211,10 @@ static int add_peer(struct dvk_client *client, const struct received *received)
 	peer->pid = packet->pid;
 	peer->send_sequence = 0;
 	peer->want_sequence = 0;
+	peer->want_state = DVK_WANT_IDLE;
+	/* no sequence that a request has: they are multiples of DVK_STATE_STEP */
+	peer->request_sequence = DVK_STATE_MASK;
+	peer->notifies = dvk_endpoint_is_system(packet->endpoint, client->nr_tasks, client->nr_sysprocs);
 	client->active[client->nr_active++] = dvk_endpoint_slot(packet->endpoint);
 	return 0;
 }
@@ -218,6 +228,7 @@ static void add_grant(struct dvk_client *client, const struct received *received
 	const struct dvk_node_packet *packet = &received->packet;
 	uint64_t end_of_file, end_of_range;
 	struct dvk_grant *grant = NULL;
+	uint64_t granted = 0;
 	struct dvk_peer *peer;
 	int64_t size;
 	int seals;
@@ -225,11 +236,13 @@ static void add_grant(struct dvk_client *client, const struct received *received
 	if (!dvk_endpoint_valid(packet->endpoint) || received->fds[0] < 0)
 		return;
 	peer = &client->peers[dvk_endpoint_slot(packet->endpoint)];
-	for (int i = 0; i < DVK_GRANTS_PER_PEER && !grant; i++)
+	for (int i = 0; i < DVK_GRANTS_PER_PEER; i++) {
+		granted += peer->grants[i].length;
 		if (!peer->grants[i].length)
 			grant = &peer->grants[i];
+	}
 	size = dvk_system_file_size(received->fds[0]);
-	if (!peer->channel || !grant || size < 0 || !packet->length || packet->length > SIZE_MAX ||
+	if (!peer->channel || !grant || size < 0 || !packet->length || packet->length > DVK_GRANT_BYTES_MAX - granted ||
 	    __builtin_add_overflow(packet->offset, packet->length, &end_of_file) || end_of_file > (uint64_t)size ||
 	    __builtin_add_overflow(packet->base, packet->length, &end_of_range))
 		return;
@@ -411,6 +424,7 @@ void dvk_client_init(struct dvk_client *client)
 	client->node_fd = -1;
 	client->endpoint = NONE;
 	client->outstanding = NONE;
+	client->rescued_slot = -1;
 	client->spin_max_ns = DVK_SPIN_DEFAULT_NS;
 	client->spin_ns = DVK_SPIN_DEFAULT_NS;
 }
@@ -469,18 +483,22 @@ int dvk_client_peer_incarnation(const struct dvk_client *client, int endpoint)
 	return (int)(client->peers[dvk_endpoint_slot(endpoint)].incarnation & INT32_MAX);
 }
 
-/* Errors of calls that return endpoints stay below EDVSERRCODE. */
-static int endpoint_error(int rc)
+int dvk_endpoint_error(int code)
 {
-	switch (rc) {
+	switch (code) {
 	case EDVSNOMEM:
 	case EDVSMFILE:
 		return EDVSALLOCMEM;
 	case EDVSPERM:
 	case EDVSACCES:
 		return EDVSPRIVILEGES;
+	case EDVSIO:
+	case EDVSINVAL:
+	case EDVSNOSYS:
+	case EDVSNAMETOOLONG:
+		return EDVSDVSINIT;
 	default:
-		return rc;
+		return code;
 	}
 }
 
@@ -498,7 +516,7 @@ int dvk_client_bind(struct dvk_client *client, int type, int dcid, int pid, int 
 			lose_node(client);
 	}
 	close_received(&received);
-	return rc ? endpoint_error(rc) : received.packet.endpoint;
+	return rc ? dvk_endpoint_error(rc) : received.packet.endpoint;
 }
 
 int dvk_client_unbind(struct dvk_client *client, int dcid, int endpoint, int timeout_ms)
@@ -528,7 +546,7 @@ int dvk_client_getep(struct dvk_client *client, int pid)
 	struct dvk_node_packet answer;
 	int rc = ask(client, &request, &answer);
 
-	return rc ? endpoint_error(rc) : answer.endpoint;
+	return rc ? dvk_endpoint_error(rc) : answer.endpoint;
 }
 
 static int wait_for(struct dvk_client *client, int call, int endpoint, int timeout_ms)
@@ -556,6 +574,18 @@ int dvk_client_wait_unbind(struct dvk_client *client, int endpoint, int timeout_
 	int rc = wait_for(client, DVK_CALL_WAIT_UNBIND, endpoint, timeout_ms);
 
 	return rc == endpoint ? 0 : rc;
+}
+
+int dvk_peer_known(struct dvk_client *client, int endpoint, struct dvk_peer **peer)
+{
+	int rc = dvk_client_ready(client);
+
+	if (rc)
+		return rc;
+	if (!dvk_endpoint_valid(endpoint) || endpoint == client->endpoint)
+		return EDVSENDPOINT;
+	*peer = &client->peers[dvk_endpoint_slot(endpoint)];
+	return (*peer)->channel ? 0 : EDVSNOTBIND;
 }
 
 int dvk_peer_get(struct dvk_client *client, int endpoint, struct dvk_peer **peer)

@@ -32,6 +32,9 @@
 
 #define DVK_GRANTS_PER_PEER 8
 
+/* Bytes that one peer's grants may take of our address space (47 bits on x86-64) together. */
+#define DVK_GRANT_BYTES_MAX (UINT64_C(1) << 38)
+
 /* Memory that a peer shares with us. */
 struct dvk_grant {
 	uint64_t base;	 /* first address, in the peer's address space */
@@ -52,6 +55,9 @@ struct dvk_peer {
 	int gone_code;		/* why the last of them went */
 	uint32_t send_sequence; /* ours alone: what a peer writes is compared, never believed */
 	uint32_t want_sequence;
+	uint32_t want_state;	   /* DVK_WANT_WAITING or LISTENING, of our last wait */
+	uint32_t request_sequence; /* of the want of the peer's last request that we took */
+	bool notifies;		   /* a system endpoint: its notifications count */
 	struct dvk_grant grants[DVK_GRANTS_PER_PEER];
 };
 
@@ -71,6 +77,9 @@ struct dvk_client {
 	struct dvk_process_page *page; /* own page, NULL: not bound */
 	int outstanding;	       /* sendrec begun and not finished: the peer, else NONE */
 	uint32_t outstanding_incarnation;
+	uint32_t waits;	  /* counts waits, for a look at the node now and then */
+	int rescued_slot; /* peer that replied and went before we saw it, or -1 */
+	message rescued_reply;
 	int active[NR_SLOTS]; /* slots of introduced peers */
 	int nr_active;
 	int next; /* where receive(ANY) looks first: fairness */
@@ -160,14 +169,20 @@ int dvk_client_sendrec(struct dvk_client *client, int endpoint, message *msg, in
 /*
  * sendrec in two steps, for a caller that must not sleep and hands the wait on:
  * begin posts the message and returns 0 (or an error as sendrec, nothing posted);
- * finish waits for the answer: 0, EDVSAGAIN (timeout 0 and no answer yet: may be called
- * again, also by another thread once the first has stopped), or an error as sendrec after
- * which nothing is outstanding. With timeout_ms 0 finish spins up to spin_ns first and makes
- * no system call except to ring. A begun sendrec stays outstanding after
- * EDVSAGAIN only; a time-out > 0 withdraws it.
+ * finish waits for the answer: 0, or an error as sendrec after which nothing is outstanding,
+ * or EDVSAGAIN (timeout_ms 0 and no answer yet) or EDVSINTR, after which it is called again,
+ * also by another thread once the first has stopped. With timeout_ms 0 finish spins up to
+ * spin_ns and does not sleep; else spin_ns is not used, and a time-out withdraws the message.
+ * While a sendrec is outstanding no other call on the client is allowed.
  */
 int dvk_client_sendrec_begin(struct dvk_client *client, int endpoint, const message *msg);
 int dvk_client_sendrec_finish(struct dvk_client *client, message *msg, int64_t spin_ns, int timeout_ms);
+
+/*
+ * begin for a caller that must not talk to the node, and means one process and not its successor: EDVSNOTBIND unless
+ * the peer there was introduced before and has that incarnation. Never waits.
+ */
+int dvk_client_sendrec_begin_known(struct dvk_client *client, int endpoint, uint32_t incarnation, const message *msg);
 
 /*
  * Answers a process that is blocked receiving from the caller specifically (second
@@ -196,8 +211,8 @@ long dvk_client_vcopy(struct dvk_client *client, int source, const void *source_
  * Shares [base, base + length) of the caller's memory, which is `fd` mapped from
  * `offset`, with one peer, for reading and writing until either end is unbound.
  * The caller keeps fd. base, length and offset are page-aligned. At most
- * DVK_GRANTS_PER_PEER to a peer; the receiver ignores what is above that or cannot be mapped. EDVSNOTBIND,
- * EDVSINVAL, EDVSENDPOINT.
+ * DVK_GRANTS_PER_PEER, and DVK_GRANT_BYTES_MAX in all, to a peer; the receiver ignores what is above that or cannot be
+ * mapped. EDVSNOTBIND, EDVSINVAL, EDVSENDPOINT.
  */
 int dvk_client_grant(struct dvk_client *client, int endpoint, int fd, uint64_t offset, void *base, size_t length);
 
@@ -205,8 +220,9 @@ int dvk_client_grant(struct dvk_client *client, int endpoint, int fd, uint64_t o
  * Where [address, address + bytes) of a peer is mapped here, if one grant of it
  * covers that and the peer is blocked receiving (the rule of vcopy): 0 and *local. *sealed tells whether plain
  * loads and stores are safe; without it the memory can vanish: pass it to system
- * calls only (they return EFAULT). Valid until the peer is gone, that is, at most until the caller's next
- * call that takes events (any that can wait). EDVSFAULT: not granted; EDVSPROCSTS; EDVSNOTBIND.
+ * calls only (they return EFAULT). Takes no events, so several results are valid together: until the caller's
+ * next other call. A peer that gives its request up meanwhile (time-out, signal) may see its memory
+ * written after that. EDVSFAULT: not granted; EDVSPROCSTS; EDVSNOTBIND (also: not introduced).
  */
 int dvk_client_granted(struct dvk_client *client, int endpoint, uint64_t address, uint64_t bytes, void **local,
 		       bool *sealed);

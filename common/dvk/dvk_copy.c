@@ -23,21 +23,22 @@ struct end {
 };
 
 /*
- * The original's rule: a party other than the caller must be blocked receiving. Not
- * so a process whose request we have not taken yet, or have answered already.
+ * The original's rule: a party other than the caller must be blocked receiving. One that is in a
+ * sendrec must wait for the answer to the request that we took last: neither be sending still, nor
+ * have been answered, nor have given up.
  */
-static int check_blocked(const struct dvk_peer *peer)
+static int check_blocked(const struct dvk_client *client, const struct dvk_peer *peer)
 {
 	uint32_t flags = atomic_load_explicit(&peer->page->rts_flags, memory_order_acquire);
-	uint32_t send, want;
+	int getfrom = atomic_load_explicit(&peer->page->getfrom, memory_order_relaxed);
+	uint32_t want;
 
 	if (!(flags & RECEIVING))
 		return EDVSPROCSTS;
-	if (!(flags & SENDING))
+	if (!(flags & SENDING) || getfrom != client->endpoint)
 		return 0;
-	send = atomic_load_explicit(&peer->in->send, memory_order_acquire) & DVK_STATE_MASK;
-	want = atomic_load_explicit(&peer->out->want, memory_order_acquire) & DVK_STATE_MASK;
-	return send == DVK_SEND_FULL || want == DVK_WANT_DELIVERED ? EDVSPROCSTS : 0;
+	want = atomic_load_explicit(&peer->out->want, memory_order_acquire);
+	return want == (peer->request_sequence | DVK_WANT_WAITING) ? 0 : EDVSPROCSTS;
 }
 
 static const struct dvk_grant *find_grant(const struct dvk_peer *peer, uint64_t address, uint64_t bytes)
@@ -58,10 +59,10 @@ int dvk_client_granted(struct dvk_client *client, int endpoint, uint64_t address
 {
 	const struct dvk_grant *grant;
 	struct dvk_peer *peer;
-	int rc = dvk_peer_get(client, endpoint, &peer);
+	int rc = dvk_peer_known(client, endpoint, &peer);
 
 	if (!rc)
-		rc = check_blocked(peer);
+		rc = check_blocked(client, peer);
 	if (rc)
 		return rc;
 	grant = find_grant(peer, address, bytes);
@@ -72,6 +73,7 @@ int dvk_client_granted(struct dvk_client *client, int endpoint, uint64_t address
 	return 0;
 }
 
+/* Takes no events: what was resolved for one end stays good while the other is. */
 static int resolve(struct dvk_client *client, int endpoint, const void *address, uint64_t bytes, struct end *end)
 {
 	const struct dvk_grant *grant;
@@ -83,9 +85,9 @@ static int resolve(struct dvk_client *client, int endpoint, const void *address,
 	end->address = (char *)(uintptr_t)address;
 	if (endpoint == client->endpoint)
 		return 0;
-	rc = dvk_peer_get(client, endpoint, &peer);
+	rc = dvk_peer_known(client, endpoint, &peer);
 	if (!rc)
-		rc = check_blocked(peer);
+		rc = check_blocked(client, peer);
 	if (rc)
 		return rc;
 	grant = find_grant(peer, (uintptr_t)address, bytes);
@@ -148,6 +150,14 @@ static int copy(const struct end *from, const struct end *to, size_t bytes)
 	return 0;
 }
 
+/* Makes sure that we know an endpoint, if it is not our own. */
+static int introduce(struct dvk_client *client, int endpoint)
+{
+	struct dvk_peer *peer;
+
+	return endpoint == client->endpoint ? 0 : dvk_peer_get(client, endpoint, &peer);
+}
+
 long dvk_client_vcopy(struct dvk_client *client, int source, const void *source_address, int destination,
 		      void *destination_address, long bytes)
 {
@@ -166,14 +176,15 @@ long dvk_client_vcopy(struct dvk_client *client, int source, const void *source_
 		return EDVSENDPOINT;
 	if (bytes < 0 || bytes > MAXCOPYLEN)
 		return EDVSRANGE;
-	rc = resolve(client, source, source_address, (uint64_t)bytes, &from);
+	rc = introduce(client, source);
+	if (!rc)
+		rc = introduce(client, destination);
+	if (!rc)
+		rc = resolve(client, source, source_address, (uint64_t)bytes, &from);
 	if (!rc)
 		rc = resolve(client, destination, destination_address, (uint64_t)bytes, &to);
 	if (!rc && from.pid && from.pid == to.pid)
 		rc = EDVSPERM;
-	/* Resolving the second may have taken events in which the first went: look again. */
-	if (!rc && source != client->endpoint && destination != client->endpoint)
-		rc = resolve(client, source, source_address, (uint64_t)bytes, &from);
 	if (!rc)
 		rc = copy(&from, &to, (size_t)bytes);
 	if (rc)

@@ -43,6 +43,9 @@ static inline void dvk_pause(void)
 /* EDVS code for what a system call returned (-errno). */
 int dvk_error_of(int error);
 
+/* The same code, or one below EDVSERRCODE: for calls that return endpoints. */
+int dvk_endpoint_error(int code);
+
 /* 0 if the caller can use IPC now; EDVSDVSINIT, EDVSNOTBIND. */
 int dvk_client_ready(const struct dvk_client *client);
 
@@ -60,6 +63,9 @@ int dvk_take_events(struct dvk_client *client);
  * EDVSNOTBIND, EDVSTRAPDENIED, EDVSDVSINIT.
  */
 int dvk_peer_get(struct dvk_client *client, int endpoint, struct dvk_peer **peer);
+
+/* The peer at `endpoint` if it was introduced, without taking events. EDVSENDPOINT, EDVSNOTBIND, EDVSDVSINIT. */
+int dvk_peer_known(struct dvk_client *client, int endpoint, struct dvk_peer **peer);
 
 /* ---- dvk_wait.c ---- */
 

@@ -5,7 +5,7 @@
  *
  * A message is never half given: the sender posts it (EMPTY -> FULL) and either the
  * receiver takes it (FULL -> TAKEN) or the sender takes it back (FULL -> EMPTY); the
- * compare-and-swap decides. A reply is posted by WAITING -> DELIVERED in the same way.
+ * compare-and-swap decides. A reply is posted by WAITING or LISTENING -> DELIVERED in the same way.
  */
 #include "dvk_internal.h"
 #include "dvk_system.h"
@@ -94,7 +94,9 @@ static bool take_posted(struct dvk_peer *peer, message *msg)
 						     memory_order_relaxed))
 		return false;
 	msg->m_source = peer->endpoint;
-	if (!(flags & DVK_POST_SENDREC))
+	if (flags & DVK_POST_SENDREC)
+		peer->request_sequence = flags & ~DVK_STATE_MASK;
+	else
 		dvk_ring(&peer->out->bell);
 	return true;
 }
@@ -113,7 +115,7 @@ static void build_notification(message *msg, int source, int value)
 
 static bool is_notified(const struct dvk_peer *peer)
 {
-	return atomic_load_explicit(&peer->in->notify, memory_order_acquire);
+	return peer->notifies && atomic_load_explicit(&peer->in->notify, memory_order_acquire);
 }
 
 static bool take_notification(struct dvk_peer *peer, message *msg)
@@ -148,10 +150,17 @@ static bool take_gone_notification(struct dvk_client *client, int source, messag
 
 /* ---- replies: the word `want` ---- */
 
-static void want_reply(struct dvk_peer *peer)
+/* Begins, or after stop_wanting() goes on with, the wait that want_sequence and want_state describe. */
+static void want_again(struct dvk_peer *peer)
+{
+	atomic_store_explicit(&peer->in->want, peer->want_sequence | peer->want_state, memory_order_release);
+}
+
+static void want_reply(struct dvk_peer *peer, enum dvk_want_state state)
 {
 	peer->want_sequence += DVK_STATE_STEP;
-	atomic_store_explicit(&peer->in->want, peer->want_sequence | DVK_WANT_WAITING, memory_order_release);
+	peer->want_state = state;
+	want_again(peer);
 }
 
 static bool take_reply(struct dvk_peer *peer, message *msg)
@@ -167,7 +176,7 @@ static bool take_reply(struct dvk_peer *peer, message *msg)
 /* Stops waiting for a reply; true if one came in the last moment and is in *msg. */
 static bool stop_wanting(struct dvk_peer *peer, message *msg)
 {
-	uint32_t expected = peer->want_sequence | DVK_WANT_WAITING;
+	uint32_t expected = peer->want_sequence | peer->want_state;
 
 	if (atomic_compare_exchange_strong_explicit(&peer->in->want, &expected, peer->want_sequence | DVK_WANT_IDLE,
 						    memory_order_acq_rel, memory_order_acquire))
@@ -183,6 +192,7 @@ struct exchange {
 	message *msg;
 	uint32_t incarnation; /* of the peer when the wait began */
 	bool until_taken;     /* our message is to be taken; else a message of the peer's is to come */
+	bool answer;	      /* that is to answer ours, so it counts only when ours was taken */
 	bool notifications;   /* that may also be a notification */
 	bool done;
 	bool gone; /* the peer went instead */
@@ -198,6 +208,8 @@ static bool take_from_peer(struct exchange *exchange)
 
 	if (take_reply(peer, exchange->msg))
 		return true;
+	if (exchange->answer && !taken(peer))
+		return false;
 	if (!is_posted(peer) && !(exchange->notifications && is_notified(peer)))
 		return false;
 	if (stop_wanting(peer, exchange->msg))
@@ -206,8 +218,18 @@ static bool take_from_peer(struct exchange *exchange)
 		return true;
 	if (take_posted(peer, exchange->msg))
 		return true;
-	want_reply(peer); /* what was posted has been taken back */
+	want_again(peer); /* what was posted has been taken back */
 	return false;
+}
+
+/* A reply that came before its sender went; see drop_peer(). */
+static bool take_rescued(struct dvk_client *client, struct exchange *exchange)
+{
+	if (exchange->until_taken || client->rescued_slot != dvk_endpoint_slot(exchange->peer->endpoint))
+		return false;
+	*exchange->msg = client->rescued_reply;
+	client->rescued_slot = -1;
+	return true;
 }
 
 static bool exchange_over(struct dvk_client *client, void *context)
@@ -215,12 +237,11 @@ static bool exchange_over(struct dvk_client *client, void *context)
 	struct exchange *exchange = context;
 	struct dvk_peer *peer = exchange->peer;
 
-	(void)client;
 	if (exchange->done)
 		return true;
 	if (peer->incarnation != exchange->incarnation) {
-		exchange->gone = true;
 		exchange->done = true;
+		exchange->gone = !take_rescued(client, exchange);
 		return true;
 	}
 	if (exchange->until_taken)
@@ -264,8 +285,9 @@ int dvk_client_send(struct dvk_client *client, int endpoint, const message *msg,
 	exchange.incarnation = exchange.peer->incarnation;
 	if (timeout_ms == 0 && !ready_for_us(client, exchange.peer))
 		return EDVSAGAIN;
-	publish(client, SENDING, NONE, endpoint);
 	post(exchange.peer, msg, 0);
+	/* after it: who sees us sending finds the message */
+	publish(client, SENDING, NONE, endpoint);
 	rc = dvk_wait_until(client, dvk_endpoint_slot(endpoint), exchange_over, &exchange,
 			    timeout_ms ? timeout_ms : HANDOVER_MS);
 	if (rc == EDVSTIMEDOUT && timeout_ms == 0)
@@ -283,22 +305,41 @@ int dvk_client_send(struct dvk_client *client, int endpoint, const message *msg,
 
 /* ---- sendrec ---- */
 
+static int begin_sendrec(struct dvk_client *client, struct dvk_peer *peer, const message *msg)
+{
+	if (client->outstanding != NONE)
+		return EDVSPROCSTS;
+	client->outstanding = peer->endpoint;
+	client->outstanding_incarnation = peer->incarnation;
+	publish(client, SENDING | RECEIVING, peer->endpoint, peer->endpoint);
+	/* before the message, so that whoever takes it can reply at once */
+	client->rescued_slot = -1;
+	want_reply(peer, DVK_WANT_WAITING);
+	post(peer, msg, peer->want_sequence | DVK_POST_SENDREC);
+	return 0;
+}
+
 int dvk_client_sendrec_begin(struct dvk_client *client, int endpoint, const message *msg)
 {
 	struct dvk_peer *peer;
 	int rc = dvk_peer_get(client, endpoint, &peer);
 
+	return rc ? rc : begin_sendrec(client, peer, msg);
+}
+
+int dvk_client_sendrec_begin_known(struct dvk_client *client, int endpoint, uint32_t incarnation, const message *msg)
+{
+	struct dvk_peer *peer;
+	int rc = dvk_client_ready(client);
+
 	if (rc)
 		return rc;
-	if (client->outstanding != NONE)
-		return EDVSPROCSTS;
-	client->outstanding = endpoint;
-	client->outstanding_incarnation = peer->incarnation;
-	publish(client, SENDING | RECEIVING, endpoint, endpoint);
-	/* before the message, so that whoever takes it can reply at once */
-	want_reply(peer);
-	post(peer, msg, DVK_POST_SENDREC);
-	return 0;
+	if (!dvk_endpoint_valid(endpoint) || endpoint == client->endpoint)
+		return EDVSENDPOINT;
+	peer = &client->peers[dvk_endpoint_slot(endpoint)];
+	if (!peer->channel || peer->incarnation != incarnation)
+		return EDVSNOTBIND;
+	return begin_sendrec(client, peer, msg);
 }
 
 static struct exchange outstanding_exchange(struct dvk_client *client, message *msg)
@@ -306,6 +347,7 @@ static struct exchange outstanding_exchange(struct dvk_client *client, message *
 	return (struct exchange){
 		.peer = &client->peers[dvk_endpoint_slot(client->outstanding)],
 		.incarnation = client->outstanding_incarnation,
+		.answer = true,
 		.msg = msg,
 	};
 }
@@ -340,14 +382,13 @@ int dvk_client_sendrec_finish(struct dvk_client *client, message *msg, int64_t s
 	exchange = outstanding_exchange(client, msg);
 	if (rc)
 		return end_sendrec(client, &exchange, rc);
-	if (timeout_ms == 0) {
+	if (timeout_ms == 0)
 		rc = dvk_spin_until(client, exchange_over, &exchange, spin_ns);
-		if (rc == EDVSAGAIN)
-			return rc;
-	} else {
+	else
 		rc = dvk_wait_until(client, dvk_endpoint_slot(client->outstanding), exchange_over, &exchange,
 				    timeout_ms);
-	}
+	if (rc == EDVSAGAIN || rc == EDVSINTR)
+		return rc;
 	return end_sendrec(client, &exchange, rc);
 }
 
@@ -425,8 +466,9 @@ static int receive_from(struct dvk_client *client, int source, message *msg, int
 		return rc;
 	exchange.peer = peer;
 	exchange.incarnation = peer->incarnation;
+	client->rescued_slot = -1;
 	publish(client, RECEIVING, source, NONE);
-	want_reply(peer);
+	want_reply(peer, DVK_WANT_LISTENING);
 	rc = dvk_wait_until(client, dvk_endpoint_slot(source), exchange_over, &exchange, timeout_ms);
 	publish(client, 0, NONE, NONE);
 	if (rc && peer->channel && peer->incarnation == exchange.incarnation && stop_wanting(peer, msg))
@@ -476,10 +518,8 @@ int dvk_client_reply(struct dvk_client *client, int endpoint, const message *msg
 	if (rc)
 		return rc;
 	want = atomic_load_explicit(&peer->out->want, memory_order_acquire);
-	if ((want & DVK_STATE_MASK) != DVK_WANT_WAITING)
-		return EDVSPROCSTS;
-	/* Its own request is not taken yet: it is still sending. */
-	if (is_posted(peer))
+	/* It waits for the answer to the request that we took last, or for anything from us. */
+	if (want != (peer->request_sequence | DVK_WANT_WAITING) && (want & DVK_STATE_MASK) != DVK_WANT_LISTENING)
 		return EDVSPROCSTS;
 	dvk_body_write(peer->out->reply_body, msg);
 	if (!atomic_compare_exchange_strong_explicit(&peer->out->want, &want,

@@ -13,20 +13,23 @@
 #include "dvk_system.h"
 
 /* Looks between two readings of the clock. */
-#define SPINS_PER_CLOCK 32
+#define SPINS_PER_CLOCK	     32
 
 /* Below this a budget is not worth its bookkeeping. */
-#define SPIN_MIN_NS	1000
+#define SPIN_MIN_NS	     1000
 
 /*
  * A node that is killed rings nobody: a sleeper looks at its control socket this often.
  */
-#define NODE_CHECK_NS	1000000000LL
+#define NODE_CHECK_NS	     1000000000LL
+
+/* Of waits that are over at once, one in so many looks at the control socket. */
+#define WAITS_PER_NODE_CHECK 100000
 
 /* With more peers than futex_waitv() takes, each window of them is slept on for this long. */
-#define WINDOW_NS	10000000LL
+#define WINDOW_NS	     10000000LL
 
-#define MS_NS		1000000LL
+#define MS_NS		     1000000LL
 
 void dvk_ring(_Atomic uint32_t *bell)
 {
@@ -143,9 +146,10 @@ static int sleep_once(struct dvk_client *client, int slot, dvk_condition conditi
 	return rc < 0 ? dvk_error_of(rc) : 0;
 }
 
-static void adapt(struct dvk_client *client, int64_t waited_ns)
+/* What a wait that slept teaches: one that ended soon after the budget was worth a longer one. */
+static void adapt(struct dvk_client *client, int64_t waited_ns, bool fulfilled)
 {
-	if (waited_ns < 2 * client->spin_max_ns) {
+	if (fulfilled && waited_ns < 2 * client->spin_max_ns) {
 		client->spin_ns = client->spin_max_ns;
 	} else {
 		client->spin_ns /= 2;
@@ -156,9 +160,15 @@ static void adapt(struct dvk_client *client, int64_t waited_ns)
 
 int dvk_wait_until(struct dvk_client *client, int slot, dvk_condition condition, void *context, int timeout_ms)
 {
-	int64_t start, deadline, now;
+	int64_t start, deadline;
 	int rc;
 
+	/* Who never sleeps would never notice that its node was killed. */
+	if (++client->waits % WAITS_PER_NODE_CHECK == 0) {
+		rc = dvk_take_events(client);
+		if (rc)
+			return rc;
+	}
 	/* Most waits of a busy pair are over before the clock is worth reading. */
 	for (unsigned int spins = 0; spins < SPINS_PER_CLOCK; spins++) {
 		rc = look(client, condition, context);
@@ -176,18 +186,15 @@ int dvk_wait_until(struct dvk_client *client, int slot, dvk_condition condition,
 			    deadline - start < client->spin_ns ? deadline - start : client->spin_ns);
 	if (!rc)
 		client->spin_ns = client->spin_max_ns;
-	while (rc == EDVSAGAIN) {
+	if (rc != EDVSAGAIN)
+		return rc;
+	do {
 		rc = sleep_once(client, slot, condition, context, deadline);
-		if (rc)
-			break;
-		rc = look(client, condition, context);
-		now = dvk_system_monotonic_ns();
-		if (rc) {
-			rc = rc > 0 ? 0 : rc;
-			adapt(client, now - start);
-			break;
-		}
-		rc = now >= deadline ? EDVSTIMEDOUT : EDVSAGAIN;
-	}
-	return rc;
+		if (!rc)
+			rc = look(client, condition, context);
+		if (!rc && dvk_system_monotonic_ns() >= deadline)
+			rc = EDVSTIMEDOUT;
+	} while (!rc);
+	adapt(client, dvk_system_monotonic_ns() - start, rc > 0);
+	return rc > 0 ? 0 : rc;
 }

@@ -4,7 +4,9 @@
  * calls tell, and each refusal. The node's own tests speak the raw protocol.
  */
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -179,14 +181,40 @@ static void test_no_node(void **state)
 	assert_int_equal(dvk_bind(DC, TESTER), EDVSDVSINIT);
 }
 
+/* What cannot be an endpoint says so also where the node is not even asked. */
+static void test_error_is_no_endpoint(void **state)
+{
+	char directory[TEST_PATH_SIZE];
+
+	(void)state;
+	dvk_close();
+	test_path(directory, "open-to-all");
+	assert_int_equal(mkdir(directory, 0700), 0);
+	assert_int_equal(setenv("XDG_RUNTIME_DIR", directory, 1), 0);
+	assert_int_equal(unsetenv("DVK_RUNTIME_DIR"), 0);
+	strcat(directory, "/dvk");
+	assert_int_equal(mkdir(directory, 0700), 0);
+	assert_int_equal(chmod(directory, 0777), 0);
+	assert_int_equal(dvk_open(), EDVSACCES);
+	assert_true(dvk_bind(DC, TESTER) < EDVSERRCODE);
+	assert_true(dvk_tbind(DC, TESTER) < EDVSERRCODE);
+	assert_true(dvk_getep(getpid()) < EDVSERRCODE);
+	assert_true(dvk_wait4bindep_T(TESTER, 0) < EDVSERRCODE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define IPC_TEST(name) cmocka_unit_test_setup_teardown(name, ipc_setup, ipc_teardown)
-		IPC_TEST(test_bind_errors), IPC_TEST(test_first_user_endpoint),
-		IPC_TEST(test_lclbind),	    IPC_TEST(test_thread_bind),
-		IPC_TEST(test_fork),	    IPC_TEST(test_waits),
-		IPC_TEST(test_information), IPC_TEST(test_no_node),
+		IPC_TEST(test_bind_errors),
+		IPC_TEST(test_first_user_endpoint),
+		IPC_TEST(test_lclbind),
+		IPC_TEST(test_thread_bind),
+		IPC_TEST(test_fork),
+		IPC_TEST(test_waits),
+		IPC_TEST(test_information),
+		IPC_TEST(test_no_node),
+		IPC_TEST(test_error_is_no_endpoint),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

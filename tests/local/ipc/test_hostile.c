@@ -3,11 +3,14 @@
  * A peer that scribbles over all it shares with us and over its socket: it may hurt itself
  * only. The tester serves an honest client meanwhile.
  */
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "dvk_client.h"
+#include "dvk_internal.h"
 #include "dvk_runtime.h"
 #include "ipc_fixture.h"
 
@@ -108,6 +111,94 @@ static void test_scribbled_channel(void **state)
 	close(ready[1]);
 }
 
+/* A user endpoint has no right to notify: it does all the same, without end. */
+static void notifier(void *argument)
+{
+	struct dvk_client *client = calloc(1, sizeof(*client));
+	message msg = { 0 };
+	struct dvk_mailbox *out;
+
+	EXPECT(client != NULL);
+	open_client(client, USER + 1);
+	EXPECT_RC(dvk_client_sendrec(client, TESTER, &msg, LONG_MS), 0);
+	out = client->peers[dvk_endpoint_slot(TESTER)].out;
+	EXPECT(write(*(int *)argument, "", 1) == 1);
+	for (;;) {
+		atomic_store(&out->notify, 1);
+		dvk_ring(&out->bell);
+	}
+}
+
+static void serve_honest(void)
+{
+	int client = party_start(USER, honest, NULL);
+	message msg;
+
+	for (int served = 0; served < EXCHANGES; served++) {
+		assert_int_equal(dvk_receive_T(ANY, &msg, LONG_MS), 0);
+		assert_int_equal(msg.m_source, USER);
+		msg.m_type = 2;
+		msg.m1_i1++;
+		assert_int_equal(dvk_reply(USER, &msg), 0);
+	}
+	party_join(client);
+}
+
+/* Notifications come first: those of somebody who may not send any must not keep others from being served. */
+static void test_notification_flood(void **state)
+{
+	int ready[2], enemy;
+	message msg;
+	char byte;
+
+	(void)state;
+	assert_int_equal(pipe(ready), 0);
+	enemy = party_start(NONE, notifier, &ready[1]);
+	assert_int_equal(dvk_receive_T(ANY, &msg, LONG_MS), 0);
+	assert_int_equal(dvk_reply(USER + 1, &msg), 0);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	serve_honest();
+	party_kill(enemy);
+	close(ready[0]);
+	close(ready[1]);
+}
+
+#define ENORMOUS (UINT64_C(1) << 46)
+
+/* Grants more address space than there is, from one endpoint after the other. */
+static void landlord(void *argument)
+{
+	struct dvk_client *client = calloc(1, sizeof(*client));
+	int fd = memfd_create("enormous", MFD_CLOEXEC);
+	message msg = { 0 };
+
+	EXPECT(client != NULL && fd >= 0 && ftruncate(fd, ENORMOUS) == 0);
+	open_client(client, PARTY + *(int *)argument);
+	for (int i = 0; i < DVK_GRANTS_PER_PEER; i++)
+		EXPECT_RC(dvk_client_grant(client, TESTER, fd, 0, (void *)(uintptr_t)DVK_PAGE_SIZE, ENORMOUS >> i), 0);
+	EXPECT_RC(dvk_client_sendrec(client, TESTER, &msg, LONG_MS), 0);
+}
+
+static void test_enormous_grants(void **state)
+{
+	enum { LANDLORDS = 20 };
+	int landlords[LANDLORDS], numbers[LANDLORDS];
+	message msg;
+
+	(void)state;
+	for (int i = 0; i < LANDLORDS; i++) {
+		numbers[i] = i;
+		landlords[i] = party_start(NONE, landlord, &numbers[i]);
+	}
+	for (int i = 0; i < LANDLORDS; i++)
+		assert_int_equal(dvk_receive_T(ANY, &msg, LONG_MS), 0);
+	serve_honest();
+	for (int i = 0; i < LANDLORDS; i++) {
+		assert_int_equal(dvk_reply(PARTY + i, &msg), 0);
+		party_join(landlords[i]);
+	}
+}
+
 static void socket_spoiler(void *argument)
 {
 	struct dvk_client *client = calloc(1, sizeof(*client));
@@ -141,18 +232,9 @@ static void socket_spoiler(void *argument)
 static void test_spoiled_socket(void **state)
 {
 	int enemy = party_start(NONE, socket_spoiler, NULL);
-	int client = party_start(USER, honest, NULL);
-	message msg;
 
 	(void)state;
-	for (int served = 0; served < EXCHANGES; served++) {
-		assert_int_equal(dvk_receive_T(ANY, &msg, LONG_MS), 0);
-		assert_int_equal(msg.m_source, USER);
-		msg.m_type = 2;
-		msg.m1_i1++;
-		assert_int_equal(dvk_reply(USER, &msg), 0);
-	}
-	party_join(client);
+	serve_honest();
 	party_join(enemy);
 	assert_int_equal(dvk_getep(getpid()), TESTER);
 }
@@ -162,6 +244,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define IPC_TEST(name) cmocka_unit_test_setup_teardown(name, ipc_setup, ipc_teardown)
 		IPC_TEST(test_scribbled_channel),
+		IPC_TEST(test_notification_flood),
+		IPC_TEST(test_enormous_grants),
 		IPC_TEST(test_spoiled_socket),
 	};
 

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "ipc_fixture.h"
@@ -206,30 +207,34 @@ static void send_many(void *argument)
 		EXPECT_RC(dvk_send_T(TESTER, &msg, LONG_MS), 0);
 }
 
-/* Of senders that all wait, each is served once before one is served again. */
+/*
+ * Of senders that all wait, each is served once before one is served again. New senders in each round: only of
+ * one that was never served does SENDING say that its message is there.
+ */
 static void test_receive_any_is_fair(void **state)
 {
-	enum { PARTIES = 4, ROUNDS = 30 };
-	int parties[PARTIES], rounds = ROUNDS;
+	enum { PARTIES = 4, ROUNDS = 5, MESSAGES = 2 };
+	int parties[PARTIES], count = MESSAGES;
 	message msg;
 
 	(void)state;
-	for (int i = 0; i < PARTIES; i++)
-		parties[i] = party_start(PARTY + i, send_many, &rounds);
 	for (int round = 0; round < ROUNDS; round++) {
 		unsigned int seen = 0;
 
+		for (int i = 0; i < PARTIES; i++)
+			parties[i] = party_start(PARTY + i, send_many, &count);
 		for (int i = 0; i < PARTIES; i++)
 			wait_blocked(PARTY + i, SENDING);
 		for (int i = 0; i < PARTIES; i++) {
 			assert_int_equal(dvk_receive_T(ANY, &msg, LONG_MS), 0);
 			seen |= 1u << (msg.m_source - PARTY);
-			/* It may send its next one already: the others come first all the same. */
 		}
 		assert_int_equal(seen, (1u << PARTIES) - 1);
+		for (int i = 0; i < PARTIES * (MESSAGES - 1); i++)
+			assert_int_equal(dvk_receive_T(ANY, &msg, LONG_MS), 0);
+		for (int i = 0; i < PARTIES; i++)
+			party_join(parties[i]);
 	}
-	for (int i = 0; i < PARTIES; i++)
-		party_join(parties[i]);
 }
 
 /* Takes from PARTY + 1 alone, until that has ended; then there must be nothing from the tester. */
@@ -303,6 +308,68 @@ static void test_reply_after_time_out(void **state)
 	msg.m_type = 6;
 	assert_int_equal(dvk_reply(PARTY, &msg), 0);
 	assert_true(dvk_reply(PARTY, &late) < 0);
+	party_join(party);
+}
+
+enum { HASTY_REQUESTS = 300 };
+
+/* Asks again and again, gives up after 1 ms, and wants the answer to what it asked last. */
+static void hasty(void *argument)
+{
+	message msg;
+
+	(void)argument;
+	for (int i = 1; i <= HASTY_REQUESTS; i++) {
+		int rc;
+
+		msg.m_type = i;
+		rc = dvk_sendrec_T(TESTER, &msg, 1);
+		EXPECT(rc == EDVSTIMEDOUT || (rc == 0 && msg.m_type == i));
+	}
+}
+
+static struct timespec now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time;
+}
+
+static long elapsed_us(struct timespec from)
+{
+	struct timespec to = now();
+
+	return (to.tv_sec - from.tv_sec) * 1000000 + (to.tv_nsec - from.tv_nsec) / 1000;
+}
+
+/* A reply that comes too late is not taken for the answer to the next request. */
+static void test_late_replies(void **state)
+{
+	int party = party_start(USER, hasty, NULL);
+	proc_usr_t proc;
+	message msg;
+
+	(void)state;
+	for (;;) {
+		int rc = dvk_receive_T(ANY, &msg, 100);
+
+		if (rc == EDVSTIMEDOUT) {
+			assert_int_equal(dvk_getprocinfo(DC, USER, &proc), 0);
+			if (proc.p_rts_flags == SLOT_FREE && proc.p_lpid != party)
+				break;
+			continue;
+		}
+		assert_int_equal(rc, 0);
+		/* Late: from just before it gives this request up until it has made the next. */
+		for (struct timespec from = now(); elapsed_us(from) < 900;)
+			;
+		for (int i = 0; i < 50000 && dvk_reply(USER, &msg) == EDVSPROCSTS; i++)
+			;
+		for (int i = 0; i < 20000; i++)
+			if (dvk_reply(USER, &msg) == 0)
+				fail_msg("a second reply to one request was delivered");
+	}
 	party_join(party);
 }
 
@@ -446,6 +513,7 @@ int main(void)
 		IPC_TEST(test_receive_any_is_fair),
 		IPC_TEST(test_time_outs),
 		IPC_TEST(test_reply_after_time_out),
+		IPC_TEST(test_late_replies),
 		IPC_TEST(test_bad_endpoints),
 		IPC_TEST(test_nobody_bound),
 		IPC_TEST(test_privileges),
