@@ -86,9 +86,13 @@ int batch_run(struct server *server, int client, int memory_endpoint, uint64_t a
 	code = client_memory_read(memory_endpoint, address, batch, (size_t)count * sizeof(*batch));
 	if (code)
 		return code;
-	for (int i = 0; i < count; i++)
-		batch[i].result = run_request(server, client, memory_endpoint, &batch[i]);
-	/* The client is blocked until the answer: the rest of each descriptor is what it was. */
-	code = client_memory_write(memory_endpoint, address, batch, (size_t)count * sizeof(*batch));
-	return code ? code : count;
+	for (int i = 0; i < count; i++) {
+		int64_t result = run_request(server, client, memory_endpoint, &batch[i]);
+		uint64_t place = address + (uint64_t)i * sizeof(*batch) + offsetof(struct rdisk_request, result);
+
+		code = client_memory_write(memory_endpoint, place, &result, sizeof(result));
+		if (code)
+			return code;
+	}
+	return count;
 }

@@ -158,10 +158,15 @@ static int take_size(const struct reading *reading, config_setting_t *setting, s
 		if (size_parse(text, &device->size))
 			return setting_error(
 				reading, setting,
-				"size \"%s\" is not a number of bytes, such as 1048576, \"512M\" or \"1G\"", text);
+				"size \"%s\" is not a number of bytes, such as \"1048576\", \"512M\" or \"1G\"", text);
 	} else {
 		long long number = config_setting_get_int64(setting);
 
+		/* libconfig 1.5 cuts a plain number to 32 bits and does not say so. */
+		if (config_setting_type(setting) != CONFIG_TYPE_INT64)
+			return setting_error(reading, setting,
+					     "size must be a string, such as \"1048576\", \"512M\" or \"1G\", or a "
+					     "number that ends with L");
 		if (number < 0)
 			return setting_error(reading, setting, "size %lld is negative", number);
 		device->size = (uint64_t)number;

@@ -92,7 +92,7 @@ int device_table_flush(struct device_table *table)
 	for (int minor = 0; minor < table->nr_devices; minor++) {
 		struct device *device = &table->devices[minor];
 
-		if (!device->read_only && image_flush(&device->image))
+		if (!device->read_only && image_settle(&device->image))
 			code = -1;
 	}
 	return code;

@@ -189,13 +189,21 @@ static uint64_t mix(uint64_t hash, uint64_t value)
 	return hash;
 }
 
-static uint64_t file_identity(const struct stat *status)
+/*
+ * A file's number alone would not do: file systems give that of a deleted file to the next one. So the time
+ * of its creation goes in, where the file system keeps it.
+ */
+static uint64_t file_identity(int fd, const struct stat *status)
 {
 	uint64_t hash = 0xcbf29ce484222325ull;
+	struct statx more;
 
 	if (S_ISBLK(status->st_mode))
 		return mix(hash, status->st_rdev);
-	return mix(mix(hash, status->st_dev), status->st_ino);
+	hash = mix(mix(hash, status->st_dev), status->st_ino);
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &more) || !(more.stx_mask & STATX_BTIME))
+		return hash;
+	return mix(mix(hash, (uint64_t)more.stx_btime.tv_sec), more.stx_btime.tv_nsec);
 }
 
 /* A power of two from a sector to a page. */
@@ -283,7 +291,7 @@ int image_open(struct image *image, const struct device_configuration *configura
 		return 0;
 	}
 	image->operations = &image_file_operations;
-	image->image_id = file_identity(&status);
+	image->image_id = file_identity(image->fd, &status);
 	image->physical_block = physical_block(status.st_blksize);
 	image->block_device = S_ISBLK(status.st_mode);
 	if (configuration->is_volatile) {
@@ -388,6 +396,18 @@ int image_flush(struct image *image)
 	if (!image->operations->flush)
 		return 0;
 	return flushed(image, failed_before, image->operations->flush(image));
+}
+
+int image_settle(struct image *image)
+{
+	if (!image->operations->flush || (image->block_device && !image->flush_failed))
+		return image_flush(image);
+	if (image->flush_failed)
+		return EDVSIO;
+	if (!syncfs(image->fd))
+		return 0;
+	log_error("device %s: writing to stable storage at the end failed: %s", image->name, strerror(errno));
+	return EDVSIO;
 }
 
 int image_discard(struct image *image, uint64_t position, uint64_t length, bool stable)

@@ -90,6 +90,13 @@ int image_write(struct image *image, struct iovec *vector, int count, uint64_t p
  * the server is restarted: the kernel reports a lost page once and then takes it for clean.
  */
 int image_flush(struct image *image);
+
+/*
+ * At the end of the server: puts what was written on stable storage. An error of it reaches no client, so
+ * it must stay for the next server's first flush: syncfs() leaves it with the file, where fdatasync() would use it
+ * up. (A block device has no other way than the latter.) 0 or EDVSIO, logged.
+ */
+int image_settle(struct image *image);
 /* The range may read as zeros afterwards, or as before. */
 int image_discard(struct image *image, uint64_t position, uint64_t length, bool stable);
 int image_write_zeroes(struct image *image, uint64_t position, uint64_t length, bool stable);

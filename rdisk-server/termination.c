@@ -55,7 +55,8 @@ int termination_setup(void)
 			return -errno;
 	}
 	action.sa_handler = SIG_IGN;
-	return sigaction(SIGPIPE, &action, NULL) ? -errno : 0;
+	/* SIGXFSZ: a write beyond the limit of a file's size then fails with EFBIG, as an error of the request. */
+	return sigaction(SIGPIPE, &action, NULL) || sigaction(SIGXFSZ, &action, NULL) ? -errno : 0;
 }
 
 bool termination_requested(void)

@@ -78,7 +78,7 @@ static void test_all_settings(void **state)
 		     "  size = \"1G\"; buffer = 4096; read_only = true; volatile = true; shared = true;\n"
 		     "  replicated = false; compression = false; },\n"
 		     "{ name = \"FEW\"; image_file = \"/few.img\"; },\n"
-		     "{ name = \"MEMORY\"; image_type = \"MEMORY_IMAGE\"; size = 1048576; },\n"
+		     "{ name = \"MEMORY\"; image_type = \"MEMORY_IMAGE\"; size = 1048576L; },\n"
 		     "{ name = \"LARGE\"; image_file = \"l\"; size = 6442450944L; } );\n");
 	assert_int_equal(configuration.nr_devices, 4);
 	assert_string_equal(device->name, "ALL");
@@ -131,9 +131,11 @@ static void test_settings_refused(void **state)
 	assert_setting_refused("compression = true;", "compression = true is not available");
 	assert_setting_refused("image_type = \"NBD_IMAGE\";", "image_type \"NBD_IMAGE\"");
 	assert_setting_refused("image_type = 1;", "image_type must be a string");
-	assert_setting_refused("size = 1000;", "size 1000");
-	assert_setting_refused("size = 0;", "size 0");
-	assert_setting_refused("size = -512;", "size -512");
+	/* libconfig would make 1 GiB of this one */
+	assert_setting_refused("size = 5368709120;", "size must be a string");
+	assert_setting_refused("size = 1000L;", "size 1000");
+	assert_setting_refused("size = 0L;", "size 0");
+	assert_setting_refused("size = -512L;", "size -512");
 	assert_setting_refused("size = \"12Q\";", "size \"12Q\"");
 	assert_setting_refused("size = \"\";", "size \"\"");
 	assert_setting_refused("size = \"-1M\";", "size \"-1M\"");

@@ -181,9 +181,9 @@ static void test_bad_images(void **state)
 	assert_refused("devices = ( { name = \"A\";\nimage_file = \"empty.img\"; } );\n", 2, "0 bytes");
 	assert_refused("devices = ( { name = \"A\"; size = \"1M\";\nimage_file = \"small.img\"; } );\n", 2,
 		       "has 1024 bytes, the configured size is 1048576");
-	assert_refused("devices = ( { name = \"A\"; size = 512;\nimage_file = \"small.img\"; } );\n", 2,
+	assert_refused("devices = ( { name = \"A\"; size = 512L;\nimage_file = \"small.img\"; } );\n", 2,
 		       "has 1024 bytes, the configured size is 512");
-	assert_refused("devices = ( { name = \"A\"; image_type = \"MEMORY_IMAGE\"; size = 512;\n"
+	assert_refused("devices = ( { name = \"A\"; image_type = \"MEMORY_IMAGE\"; size = 512L;\n"
 		       "image_file = \"small.img\"; } );\n",
 		       2, "has 1024 bytes");
 	assert_refused("devices = ( { name = \"A\";\nimage_file = \"none.img\"; } );\n", 2, "does not exist");
