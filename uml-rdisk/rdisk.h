@@ -63,7 +63,7 @@ enum rdisk_progress {
 struct rdisk_minor {
 	struct rdisk_info info; /* of the last connect; not checked */
 	int present;		/* the server has it */
-	int access;		/* RDISK_OPEN_*: what it is open for; 0: closed */
+	int access;		/* RDISK_OPEN_*: what the server has it open for; 0: closed */
 	int opens;		/* how many DEV_OPEN the server has answered */
 	int error;		/* reopening it after a connect failed with this; 0: it did not */
 };
@@ -72,6 +72,7 @@ struct rdisk_link {
 	unsigned int generation; /* connects so far */
 	unsigned int nr_minors;	 /* 0 .. RDISK_MINORS_MAX: minors[] that the last connect filled */
 	int endpoint;		 /* our own */
+	int guest_error;	 /* why the guest itself could not be bound as uml_ep; 0: it is */
 	struct rdisk_minor minors[RDISK_MINORS_MAX];
 	/* of the job that was collected */
 	enum rdisk_job job;
@@ -96,13 +97,19 @@ struct rdisk_parameters {
 /*
  * Creates the control area, the interrupt's socket and rd_thread. Fills *link, *control and
  * *irq_fd (non-blocking; readable when the driver should look). parameters->node_path is filled
- * in if it was empty. 0 or -errno.
+ * in if it was empty. 0 or -errno, and then nothing is left of it. What rd_thread tells before
+ * somebody listens to irq_fd is there to be read, but makes no signal.
  */
 int rdisk_user_start(struct rdisk_parameters *parameters, struct rdisk_link **link, struct rdisk_control **control,
 		     int *irq_fd);
 
-/* Ends rd_thread and drops the endpoints. For the exit of the guest, in any state. */
+/*
+ * Ends rd_thread and drops the endpoints. For the exit of the guest, in any state: memory and
+ * sockets stay, as a late interrupt may still look at them.
+ */
 void rdisk_user_stop(void);
+/* Undoes rdisk_user_start(), when nothing uses the link or irq_fd. */
+void rdisk_user_destroy(void);
 
 /* Empties the interrupt's socket. */
 void rdisk_user_drain(void);
@@ -126,12 +133,6 @@ int rdisk_user_submit(unsigned int count);
  * or a code: then hand over CONNECT.
  */
 int rdisk_user_wait(long long spin_ns);
-
-/*
- * Binds the guest itself (the kernel's process) as parameters->uml_ep. Process context; asks the node and
- * waits for its answer. 0 or a code. Called again after each connect: keeps a binding that is still good.
- */
-int rdisk_user_bind_guest(void);
 
 /* Text for an EDVS code. Constant. */
 const char *rdisk_error_text(int code);

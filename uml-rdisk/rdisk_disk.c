@@ -104,14 +104,15 @@ static void refresh(struct rdisk_disk *disk)
 {
 	unsigned long flags;
 	bool changed = false;
+	bool other_data = false;
 
 	spin_lock_irqsave(&rdisk.lock, flags);
 	if (disk->stale && !disk->users) {
 		disk->stale = false;
 		/* one that is not there any more keeps its size: opening it says what is wrong */
-		changed = disk->next_present && (disk->next.size != disk->info.size ||
-						 disk->next.flags != disk->info.flags ||
-						 disk->next.image_id != disk->info.image_id);
+		other_data = disk->next_present && (disk->next.size != disk->info.size ||
+						    disk->next.image_id != disk->info.image_id);
+		changed = other_data || (disk->next_present && disk->next.flags != disk->info.flags);
 		if (disk->next_present)
 			disk->info = disk->next;
 	}
@@ -120,6 +121,8 @@ static void refresh(struct rdisk_disk *disk)
 		return;
 	apply_info(disk);
 	set_capacity_and_notify(disk->gendisk, disk->info.size >> SECTOR_SHIFT);
+	if (other_data) /* the next open reads the partition table anew */
+		set_bit(GD_NEED_PART_SCAN, &disk->gendisk->state);
 	print_disk(disk);
 }
 
@@ -164,6 +167,7 @@ static int rdisk_open(struct block_device *bdev, fmode_t mode)
 	unsigned long flags;
 	int error;
 
+	refresh(disk); /* rdisk_disks_scan() may not have come to it yet */
 	if (mode & FMODE_WRITE) {
 		if (disk->info.flags & RDISK_INFO_READ_ONLY)
 			return -EROFS;
@@ -283,6 +287,8 @@ void rdisk_disks_recheck(void)
 
 		disk->next = minor->info;
 		disk->next_present = minor->present && info_sane(&disk->next);
+		/* what rd_thread could open again, which may be less than was open */
+		disk->access = minor->access;
 		if (!disk->gendisk || disk->failed)
 			continue;
 		disk->stale = true;
@@ -290,6 +296,9 @@ void rdisk_disks_recheck(void)
 		if (!why)
 			continue;
 		disk->failed = true;
+		/* nothing will come from it any more: others may have it at the server */
+		disk->wanted = 0;
+		rdisk.work_opens = true;
 		pr_err("%s: %s: all I/O fails until it is closed\n", disk->gendisk->disk_name, why);
 		wake_up_all(&disk->settled);
 	}

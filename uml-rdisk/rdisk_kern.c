@@ -146,23 +146,22 @@ static void print_progress(void)
 		complete_all(&rdisk.first_scan);
 }
 
-static irqreturn_t rdisk_interrupt(int irq, void *device)
+/* Interrupts off. */
+static void take_news(void)
 {
 	rdisk_user_drain();
 	print_progress();
 	rdisk_collect();
+}
+
+static irqreturn_t rdisk_interrupt(int irq, void *device)
+{
+	take_news();
 	return IRQ_HANDLED;
 }
 
 static void rdisk_scan(struct work_struct *work)
 {
-	static int last_error;
-	int rc = rdisk_user_bind_guest();
-
-	if (rc && rc != last_error)
-		pr_err("guest cannot be endpoint %d of DC %d: %s\n", rdisk.parameters.uml_ep, rdisk.parameters.dcid,
-		       rdisk_error_text(rc));
-	last_error = rc;
 	rdisk_disks_scan();
 	complete_all(&rdisk.first_scan);
 }
@@ -195,6 +194,7 @@ static void __init describe_memory(struct rdisk_parameters *parameters)
 
 static int __init rdisk_init(void)
 {
+	unsigned long flags;
 	int irq_fd, err;
 
 	if (rdisk.parameters.dcid == NO_DCID)
@@ -213,14 +213,19 @@ static int __init rdisk_init(void)
 	describe_memory(&rdisk.parameters);
 	err = rdisk_user_start(&rdisk.parameters, &rdisk.link, &rdisk.control, &irq_fd);
 	if (err)
-		goto out_stop;
+		goto out_free_tags;
 	err = um_request_irq(UM_IRQ_ALLOC, irq_fd, IRQ_READ, rdisk_interrupt, 0, "rdisk", &rdisk);
 	if (err < 0)
-		goto out_stop;
+		goto out_destroy;
+	/* what rd_thread told before this raises no interrupt */
+	local_irq_save(flags);
+	take_news();
+	local_irq_restore(flags);
 	return 0;
 
-out_stop:
-	rdisk_user_stop();
+out_destroy:
+	rdisk_user_destroy();
+out_free_tags:
 	blk_mq_free_tag_set(&rdisk.tags);
 out_unregister:
 	unregister_blkdev(rdisk.major, "rdisk");

@@ -183,8 +183,6 @@ static blk_status_t status_of(int code)
 		return BLK_STS_NOSPC;
 	case EDVSNOSYS:
 		return BLK_STS_NOTSUPP;
-	case EDVSNOMEM:
-		return BLK_STS_RESOURCE;
 	default:
 		return BLK_STS_IOERR;
 	}
@@ -402,6 +400,18 @@ static void open_answered(struct rdisk_disk *disk, int access, int result)
 	wake_up_all(&disk->settled);
 }
 
+/* The disks do without the guest's own endpoint, by which others know it. Link ours. */
+static void print_guest(void)
+{
+	static int last_error;
+	int error = rdisk.link->guest_error;
+
+	if (error && error != last_error)
+		pr_err("guest cannot be endpoint %d of DC %d: %s\n", rdisk.parameters.uml_ep, rdisk.parameters.dcid,
+		       rdisk_error_text(error));
+	last_error = error;
+}
+
 /* After a connect: commands of disks that have failed end, the rest stays pending. */
 static void recheck(void)
 {
@@ -420,6 +430,7 @@ static void recheck(void)
 	spin_unlock_irqrestore(&rdisk.lock, flags);
 
 	fail_commands(&failed);
+	print_guest();
 	schedule_work(&rdisk.scan);
 }
 

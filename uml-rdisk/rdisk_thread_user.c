@@ -4,7 +4,7 @@
  * grants them the guest's memory, opens and closes minors, and waits for answers that take longer
  * than the kernel cares to spin.
  *
- * It runs beside the kernel in the same memory, with all signals blocked. It must not call
+ * It runs beside the kernel in the same memory, with all signals but SIGTERM blocked. It must not call
  * the kernel nor the C library (see rdisk_user.h); it prints nothing: the kernel half tells
  * its progress.
  */
@@ -130,21 +130,36 @@ static void wait_for_news(int watch, int *retry_ms)
 		*retry_ms = RETRY_LAST_MS;
 }
 
-/* Connects to the node and binds. 0 or an EDVS code. */
+static int open_and_bind(struct dvk_client *client, int endpoint)
+{
+	int rc = dvk_client_open(client, rdisk_host.parameters.node_path);
+
+	if (rc)
+		return rc;
+	rc = dvk_client_bind(client, USERMODE_BIND, rdisk_host.parameters.dcid, 0, endpoint);
+	return rc < EDVSERRCODE ? rc : 0;
+}
+
+/* Connects to the node and binds: the guest itself, unless it still is, and the I/O endpoint. 0 or an EDVS code. */
 static int reach_node(void)
 {
 	struct dvk_client *client = &rdisk_host.client;
+	struct dvk_client *guest = &rdisk_host.guest;
+	struct rdisk_link *link = &rdisk_host.link;
 	int rc;
 
 	dvk_client_close(client);
 	rc = check_directory();
 	if (rc)
 		return rc;
-	rc = dvk_client_open(client, rdisk_host.parameters.node_path);
-	if (rc)
-		return rc;
-	rc = dvk_client_bind(client, USERMODE_BIND, rdisk_host.parameters.dcid, 0, ANY);
-	return rc < EDVSERRCODE ? rc : 0;
+	/* first, so that an uml_ep that is a user endpoint is not the first free one */
+	if (guest->endpoint == NONE || dvk_take_events(guest)) {
+		dvk_client_close(guest);
+		link->guest_error = open_and_bind(guest, rdisk_host.parameters.uml_ep);
+		if (link->guest_error)
+			dvk_client_close(guest);
+	}
+	return open_and_bind(client, ANY);
 }
 
 static void bind_endpoint(void)
@@ -167,7 +182,18 @@ static void bind_endpoint(void)
 
 /* ---- talking to the server ---- */
 
-/* One request of a minor and its answer: REP_STATUS; *lost is set when the server has gone instead. */
+/* Waits for the answer to what was begun. 0, or the code with which the server is lost. */
+static int await_answer(message *msg)
+{
+	int rc;
+
+	do {
+		rc = dvk_client_sendrec_finish(&rdisk_host.client, msg, 0, TIMEOUT_FOREVER);
+	} while (rc == EDVSINTR);
+	return rc;
+}
+
+/* One request of a minor and its answer: REP_STATUS; *lost is set, and a code returned, when the server has gone. */
 static int ask_server(int type, int minor, int count, void *address, bool *lost)
 {
 	message msg;
@@ -179,10 +205,11 @@ static int ask_server(int type, int minor, int count, void *address, bool *lost)
 	msg.IO_ENDPT = rdisk_host.client.endpoint;
 	msg.COUNT = count;
 	msg.ADDRESS = address;
-	do {
-		rc = dvk_client_sendrec(&rdisk_host.client, rdisk_host.parameters.rd_ep, &msg, TIMEOUT_FOREVER);
-	} while (rc == EDVSINTR);
-	*lost = rc != 0 || !rdisk_same_server();
+	rc = dvk_client_sendrec_begin_known(&rdisk_host.client, rdisk_host.parameters.rd_ep, rdisk_host.incarnation,
+					    &msg);
+	if (!rc)
+		rc = await_answer(&msg);
+	*lost = rc != 0;
 	return rc ? rc : rdisk_reply_status(&msg);
 }
 
@@ -263,11 +290,20 @@ static int reopen_minors(bool *lost)
 		if (*lost)
 			return state->error;
 	}
+	/* not before all were asked: when the server is lost on the way, the next one is asked for all again */
+	for (int minor = 0; minor < RDISK_MINORS_MAX; minor++)
+		if (link->minors[minor].error)
+			link->minors[minor].access = 0;
 	return 0;
 }
 
-/* Waits for the server and shares memory with it. 0 or a code. */
-static int meet_server(void)
+static uint32_t server_incarnation(void)
+{
+	return rdisk_host.client.peers[dvk_endpoint_slot(rdisk_host.parameters.rd_ep)].incarnation;
+}
+
+/* Waits for the server and shares memory with it. 0 or a code; *lost when it has gone meanwhile. */
+static int meet_server(bool *lost)
 {
 	struct dvk_client *client = &rdisk_host.client;
 	const struct rdisk_parameters *parameters = &rdisk_host.parameters;
@@ -280,14 +316,15 @@ static int meet_server(void)
 	}
 	if (rc != parameters->rd_ep)
 		return rc;
+	rdisk_host.incarnation = server_incarnation();
 	rc = dvk_client_grant(client, parameters->rd_ep, rdisk_host.control_fd, 0, rdisk_host.control,
 			      rdisk_host.control_length);
 	if (!rc)
 		rc = dvk_client_grant(client, parameters->rd_ep, parameters->memory_fd, parameters->memory_offset,
 				      parameters->memory_base, parameters->memory_length);
-	if (!rc)
-		rdisk_host.incarnation = client->peers[dvk_endpoint_slot(parameters->rd_ep)].incarnation;
-	return rc;
+	/* one that came between the grants has not got both */
+	*lost = rdisk_host.incarnation != server_incarnation();
+	return rc || !*lost ? rc : EDVSDEADSRCDST;
 }
 
 /*
@@ -308,7 +345,10 @@ static int map_bell(void)
 	return 0;
 }
 
-/* Until the link is connected to a server. */
+/*
+ * Until the link is connected to a server. Each attempt begins with a new binding, to which the server
+ * has neither opens nor grants: what came of an attempt before does not count.
+ */
 static void connect_link(void)
 {
 	struct rdisk_link *link = &rdisk_host.link;
@@ -321,7 +361,7 @@ static void connect_link(void)
 		bind_endpoint();
 		rc = map_bell();
 		if (!rc)
-			rc = meet_server();
+			rc = meet_server(&lost);
 		if (!rc)
 			rc = learn_minors(&lost);
 		if (!rc)
@@ -343,11 +383,8 @@ static void connect_link(void)
 static int finish_batch(bool *lost)
 {
 	message msg;
-	int rc;
+	int rc = await_answer(&msg);
 
-	do {
-		rc = dvk_client_sendrec_finish(&rdisk_host.client, &msg, 0, TIMEOUT_FOREVER);
-	} while (rc == EDVSINTR);
 	*lost = rc != 0;
 	return rc ? rc : rdisk_reply_status(&msg);
 }
@@ -433,11 +470,19 @@ static void wait_for_job(uint32_t *seen)
 	}
 }
 
+/* Who wants one of our endpoints back ends its process: to him, rd_thread. What he means is the guest. */
+void rdisk_thread_terminate(int signal)
+{
+	dvk_syscall2(SYS_kill, dvk_syscall0(SYS_getppid), signal);
+}
+
 int rdisk_thread(void *unused)
 {
+	const uint64_t terminate = 1ULL << (SIGTERM - 1);
 	uint32_t seen = 0;
 
 	(void)unused;
+	dvk_syscall4(SYS_rt_sigprocmask, SIG_UNBLOCK, &terminate, NULL, sizeof(terminate));
 	dvk_syscall2(SYS_prctl, PR_SET_NAME, "rd_thread");
 	dvk_syscall2(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
 	for (;;) {

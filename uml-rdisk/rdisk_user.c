@@ -23,9 +23,15 @@
 #include "dvk_system.h"
 #include "rdisk_user.h"
 
-#define THREAD_STACK_SIZE (256 * 1024)
-
-struct rdisk_host rdisk_host = { .kernel_fd = -1, .thread_fd = -1, .thread_pid = -1, .control_fd = -1 };
+struct rdisk_host rdisk_host = {
+	.kernel_fd = -1,
+	.thread_fd = -1,
+	.thread_pid = -1,
+	.control_fd = -1,
+	/* the exit of the guest may come before rdisk_user_start() */
+	.client = { .node_fd = -1 },
+	.guest = { .node_fd = -1 },
+};
 
 /* Where the node is, unless dvk_node= says: by the host's rule. */
 static int find_node(struct rdisk_parameters *parameters)
@@ -65,24 +71,26 @@ fail:
 
 static int start_thread(void)
 {
+	struct sigaction terminate = { .sa_handler = rdisk_thread_terminate }, kernels;
 	sigset_t all, before;
 	char *stack;
 	int pid, err;
 
-	stack = mmap(NULL, THREAD_STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
-		     0);
+	stack = mmap(NULL, RDISK_THREAD_STACK_SIZE, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (stack == MAP_FAILED)
 		return -errno;
-	/* rd_thread inherits the mask: none of the kernel's handlers may ever run in it */
+	rdisk_host.thread_stack = stack;
+	/* rd_thread inherits mask and handlers: none of the kernel's may ever run in it */
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, &before);
-	pid = clone(rdisk_thread, stack + THREAD_STACK_SIZE, CLONE_VM | CLONE_FILES, NULL);
+	sigaction(SIGTERM, &terminate, &kernels);
+	pid = clone(rdisk_thread, stack + RDISK_THREAD_STACK_SIZE, CLONE_VM | CLONE_FILES, NULL);
 	err = pid < 0 ? -errno : 0;
+	sigaction(SIGTERM, &kernels, NULL);
 	sigprocmask(SIG_SETMASK, &before, NULL);
-	if (err) {
-		munmap(stack, THREAD_STACK_SIZE);
+	if (err)
 		return err;
-	}
 	rdisk_host.thread_pid = pid;
 	return 0;
 }
@@ -104,19 +112,31 @@ int rdisk_user_start(struct rdisk_parameters *parameters, struct rdisk_link **li
 	rdisk_host.link.job = RDISK_JOB_CONNECT;
 	err = create_control();
 	if (err)
-		return err;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) < 0)
-		return -errno;
+		goto fail;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) < 0) {
+		err = -errno;
+		goto fail;
+	}
 	rdisk_host.kernel_fd = fds[0];
 	rdisk_host.thread_fd = fds[1];
 	atomic_store(&rdisk_host.state, RDISK_THREAD);
 	err = start_thread();
 	if (err)
-		return err;
+		goto fail;
 	*link = &rdisk_host.link;
 	*control = rdisk_host.control;
 	*irq_fd = fds[0];
 	return 0;
+fail:
+	rdisk_user_destroy();
+	return err;
+}
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		dvk_system_close(*fd);
+	*fd = -1;
 }
 
 void rdisk_user_stop(void)
@@ -125,12 +145,22 @@ void rdisk_user_stop(void)
 		os_kill_process(rdisk_host.thread_pid, 1);
 	rdisk_host.thread_pid = -1;
 	/* with their sockets the endpoints go */
-	if (rdisk_host.client.node_fd >= 0)
-		dvk_system_close(rdisk_host.client.node_fd);
-	if (rdisk_host.guest.node_fd >= 0)
-		dvk_system_close(rdisk_host.guest.node_fd);
-	rdisk_host.client.node_fd = -1;
-	rdisk_host.guest.node_fd = -1;
+	close_fd(&rdisk_host.client.node_fd);
+	close_fd(&rdisk_host.guest.node_fd);
+}
+
+void rdisk_user_destroy(void)
+{
+	rdisk_user_stop();
+	close_fd(&rdisk_host.kernel_fd);
+	close_fd(&rdisk_host.thread_fd);
+	close_fd(&rdisk_host.control_fd);
+	if (rdisk_host.control)
+		munmap(rdisk_host.control, rdisk_host.control_length);
+	rdisk_host.control = NULL;
+	if (rdisk_host.thread_stack)
+		munmap(rdisk_host.thread_stack, RDISK_THREAD_STACK_SIZE);
+	rdisk_host.thread_stack = NULL;
 }
 
 void rdisk_user_drain(void)
@@ -191,17 +221,11 @@ void rdisk_user_release(void)
 int rdisk_user_submit(unsigned int count)
 {
 	message msg;
-	int rc = dvk_client_ready(&rdisk_host.client);
 
-	/* never let the core introduce us to a new server here: it has no grants, and asking may wait */
-	if (!rc && dvk_events_pending(&rdisk_host.client))
-		rc = dvk_take_events(&rdisk_host.client);
-	if (!rc && !rdisk_same_server())
-		rc = EDVSNOTBIND;
-	if (rc)
-		return rc;
 	rdisk_batch_message(&msg, count);
-	return dvk_client_sendrec_begin(&rdisk_host.client, rdisk_host.parameters.rd_ep, &msg);
+	/* never to a new server: it has no grants, and the introduction may wait */
+	return dvk_client_sendrec_begin_known(&rdisk_host.client, rdisk_host.parameters.rd_ep, rdisk_host.incarnation,
+					      &msg);
 }
 
 int rdisk_user_wait(long long spin_ns)
@@ -215,30 +239,6 @@ int rdisk_user_wait(long long spin_ns)
 		return rc;
 	rdisk_host.link.result = rdisk_reply_status(&msg);
 	return 1;
-}
-
-int rdisk_user_bind_guest(void)
-{
-	struct dvk_client *guest = &rdisk_host.guest;
-	sigset_t all, before;
-	int rc = 0;
-
-	if (guest->endpoint != NONE && !dvk_take_events(guest))
-		return 0;
-	/* the calls to the node sleep on the host: the timer's signal would only interrupt them */
-	sigfillset(&all);
-	sigprocmask(SIG_BLOCK, &all, &before);
-	dvk_client_close(guest);
-	rc = dvk_client_open(guest, rdisk_host.parameters.node_path);
-	if (!rc) {
-		rc = dvk_client_bind(guest, USERMODE_BIND, rdisk_host.parameters.dcid, 0, rdisk_host.parameters.uml_ep);
-		if (rc < EDVSERRCODE)
-			dvk_client_close(guest);
-		else
-			rc = 0;
-	}
-	sigprocmask(SIG_SETMASK, &before, NULL);
-	return rc;
 }
 
 const char *rdisk_error_text(int code)

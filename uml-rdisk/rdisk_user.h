@@ -29,16 +29,22 @@ struct rdisk_host {
 	int kernel_fd; /* the interrupt reads here */
 	int thread_fd; /* rd_thread writes here */
 	int thread_pid; /* -1: none */
+	void *thread_stack;
 	char directory[RDISK_PATH_MAX]; /* of the node's socket; "" when dvk_node= named the socket */
 	uint32_t incarnation; /* of the server that the link was connected to */
 	struct dvk_client client; /* the I/O endpoint */
-	struct dvk_client guest;  /* the guest's own endpoint, uml_ep; kernel thread only */
+	struct dvk_client guest;  /* the guest's own endpoint, uml_ep; rd_thread only */
 };
 
 extern struct rdisk_host rdisk_host;
 
+#define RDISK_THREAD_STACK_SIZE (256 * 1024)
+
 /* Body of rd_thread; never returns. */
 int rdisk_thread(void *unused);
+
+/* rd_thread's handler for SIGTERM. */
+void rdisk_thread_terminate(int signal);
 
 /*
  * Changes the link's state; false if it was not `from`. acquire and release: who

@@ -16,6 +16,7 @@ job() {
 		direct=1
 		verify=crc32c
 		verify_fatal=1
+		verify_state_save=0
 		randrepeat=1
 		allow_file_create=0
 	END

@@ -6,7 +6,7 @@
 
 round() {
 	fio --name=verify --filename=/dev/rdiska --rw=randwrite --bs="$1" --size=32M --ioengine=libaio --iodepth=16 --direct=1 \
-		--verify=crc32c --verify_fatal=1 --randseed="$rounds" --allow_file_create=0 >/tmp/fio.log 2>&1 ||
+		--verify=crc32c --verify_fatal=1 --verify_state_save=0 --randseed="$rounds" --allow_file_create=0 >/tmp/fio.log 2>&1 ||
 		{ cat /tmp/fio.log; guest_fail "round $rounds, bs $1"; }
 	rounds=$((rounds + 1))
 }
