@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Puts the rdisk driver into an unpacked Linux source tree (KERNEL_TREE/arch/um/drivers/rdisk) and hooks it
-# into the tree's Makefile and Kconfig. May be run again: only what has changed is written, so that a
-# build after it is incremental. Configures and builds nothing.
+# into the tree's Makefile and Kconfig, and mends what of the tree itself stands in its way (patches/). May be run
+# again: only what has changed is written, so that a build after it is incremental. Configures and builds nothing.
 set -eu
 
 if [ $# -ne 1 ]; then
@@ -37,6 +37,13 @@ hook() {
 	mv "$1.rdisk" "$1"
 }
 
+# mend PATCH: applies it unless it is there already
+mend() {
+	if ! patch -d "$tree" -p1 -R --dry-run --force --silent <"$1" >/dev/null; then
+		patch -d "$tree" -p1 --forward --silent <"$1"
+	fi
+}
+
 mkdir -p "$target/kernel-include"
 for file in "$here"/*.c "$here"/*.h "$here/Makefile" "$here/Kconfig" \
 	"$common"/dvk/*.h "$common"/dvk/dvk_client.c "$common"/dvk/dvk_ipc.c "$common"/dvk/dvk_wait.c \
@@ -50,3 +57,6 @@ done
 # shellcheck disable=SC2016 # the $( ) is make's
 hook "$drivers/Makefile" 'obj-$(CONFIG_UML_RDISK) += rdisk/' '^include arch/um/scripts/Makefile.rules'
 hook "$drivers/Kconfig" 'source "arch/um/drivers/rdisk/Kconfig"' ''
+for patch in "$here"/patches/*.patch; do
+	mend "$patch"
+done
