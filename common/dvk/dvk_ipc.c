@@ -478,6 +478,17 @@ static int receive_from(struct dvk_client *client, int source, message *msg, int
 	return rc;
 }
 
+/*
+ * What the node said before the sender sent, above all what the sender granted, is known when
+ * its message is looked at. The message counts in any case: if the node is gone, the next call says so.
+ */
+static int with_events(struct dvk_client *client, int rc)
+{
+	if (!rc && client->page && dvk_events_pending(client))
+		(void)dvk_take_events(client);
+	return rc;
+}
+
 int dvk_client_receive(struct dvk_client *client, int source, message *msg, int timeout_ms)
 {
 	int rc = dvk_client_ready(client);
@@ -487,8 +498,8 @@ int dvk_client_receive(struct dvk_client *client, int source, message *msg, int 
 	if (!is_system(client, client->endpoint))
 		return EDVSBADCALL;
 	if (source == ANY)
-		return receive_from_any(client, msg, true, timeout_ms);
-	return receive_from(client, source, msg, timeout_ms);
+		return with_events(client, receive_from_any(client, msg, true, timeout_ms));
+	return with_events(client, receive_from(client, source, msg, timeout_ms));
 }
 
 int dvk_client_rcvrqst(struct dvk_client *client, message *msg, int timeout_ms)
@@ -499,7 +510,7 @@ int dvk_client_rcvrqst(struct dvk_client *client, message *msg, int timeout_ms)
 		return rc;
 	if (!is_system(client, client->endpoint))
 		return EDVSTRAPDENIED;
-	return receive_from_any(client, msg, false, timeout_ms);
+	return with_events(client, receive_from_any(client, msg, false, timeout_ms));
 }
 
 /* ---- reply and notify ---- */

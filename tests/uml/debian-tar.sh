@@ -23,7 +23,7 @@ if [ -z "$(find "$archive" -mtime -30 2>/dev/null)" ]; then
 	# The mirror that this machine uses itself, if it says one.
 	# shellcheck disable=SC2016 # apt-get expands it
 	mirror=$(apt-get indextargets 'Created-By: Packages' "Codename: $suite" 'Component: main' --format '$(REPO_URI)' | head -n 1)
-	mmdebstrap --quiet --variant=minbase --include=systemd-sysv "$suite" "$archive.tmp" ${mirror:+"$mirror"} >&2 </dev/null
+	mmdebstrap --quiet --format=tar --variant=minbase --include=systemd-sysv "$suite" "$archive.tmp" ${mirror:+"$mirror"} >&2 </dev/null
 	mv "$archive.tmp" "$archive"
 fi
 printf '%s\n' "$archive"

@@ -19,25 +19,29 @@ enum memory { PRIVATE, SHARED, SEALED };
 static char *area;
 static int area_fd;
 
+#define GUARD 4096 /* behind the area nothing is mapped */
+
 static void make_area(enum memory memory)
 {
-	if (memory == PRIVATE) {
-		area = mmap(NULL, AREA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		area_fd = -1;
-	} else {
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+
+	area_fd = -1;
+	if (memory != PRIVATE) {
 		area_fd = memfd_create("area", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 		assert_true(area_fd >= 0);
 		assert_int_equal(ftruncate(area_fd, AREA), 0);
 		if (memory == SEALED)
 			assert_int_equal(fcntl(area_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL), 0);
-		area = mmap(NULL, AREA, PROT_READ | PROT_WRITE, MAP_SHARED, area_fd, 0);
+		flags = MAP_SHARED;
 	}
+	area = mmap(NULL, AREA + GUARD, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	assert_ptr_not_equal(area, MAP_FAILED);
+	assert_ptr_equal(mmap(area, AREA, PROT_READ | PROT_WRITE, flags | MAP_FIXED, area_fd, 0), area);
 }
 
 static void drop_area(void)
 {
-	munmap(area, AREA);
+	munmap(area, AREA + GUARD);
 	if (area_fd >= 0)
 		close(area_fd);
 }
