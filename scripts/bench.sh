@@ -62,7 +62,7 @@ done
 cat <&"$pipe" >&2 &
 exec {pipe}<&-
 
-"$rdisk_root/scripts/run-uml.sh" --share "$work" --append "dcid=0 uml_ep=-2 rd_ep=3 ubd0=$work/ubd.img" -- \
+"$rdisk_root/scripts/run-uml.sh" --timeout $((rounds * 12 * (seconds + 10) + 120)) --share "$work" --append "dcid=0 uml_ep=-2 rd_ep=3 ubd0=$work/ubd.img" -- \
 	"$rdisk_root/bench/guest.sh" "$rounds" "$seconds" "$work/results" rdisk=/dev/rdiska ubd=/dev/ubda >&2
 
 # results: ROUND DEVICE JOB VALUE a line.

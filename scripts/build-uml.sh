@@ -8,7 +8,7 @@
 #   --tree  print the path of the kernel's source tree instead (with its scripts, such as checkpatch)
 #
 # The result is cached below ${RDISK_CACHE:-~/.cache/rdisk}/kernel:
-#   tree-KEY/   the unpacked and built source, KEY naming the tarball: a changed driver costs a relink
+#   tree-KEY/   the unpacked and built source, KEY naming the tarball and our patches: a changed driver costs a relink
 #   linux-KEY   finished kernels, KEY naming all that they were built from; the newest few are kept
 #   build.log   what the last build said
 # A name without ".tmp" is complete: everything is made under such a name and then renamed.
@@ -30,6 +30,15 @@ tarball_key() {
 
 	version=$(dpkg-query -W -f '${Version}' "$package" 2>/dev/null) || version=unknown
 	printf '%s %s\n' "$version" "$(stat -L -c '%s %Y' "$tarball")" | sha256sum | cut -c 1-16
+}
+
+# A patch that changes cannot be taken back from a tree: it gets a new one.
+tree_key() {
+	{
+		tarball_key
+		cd "$driver"
+		file_tree_hash patches
+	} | sha256sum | cut -c 1-16
 }
 
 kernel_key() {
@@ -118,10 +127,10 @@ case $* in
 *) die "usage: build-uml.sh [--tree] (RDISK_CACHE names the cache directory)" ;;
 esac
 [ -r "$tarball" ] || die "$tarball is not there (package $package; scripts/install-packages.sh installs it)"
-require_programs gcc ld make flex bison bc xz perl
+require_programs gcc ld make flex bison bc xz perl patch
 cache=$(rdisk_cache)/kernel
 mkdir -p "$cache"
-tree=$cache/tree-$(tarball_key)
+tree=$cache/tree-$(tree_key)
 kernel=$cache/linux-$(kernel_key)
 
 if [ ! -x "$kernel" ] || { [ "$print_tree" -eq 1 ] && [ ! -d "$tree" ]; }; then

@@ -61,10 +61,9 @@ static int __init setup_dcid(char *text)
 }
 __setup("dcid=", setup_dcid);
 __uml_help(setup_dcid,
-"dcid=<number>\n"
-"    Distributed container that the guest belongs to. Without it the rdisk\n"
-"    driver is not active.\n\n"
-);
+	   "dcid=<number>\n"
+	   "    Distributed container that the guest belongs to. Without it the rdisk\n"
+	   "    driver is not active.\n\n");
 
 static int __init setup_uml_ep(char *text)
 {
@@ -73,9 +72,8 @@ static int __init setup_uml_ep(char *text)
 }
 __setup("uml_ep=", setup_uml_ep);
 __uml_help(setup_uml_ep,
-"uml_ep=<endpoint>\n"
-"    Endpoint of the guest itself, one for each guest of a DC. Default -2.\n\n"
-);
+	   "uml_ep=<endpoint>\n"
+	   "    Endpoint of the guest itself, one for each guest of a DC. Default -2.\n\n");
 
 static int __init setup_rd_ep(char *text)
 {
@@ -84,10 +82,9 @@ static int __init setup_rd_ep(char *text)
 }
 __setup("rd_ep=", setup_rd_ep);
 __uml_help(setup_rd_ep,
-"rd_ep=<endpoint>\n"
-"    Endpoint of the rdisk server. Its minors are /dev/rdiska, /dev/rdiskb,\n"
-"    ... Default 3.\n\n"
-);
+	   "rd_ep=<endpoint>\n"
+	   "    Endpoint of the rdisk server. Its minors are /dev/rdiska, /dev/rdiskb,\n"
+	   "    ... Default 3.\n\n");
 
 static int __init setup_dvk_node(char *text)
 {
@@ -99,11 +96,10 @@ static int __init setup_dvk_node(char *text)
 }
 __setup("dvk_node=", setup_dvk_node);
 __uml_help(setup_dvk_node,
-"dvk_node=<path>\n"
-"    Socket of the DVK node on the host. Default: node.sock in\n"
-"    $DVK_RUNTIME_DIR, else $XDG_RUNTIME_DIR/dvk, else /run/dvk for root and\n"
-"    /tmp/dvk-<uid> for others.\n\n"
-);
+	   "dvk_node=<path>\n"
+	   "    Socket of the DVK node on the host. Default: node.sock in\n"
+	   "    $DVK_RUNTIME_DIR, else $XDG_RUNTIME_DIR/dvk, else /run/dvk for root and\n"
+	   "    /tmp/dvk-<uid> for others.\n\n");
 
 /* ---- news of rd_thread ---- */
 
@@ -250,4 +246,5 @@ static void rdisk_exit(void)
 	if (rdisk.parameters.dcid != NO_DCID)
 		rdisk_user_stop();
 }
+
 __uml_exitcall(rdisk_exit);

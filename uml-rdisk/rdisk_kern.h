@@ -77,7 +77,7 @@ struct rdisk_command {
  * @first_scan: done when the disks are there, or when there is no server
  */
 struct rdisk_driver {
-	spinlock_t lock;
+	spinlock_t lock; /* interrupts off; see above */
 	struct list_head pending;
 	struct request *batch[RDISK_BATCH_MAX];
 	unsigned int nr_batch;

@@ -188,11 +188,11 @@ static void test_error_is_no_endpoint(void **state)
 
 	(void)state;
 	dvk_close();
-	test_path(directory, "open-to-all");
+	test_path(directory, "session");
 	assert_int_equal(mkdir(directory, 0700), 0);
 	assert_int_equal(setenv("XDG_RUNTIME_DIR", directory, 1), 0);
 	assert_int_equal(unsetenv("DVK_RUNTIME_DIR"), 0);
-	strcat(directory, "/dvk");
+	test_path(directory, "session/dvk");
 	assert_int_equal(mkdir(directory, 0700), 0);
 	assert_int_equal(chmod(directory, 0777), 0);
 	assert_int_equal(dvk_open(), EDVSACCES);
