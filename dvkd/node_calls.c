@@ -63,7 +63,7 @@ struct call {
 	struct dvk_node *node;
 	struct node_client *client;
 	const struct dvk_node_request *request;
-	int fd; /* lent; -1: none came */
+	int fd; /* see node_dispatch() */
 	struct node_answer answer;
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Clients: connections, what they send, what waits to be sent to them, and how they end.
- * What a request means is node_calls.c's business.
+ * Clients: connections, and how they begin and end. What they send is node_receive.c's business,
+ * what they are sent node_send.c's.
  *
  * A client may be hostile. Nothing here waits for it, the memory and the descriptors
  * that it can make the node hold are bounded, and whatever it does ends its own connection at worst.
@@ -24,18 +24,13 @@
 #define SO_PEERPIDFD 77
 #endif
 
-/* Connections accepted in one go. */
-#define ACCEPT_BATCH	 16
 /* Requests still taken from a process that has ended; more than a client that waits for answers can leave. */
-#define LAST_REQUESTS	 64
+#define LAST_REQUESTS	64
 
 /* Ends taken from epoll at one time. */
-#define DEATHS		 64
+#define DEATHS		64
 
-#define ACCEPT_PAUSE_NS	 1000000000LL
-
-/* Descriptors in one datagram that are received, to be closed again; above that the kernel drops them. */
-#define RECEIVED_FDS_MAX 4
+#define ACCEPT_PAUSE_NS 1000000000LL
 
 /* ---- making ---- */
 
@@ -47,6 +42,7 @@ static struct node_client *client_create(struct dvk_node *node)
 		return NULL;
 	client->fd = -1;
 	client->pidfd = -1;
+	client->leftover_fd = -1;
 	client->endpoint = NONE;
 	client->watch = (struct node_watch){ NODE_WATCH_SOCKET, client };
 	STAILQ_INIT(&client->queue);
@@ -54,11 +50,10 @@ static struct node_client *client_create(struct dvk_node *node)
 	return client;
 }
 
-/* Takes a client that nobody knows yet back. */
+/* Takes a client that has no connection and that nobody knows yet back. */
 static void client_destroy(struct dvk_node *node, struct node_client *client)
 {
 	TAILQ_REMOVE(&node->clients, client, link);
-	node_close(&client->fd);
 	node_close(&client->pidfd);
 	free(client);
 }
@@ -103,65 +98,83 @@ void node_accept_anew(struct dvk_node *node)
 		node->accept_again = INT64_MAX;
 }
 
-/* Takes over fd. */
-static void client_accepted(struct dvk_node *node, int fd)
+/* True if a user who is neither root nor the node's own may not have another connection. */
+static bool too_many_guests(const struct dvk_node *node, uid_t uid)
 {
-	struct node_client *client;
+	const struct node_client *other;
+	unsigned int own = 0;
+
+	for (other = TAILQ_FIRST(&node->clients); other; other = TAILQ_NEXT(other, link))
+		own += other->guest && other->uid == uid;
+	for (other = TAILQ_FIRST(&node->lingering); other; other = TAILQ_NEXT(other, link))
+		own += other->guest && other->uid == uid;
+	return own >= NODE_GUESTS_PER_USER || node->nr_guests >= NODE_GUESTS_MAX;
+}
+
+/* Looks who connected, and begins to serve him. -1: that cannot be. */
+static int client_admit(struct dvk_node *node, struct node_client *client)
+{
 	struct ucred peer;
 	socklen_t size = sizeof(peer);
+	int on = 1;
 
-	client = client_create(node);
-	if (!client) {
-		close(fd);
-		return;
-	}
-	client->fd = fd;
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) || peer.pid <= 0)
-		goto fail;
+	if (getsockopt(client->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) || peer.pid <= 0 ||
+	    setsockopt(client->fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)))
+		return -1;
 	client->pid = peer.pid;
 	client->tid = peer.pid;
 	client->uid = peer.uid;
-	client->access = node_access_of(node, fd, peer.uid, peer.gid);
-	if (client->access != NODE_ACCESS_FULL && node->nr_guests >= NODE_GUESTS_MAX)
-		goto fail;
-	client->pidfd = watch_peer(fd, peer.pid);
+	client->access = node_access_of(node, client->fd, peer.uid, peer.gid);
+	if (client->access != NODE_ACCESS_FULL) {
+		if (too_many_guests(node, client->uid))
+			return -1;
+		client->guest = true;
+		node->nr_guests++;
+	}
+	client->pidfd = watch_peer(client->fd, peer.pid);
 	if ((client->pidfd == -EMFILE || client->pidfd == -ENFILE) && node->spare_fd >= 0) {
 		/* It was the last descriptor that the connection itself got. */
 		node_close(&node->spare_fd);
 		pause_accepting(node);
-		client->pidfd = watch_peer(fd, peer.pid);
+		client->pidfd = watch_peer(client->fd, peer.pid);
 	}
 	if (client->pidfd < 0) {
 		client->pidfd = -1;
-		goto fail;
+		return -1;
 	}
-	if (watch_end(node, client) || node_watch_add(node, fd, EPOLLIN, &client->watch))
-		goto fail;
-	if (client->access != NODE_ACCESS_FULL)
-		node->nr_guests++;
-	return;
-fail:
-	client_destroy(node, client);
+	if (watch_end(node, client))
+		return -1;
+	client->watched = EPOLLIN;
+	return node_watch_add(node, client->fd, client->watched, &client->watch);
 }
 
 void node_accept(struct dvk_node *node)
 {
-	for (int i = 0; i < ACCEPT_BATCH && node->accept_again == INT64_MAX; i++) {
-		int fd = accept4(node->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	for (int i = 0; i < NODE_ACCEPT_BATCH && node->accept_again == INT64_MAX; i++) {
+		/* First, since a connection, once accepted, cannot just be closed: see close_socket(). */
+		struct node_client *client = client_create(node);
+		int error;
 
-		if (fd >= 0) {
-			client_accepted(node, fd);
+		if (client)
+			client->fd = accept4(node->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (client && client->fd >= 0) {
+			if (client_admit(node, client))
+				node_client_doom(node, client, NULL);
 			continue;
 		}
-		switch (errno) {
+		error = client ? errno : ENOMEM;
+		if (client)
+			client_destroy(node, client);
+		switch (error) {
 		case EAGAIN:
+		case EINVAL: /* the node ends and the socket is shut down */
 			return;
 		case EINTR:
 		case ECONNABORTED:
 			continue;
 		default:
 			/* No descriptors or memory: the connection stays in the backlog. */
-			node_log("warning", "cannot accept connections: %s", strerror(errno));
+			node_log("warning", "cannot accept connections: %s", strerror(error));
 			pause_accepting(node);
 			return;
 		}
@@ -206,147 +219,7 @@ struct node_client *node_client_detached(struct dvk_node *node, pid_t id, int *e
 	return client;
 }
 
-/* ---- sending ---- */
-
-/* 0 sent, 1 the socket is full, -1 it cannot be sent to this client. */
-static int send_now(int fd, const struct dvk_node_packet *packet, const int *fds, int nr_fds)
-{
-	union {
-		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int) * DVK_WIRE_MAX_FDS)];
-	} control = { 0 };
-	struct iovec vector = { (void *)(uintptr_t)packet, sizeof(*packet) };
-	struct msghdr msg = { .msg_iov = &vector, .msg_iovlen = 1 };
-	ssize_t sent;
-
-	if (nr_fds) {
-		msg.msg_control = &control;
-		msg.msg_controllen = CMSG_SPACE(sizeof(int) * (size_t)nr_fds);
-		control.header.cmsg_level = SOL_SOCKET;
-		control.header.cmsg_type = SCM_RIGHTS;
-		control.header.cmsg_len = CMSG_LEN(sizeof(int) * (size_t)nr_fds);
-		memcpy(CMSG_DATA(&control.header), fds, sizeof(int) * (size_t)nr_fds);
-	}
-	do {
-		sent = sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
-	} while (sent < 0 && errno == EINTR);
-	if (sent == (ssize_t)sizeof(*packet))
-		return 0;
-	return sent < 0 && errno == EAGAIN ? 1 : -1;
-}
-
-static void packet_free(struct node_packet *packet)
-{
-	for (int i = 0; i < packet->nr_fds; i++)
-		close(packet->fds[i]);
-	node_page_release(packet->page);
-	free(packet);
-}
-
-/* False: no memory or descriptor for it. */
-static bool enqueue(struct node_client *client, const struct dvk_node_packet *wire, const int *fds, int nr_fds,
-		    struct node_page *page)
-{
-	struct node_packet *packet = calloc(1, sizeof(*packet));
-
-	if (!packet)
-		return false;
-	for (int i = 0; i < nr_fds; i++) {
-		packet->fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 0);
-		if (packet->fds[i] < 0) {
-			packet_free(packet);
-			return false;
-		}
-		packet->nr_fds++;
-	}
-	packet->wire = *wire;
-	packet->page = page;
-	if (page)
-		page->references++;
-	STAILQ_INSERT_TAIL(&client->queue, packet, link);
-	client->queued++;
-	return true;
-}
-
-static void watch_writing(struct dvk_node *node, struct node_client *client, bool wanted)
-{
-	struct epoll_event event = { .events = EPOLLIN, .data.ptr = &client->watch };
-
-	if (client->fd < 0 || client->wants_write == wanted)
-		return;
-	client->wants_write = wanted;
-	if (wanted)
-		event.events |= EPOLLOUT;
-	epoll_ctl(node->epoll_fd, EPOLL_CTL_MOD, client->fd, &event);
-}
-
-bool node_client_unsend_peer(struct node_client *client, int endpoint)
-{
-	struct node_packet *packet, *next;
-	bool found = false;
-
-	for (packet = STAILQ_FIRST(&client->queue); packet; packet = next) {
-		const struct dvk_node_packet *wire = &packet->wire;
-
-		next = STAILQ_NEXT(packet, link);
-		if (wire->endpoint != endpoint ||
-		    !(wire->kind == DVK_EVENT_PEER || (found && wire->kind == DVK_EVENT_GRANT)))
-			continue;
-		found = true;
-		STAILQ_REMOVE(&client->queue, packet, node_packet, link);
-		client->queued--;
-		packet_free(packet);
-	}
-	return found;
-}
-
-void node_client_send(struct dvk_node *node, struct node_client *client, const struct dvk_node_packet *packet,
-		      const int *fds, int nr_fds, struct node_page *page)
-{
-	if (client->doomed)
-		return;
-	if (client->fd >= 0 && STAILQ_EMPTY(&client->queue)) {
-		int rc = send_now(client->fd, packet, fds, nr_fds);
-
-		if (rc == 0 && page)
-			node_page_ring(page);
-		if (rc < 0)
-			node_client_doom(node, client, NULL);
-		if (rc <= 0)
-			return;
-	}
-	if (client->queued >= NODE_QUEUE_MAX) {
-		node_client_doom(node, client, "does not take what it is sent");
-		return;
-	}
-	if (!enqueue(client, packet, fds, nr_fds, page)) {
-		node_client_doom(node, client, "has a queue for which there is no memory or descriptor");
-		return;
-	}
-	watch_writing(node, client, true);
-}
-
-void node_client_writable(struct dvk_node *node, struct node_client *client)
-{
-	struct node_packet *packet;
-	int rc;
-
-	while (!client->doomed && (packet = STAILQ_FIRST(&client->queue))) {
-		rc = send_now(client->fd, &packet->wire, packet->fds, packet->nr_fds);
-		if (rc > 0)
-			break;
-		if (rc < 0) {
-			node_client_doom(node, client, NULL);
-			return;
-		}
-		if (packet->page)
-			node_page_ring(packet->page);
-		STAILQ_REMOVE_HEAD(&client->queue, link);
-		client->queued--;
-		packet_free(packet);
-	}
-	watch_writing(node, client, !STAILQ_EMPTY(&client->queue));
-}
+/* ---- becoming another ---- */
 
 void node_client_attach(struct dvk_node *node, struct node_client *detached, struct node_client *client)
 {
@@ -366,80 +239,7 @@ void node_client_inherit(struct dvk_node *node, struct node_client *detached, st
 		node_client_writable(node, client);
 }
 
-/* ---- receiving ---- */
-
-/* Copies the descriptors of a datagram out of its control data; count, at most RECEIVED_FDS_MAX. */
-static int take_descriptors(struct msghdr *msg, int *fds)
-{
-	int count = 0;
-
-	for (struct cmsghdr *header = CMSG_FIRSTHDR(msg); header; header = CMSG_NXTHDR(msg, header)) {
-		size_t bytes;
-
-		if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
-			continue;
-		bytes = header->cmsg_len - CMSG_LEN(0);
-		for (size_t i = 0; i < bytes / sizeof(int) && count < RECEIVED_FDS_MAX; i++)
-			memcpy(&fds[count++], CMSG_DATA(header) + i * sizeof(int), sizeof(int));
-	}
-	return count;
-}
-
-/* What is wrong with a datagram's form, or NULL. */
-static const char *form_error(const struct dvk_node_request *request, size_t length, int flags, int nr_fds)
-{
-	if (length != sizeof(*request) || flags & MSG_TRUNC)
-		return "sent a datagram of a wrong size";
-	if (request->magic != DVK_WIRE_MAGIC || request->version != DVK_WIRE_VERSION)
-		return "speaks another protocol or version";
-	if (flags & MSG_CTRUNC || (nr_fds && request->call != DVK_CALL_GRANT))
-		return "sent descriptors that no call takes";
-	return NULL;
-}
-
-/* Takes one request. False: there is none now, or never will be. */
-static bool read_one(struct dvk_node *node, struct node_client *client)
-{
-	struct dvk_node_request request;
-	union {
-		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int) * RECEIVED_FDS_MAX)];
-	} control;
-	struct iovec vector = { &request, sizeof(request) };
-	struct msghdr msg = {
-		.msg_iov = &vector, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
-	};
-	int fds[RECEIVED_FDS_MAX], nr_fds;
-	ssize_t length = recvmsg(client->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	const char *wrong;
-
-	if (length < 0) {
-		/* A peer that closed with answers unread leaves ECONNRESET once; what it sent before is still there. */
-		if (errno == EINTR || errno == ECONNRESET)
-			return true;
-		if (errno != EAGAIN)
-			node_client_doom(node, client, NULL);
-		return false;
-	}
-	nr_fds = take_descriptors(&msg, fds);
-	if (length == 0 && nr_fds == 0) {
-		node_client_doom(node, client, NULL);
-		return false;
-	}
-	wrong = form_error(&request, (size_t)length, msg.msg_flags, nr_fds);
-	if (wrong)
-		node_client_doom(node, client, wrong);
-	else
-		node_dispatch(node, client, &request, nr_fds == 1 ? fds[0] : -1);
-	for (int i = 0; i < nr_fds; i++)
-		close(fds[i]);
-	return !client->doomed;
-}
-
-void node_client_readable(struct dvk_node *node, struct node_client *client)
-{
-	read_one(node, client);
-}
+/* ---- ending ---- */
 
 void node_take_deaths(struct dvk_node *node)
 {
@@ -452,15 +252,13 @@ void node_take_deaths(struct dvk_node *node)
 
 			/* What it asked for with its last breath counts: an UNBIND is not a death. */
 			for (int j = 0; !client->doomed && client->fd >= 0 && j < LAST_REQUESTS; j++)
-				if (!read_one(node, client))
+				if (node_client_paused(client) || !node_client_read(node, client))
 					break;
 			node_client_doom(node, client, NULL);
 		}
 		node_clients_reap(node);
 	}
 }
-
-/* ---- ending ---- */
 
 void node_client_doom(struct dvk_node *node, struct node_client *client, const char *why)
 {
@@ -472,26 +270,92 @@ void node_client_doom(struct dvk_node *node, struct node_client *client, const c
 	STAILQ_INSERT_TAIL(&node->doomed, client, doomed_link);
 }
 
+/* A socket in which descriptors are left is closed by a helper. */
+static void close_socket(struct dvk_node *node, struct node_client *client)
+{
+	if (client->fd < 0)
+		return;
+	if (!node_socket_empty(client->fd)) {
+		epoll_ctl(node->epoll_fd, EPOLL_CTL_DEL, client->fd, NULL);
+		epoll_ctl(node->deaths_fd, EPOLL_CTL_DEL, client->fd, NULL);
+		client->leftover_fd = client->fd;
+		client->fd = -1;
+		node_leftover_close(node, client);
+	}
+	/* Closing takes it out of epoll's sets: it was never duplicated. */
+	node_close(&client->fd);
+}
+
+/* A client of which nothing is left but the memory. */
+static void client_depart(struct dvk_node *node, struct node_client *client)
+{
+	if (client->guest)
+		node->nr_guests--;
+	TAILQ_INSERT_TAIL(&node->departed, client, link);
+}
+
+static bool is_lingering(const struct node_client *client)
+{
+	return client->helper || client->leftover_fd >= 0;
+}
+
 static void client_drop(struct dvk_node *node, struct node_client *client)
 {
-	struct node_packet *packet;
-
-	if (client->fd >= 0 && client->access != NODE_ACCESS_FULL)
-		node->nr_guests--;
 	node_wait_drop(node, client);
 	if (client->endpoint != NONE)
 		node_unbind(node, client, EDVSDSTDIED, 0);
-	while ((packet = STAILQ_FIRST(&client->queue))) {
-		STAILQ_REMOVE_HEAD(&client->queue, link);
-		packet_free(packet);
-	}
-	/* Closing takes them out of epoll's sets: neither was ever duplicated. */
-	node_close(&client->fd);
+	node_queue_clear(client);
+	close_socket(node, client);
 	node_close(&client->pidfd);
 	TAILQ_REMOVE(&node->clients, client, link);
-	TAILQ_INSERT_TAIL(&node->departed, client, link);
+	if (is_lingering(client))
+		TAILQ_INSERT_TAIL(&node->lingering, client, link);
+	else
+		client_depart(node, client);
 	if (node->accept_again != INT64_MAX)
 		node->accept_again = 0;
+}
+
+/* Goes on with those who are gone and whose descriptors are closed, or could not be handed to a helper before. */
+static void go_on_closing(struct dvk_node *node)
+{
+	struct node_client *client, *next;
+
+	for (client = TAILQ_FIRST(&node->lingering); client; client = next) {
+		next = TAILQ_NEXT(client, link);
+		node_leftover_close(node, client);
+		if (is_lingering(client))
+			continue;
+		TAILQ_REMOVE(&node->lingering, client, link);
+		client_depart(node, client);
+	}
+}
+
+void node_helpers_reap(struct dvk_node *node)
+{
+	struct node_client *client;
+
+	for (client = TAILQ_FIRST(&node->clients); client; client = TAILQ_NEXT(client, link))
+		if (node_helper_ended(client))
+			node_client_watch(node, client);
+	for (client = TAILQ_FIRST(&node->lingering); client; client = TAILQ_NEXT(client, link))
+		node_helper_ended(client);
+	go_on_closing(node);
+}
+
+void node_clients_retry(struct dvk_node *node)
+{
+	struct node_client *client;
+
+	node->retry_again = INT64_MAX;
+	for (client = TAILQ_FIRST(&node->clients); client; client = TAILQ_NEXT(client, link)) {
+		client->postponed = false;
+		if (client->stalled && !client->doomed)
+			node_client_writable(node, client);
+		else
+			node_client_watch(node, client);
+	}
+	go_on_closing(node);
 }
 
 void node_clients_reap(struct dvk_node *node)
@@ -514,19 +378,31 @@ void node_clients_forget(struct dvk_node *node)
 	}
 }
 
+/* Helpers go on without the node; what none could be started for is closed with the process. */
+static void forget_lingering(struct dvk_node *node)
+{
+	struct node_client *client;
+
+	while ((client = TAILQ_FIRST(&node->lingering))) {
+		TAILQ_REMOVE(&node->lingering, client, link);
+		client_depart(node, client);
+	}
+}
+
 void node_clients_close_all(struct dvk_node *node)
 {
 	struct node_client *client;
 
 	/* First all sockets, then the bells: who is woken finds the node gone. */
 	for (client = TAILQ_FIRST(&node->clients); client; client = TAILQ_NEXT(client, link)) {
-		node_close(&client->fd);
-		if (!client->doomed)
-			node_client_doom(node, client, NULL);
+		if (client->fd >= 0)
+			shutdown(client->fd, SHUT_RDWR);
+		node_client_doom(node, client, NULL);
 	}
 	for (client = TAILQ_FIRST(&node->clients); client; client = TAILQ_NEXT(client, link))
 		if (client->endpoint != NONE)
 			node_page_ring(node_client_binding(node, client)->page);
 	node_clients_reap(node);
+	forget_lingering(node);
 	node_clients_forget(node);
 }

@@ -7,7 +7,8 @@
  *   client   a process known to the node: a connection, or a process that another one bound
  *            (LCL_BIND) and that has not connected yet (fd -1). On the list `clients` until it is
  *            gone; then its descriptors are closed, and the memory lasts until the events that
- *            epoll reported together with its end are through (list `departed`).
+ *            epoll reported together with its end are through (list `departed`). Between the
+ *            two it is on the list `lingering` while descriptors that it sent are still being closed.
  *   DC       a table of bindings, one a slot.
  *   binding  an endpoint in use; belongs to exactly one client, which has at most this one.
  *   page     what a bound process and the node share; counted, because a packet that waits
@@ -17,6 +18,7 @@
 #define NODE_INTERNAL_H
 
 #include <limits.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -32,17 +34,24 @@
 #include "dvk_wire.h"
 
 /*
- * Packets that may wait for one client that does not read; above that it is cut off. Of each peer
- * at most the news of its end, its next introduction and its grants wait (an end takes an introduction that was not
- * sent yet back), so others cannot get a client cut off: only answers that it does not take can.
+ * Packets that may wait for one client that does not read; above that it is cut off, which nobody can bring about: of
+ * each peer at most the news of its end, its next introduction and its grants wait (an end takes an introduction that
+ * was not sent yet back), and while anything waits the client is not listened to, so no answers come to it.
  */
-#define NODE_QUEUE_MAX	(NR_SLOTS * (2 + DVK_GRANTS_PER_PEER) + 64)
+#define NODE_QUEUE_MAX	     (NR_SLOTS * (2 + DVK_GRANTS_PER_PEER) + 64)
+
+/* Connections that the kernel keeps until they are accepted, and those accepted in one go. */
+#define NODE_BACKLOG	     256
+#define NODE_ACCEPT_BATCH    16
 
 /* Clients of users other than root and the node's own (--group) at one time. */
-#define NODE_GUESTS_MAX 512
+#define NODE_GUESTS_MAX	     512
+
+/* Those of one user, so that he leaves room for others. */
+#define NODE_GUESTS_PER_USER 128
 
 /* What a call handler returns when the answer comes later, or never. No EDVS code. */
-#define NODE_NO_ANSWER	INT_MIN
+#define NODE_NO_ANSWER	     INT_MIN
 
 struct node_client;
 
@@ -102,7 +111,7 @@ enum node_access {
 };
 
 struct node_client {
-	TAILQ_ENTRY(node_client) link; /* clients or departed */
+	TAILQ_ENTRY(node_client) link; /* clients, lingering or departed */
 	TAILQ_ENTRY(node_client) waiting_link;
 	STAILQ_ENTRY(node_client) doomed_link;
 	int fd;
@@ -112,14 +121,19 @@ struct node_client {
 	pid_t tid; /* thread that said hello; pid until then */
 	uid_t uid;
 	enum node_access access;
-	bool greeted; /* HELLO was answered with 0 */
-	bool doomed;  /* to be dropped once the present event is handled */
-	bool wants_write;
+	bool greeted;	  /* HELLO was answered with 0 */
+	bool guest;	  /* counted in nr_guests */
+	bool doomed;	  /* to be dropped once the present event is handled */
+	bool stalled;	  /* the queue waits for memory, not for the client */
+	uint32_t watched; /* what epoll_fd reports of fd */
 	int dcid;
 	int endpoint; /* NONE: not bound */
 	struct node_wait wait;
 	struct node_queue queue;
 	unsigned int queued;
+	pid_t helper;	 /* 0: none; see node_descriptors.c */
+	int leftover_fd; /* the socket of one who is gone, to be closed by a helper; -1: none */
+	bool postponed;	 /* no helper could be started to take what it has sent */
 };
 
 TAILQ_HEAD(node_client_list, node_client);
@@ -164,11 +178,13 @@ struct dvk_node {
 	bool bound; /* the socket's name is ours to unlink */
 	struct node_watch listen_watch, signal_watch, starter_watch, deaths_watch;
 	sigset_t old_signals;
+	struct sigaction old_child;
 	bool signals_blocked;
 	int64_t accept_again; /* ns; INT64_MAX: accepting now */
 	int64_t end_again;    /* ns; INT64_MAX: no try to end pending */
+	int64_t retry_again;  /* ns; INT64_MAX: nothing failed for want of memory */
 	unsigned int nr_guests;
-	struct node_client_list clients, departed, waiting;
+	struct node_client_list clients, lingering, departed, waiting;
 	struct node_doomed_list doomed;
 	struct node_dc *dcs[NR_DCS]; /* NULL: not running */
 };
@@ -215,6 +231,18 @@ struct node_page *node_page_create(int *error);
 void node_page_release(struct node_page *page);
 void node_page_ring(struct node_page *page);
 
+/* ---- node_descriptors.c ---- */
+
+/*
+ * Takes the next datagram of a client's socket, which has descriptors: a harmless one, the caller's now; a code to
+ * answer with, if it is not one or not harmless; or NODE_NO_ANSWER, when it is still there, or the client is doomed.
+ */
+int node_descriptor_take(struct dvk_node *node, struct node_client *client);
+/* Has client->leftover_fd closed by a helper, unless one is running; if none can be started now, tries again later. */
+void node_leftover_close(struct dvk_node *node, struct node_client *client);
+/* True when the client's helper has ended: once. */
+bool node_helper_ended(struct node_client *client);
+
 /* ---- node_clients.c ---- */
 
 void node_accept(struct dvk_node *node);
@@ -226,9 +254,6 @@ struct node_client *node_client_detached(struct dvk_node *node, pid_t id, int *e
 void node_client_attach(struct dvk_node *node, struct node_client *detached, struct node_client *client);
 /* After that, and after the answer to HELLO: sends what was kept for it. */
 void node_client_inherit(struct dvk_node *node, struct node_client *detached, struct node_client *client);
-/* Takes one request, or notices the end. */
-void node_client_readable(struct dvk_node *node, struct node_client *client);
-void node_client_writable(struct dvk_node *node, struct node_client *client);
 /*
  * Drops every client whose end can be known by now. epoll does not report events in the order
  * in which they happened; a process that saw another one end (waitpid) must find its endpoint
@@ -236,6 +261,21 @@ void node_client_writable(struct dvk_node *node, struct node_client *client);
  * before, and what its sender saw end had ended before that.
  */
 void node_take_deaths(struct dvk_node *node);
+/* Ends a client after the present event. why: for the log, or NULL. */
+void node_client_doom(struct dvk_node *node, struct node_client *client, const char *why);
+/* That moment. */
+void node_clients_retry(struct dvk_node *node);
+/* Looks which helpers have ended. */
+void node_helpers_reap(struct dvk_node *node);
+/* Drops the doomed, and those that become so by that. */
+void node_clients_reap(struct dvk_node *node);
+/* Frees the memory of the departed. */
+void node_clients_forget(struct dvk_node *node);
+/* At the node's end: everybody at once, without further events. */
+void node_clients_close_all(struct dvk_node *node);
+
+/* ---- node_send.c ---- */
+
 /* Sends or queues; the descriptors are lent. page: rung when it was sent, or NULL. Cannot fail: who cannot take it is
  * cut off. */
 void node_client_send(struct dvk_node *node, struct node_client *client, const struct dvk_node_packet *packet,
@@ -245,18 +285,26 @@ void node_client_send(struct dvk_node *node, struct node_client *client, const s
  * is, the client knows the peer.
  */
 bool node_client_unsend_peer(struct node_client *client, int endpoint);
-/* Ends a client after the present event. why: for the log, or NULL. */
-void node_client_doom(struct dvk_node *node, struct node_client *client, const char *why);
-/* Drops the doomed, and those that become so by that. */
-void node_clients_reap(struct dvk_node *node);
-/* Frees the memory of the departed. */
-void node_clients_forget(struct dvk_node *node);
-/* At the node's end: everybody at once, without further events. */
-void node_clients_close_all(struct dvk_node *node);
+void node_client_writable(struct dvk_node *node, struct node_client *client);
+/* Drops all that waits to be sent. */
+void node_queue_clear(struct node_client *client);
+/* True while a client may not be listened to for what it has sent. */
+bool node_client_paused(const struct node_client *client);
+/* Listens to a client, or waits until it can be sent to, or neither: as its state is now. */
+void node_client_watch(struct dvk_node *node, struct node_client *client);
+/* What failed for want of memory or processes is tried once more after a while. */
+void node_try_again(struct dvk_node *node);
+
+/* ---- node_receive.c ---- */
+
+/* Takes one request, or notices the end. False: there is none now, or none may be taken. */
+bool node_client_read(struct dvk_node *node, struct node_client *client);
+/* Ends a connection in both directions; true when no descriptors are left in the socket. */
+bool node_socket_empty(int fd);
 
 /* ---- node_calls.c ---- */
 
-/* Handles one well-formed request; fd: the descriptor that came with it or -1, lent. */
+/* Handles one well-formed request; fd: the descriptor that came with it, lent; -1: none; or what is wrong with it. */
 void node_dispatch(struct dvk_node *node, struct node_client *client, const struct dvk_node_request *request, int fd);
 /* Answers a call that was left open. */
 void node_answer_late(struct dvk_node *node, struct node_client *client, uint32_t serial, int result, int endpoint);

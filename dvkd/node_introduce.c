@@ -105,6 +105,8 @@ int node_grant(struct dvk_node *node, struct node_client *client, const struct d
 		return error;
 	if (!introduced(peer, client->endpoint))
 		return EDVSNOTBIND;
+	if (fd < -1)
+		return fd;
 	/* The last byte's offset in a file is at most INT64_MAX. */
 	if (fd < 0 || !request->length || !page_aligned(request->base) || !page_aligned(request->length) ||
 	    !page_aligned(request->offset) || __builtin_add_overflow(request->base, request->length, &end) ||

@@ -71,10 +71,15 @@ static int take_options(struct dvk_node *node, const struct dvk_node_options *op
 
 static int block_signals(struct dvk_node *node, sigset_t *taken)
 {
+	const struct sigaction child = { .sa_handler = SIG_DFL };
 	struct sigaction interrupt;
 
 	sigemptyset(taken);
 	sigaddset(taken, SIGTERM);
+	/* Ignored, it would not come. */
+	sigaddset(taken, SIGCHLD);
+	if (sigaction(SIGCHLD, &child, &node->old_child))
+		return -1;
 	/* An ignored SIGINT stays ignored: an embedded node outlives its terminal's ^C. */
 	if (!sigaction(SIGINT, NULL, &interrupt) && interrupt.sa_handler != SIG_IGN)
 		sigaddset(taken, SIGINT);
@@ -123,7 +128,9 @@ int node_create_in(struct node_runtime *runtime, const struct dvk_node_options *
 	node->starter_fd = -1;
 	node->accept_again = INT64_MAX;
 	node->end_again = INT64_MAX;
+	node->retry_again = INT64_MAX;
 	TAILQ_INIT(&node->clients);
+	TAILQ_INIT(&node->lingering);
 	TAILQ_INIT(&node->departed);
 	TAILQ_INIT(&node->waiting);
 	STAILQ_INIT(&node->doomed);
@@ -196,6 +203,7 @@ static void end_if_unused(struct dvk_node *node)
 		return;
 	}
 	node_accept(node);
+	node_clients_reap(node);
 	if (TAILQ_EMPTY(&node->clients))
 		node->ending = true; /* the lock is kept to the end */
 	else
@@ -208,6 +216,10 @@ static void take_signal(struct dvk_node *node)
 
 	if (read(node->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
 		return;
+	if (info.ssi_signo == SIGCHLD) {
+		node_helpers_reap(node);
+		return;
+	}
 	node_log("info", "ends: %s", strsignal((int)info.ssi_signo));
 	node->ending = true;
 }
@@ -233,8 +245,9 @@ static void handle(struct dvk_node *node, const struct node_watch *watch, uint32
 		node_take_deaths(node);
 		if (events & EPOLLOUT && !watch->client->doomed)
 			node_client_writable(node, watch->client);
-		if (events & ~(uint32_t)EPOLLOUT && !watch->client->doomed)
-			node_client_readable(node, watch->client);
+		/* Not what was reported before the client was not to be listened to any more. */
+		if (events & watch->client->watched & EPOLLIN && !watch->client->doomed)
+			node_client_read(node, watch->client);
 		return;
 	}
 }
@@ -249,6 +262,8 @@ static int time_left(const struct dvk_node *node)
 		due = node->accept_again;
 	if (node->end_again < due)
 		due = node->end_again;
+	if (node->retry_again < due)
+		due = node->retry_again;
 	if (due == INT64_MAX)
 		return -1;
 	now = node_now();
@@ -275,6 +290,8 @@ int dvk_node_run(struct dvk_node *node)
 		}
 		node_clients_forget(node);
 		node_wait_expire(node, node_now());
+		if (node->retry_again <= node_now())
+			node_clients_retry(node);
 		node_clients_reap(node);
 		if (node->accept_again <= node_now())
 			node_accept_anew(node);
@@ -293,6 +310,13 @@ void dvk_node_destroy(struct dvk_node *node)
 	node_runtime_enter(&node->runtime, false);
 	if (node->bound)
 		unlinkat(node->runtime.directory_fd, DVK_NODE_SOCKET, 0);
+	/* Those in the backlog come to an end like all others: what they have sent may be odd, too. */
+	if (node->listen_fd >= 0) {
+		shutdown(node->listen_fd, SHUT_RDWR);
+		node->accept_again = INT64_MAX;
+		for (int accepted = 0; accepted < NODE_BACKLOG; accepted += NODE_ACCEPT_BATCH)
+			node_accept(node);
+	}
 	node_close(&node->listen_fd);
 	node_clients_close_all(node);
 	for (int dcid = 0; dcid < NR_DCS; dcid++)
@@ -303,7 +327,9 @@ void dvk_node_destroy(struct dvk_node *node)
 	node_close(&node->deaths_fd);
 	node_close(&node->epoll_fd);
 	node_runtime_close(&node->runtime);
-	if (node->signals_blocked)
+	if (node->signals_blocked) {
+		sigaction(SIGCHLD, &node->old_child, NULL);
 		sigprocmask(SIG_SETMASK, &node->old_signals, NULL);
+	}
 	free(node);
 }

@@ -22,7 +22,6 @@
 #include "node_internal.h"
 
 #define LOCK_FILE "node.lock"
-#define BACKLOG	  256
 
 int node_runtime_open(struct node_runtime *runtime, char *cause, size_t size)
 {
@@ -146,7 +145,7 @@ int node_runtime_listen(struct node_runtime *runtime, gid_t group, char *cause, 
 	if ((unlinkat(runtime->directory_fd, DVK_NODE_SOCKET, 0) < 0 && errno != ENOENT) || fchmod(fd, 0600) < 0 ||
 	    bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
 		goto fail;
-	if ((group != (gid_t)-1 && admit_group(runtime, group)) || listen(fd, BACKLOG) < 0) {
+	if ((group != (gid_t)-1 && admit_group(runtime, group)) || listen(fd, NODE_BACKLOG) < 0) {
 		error = errno;
 		unlinkat(runtime->directory_fd, DVK_NODE_SOCKET, 0);
 		errno = error;

@@ -141,6 +141,21 @@ static void reset_signals(void)
 /* The new node's descriptors beside the standard ones, by number. */
 enum { READY_FD = 3, DIRECTORY_FD, INHERITED_FD, FIRST_CLOSED_FD };
 
+/* A copy with a number that no descriptor is to get. */
+static int dup_away(int fd)
+{
+	return fcntl(fd, F_DUPFD_CLOEXEC, FIRST_CLOSED_FD);
+}
+
+/* The same for what was just opened, and so may have the number of one that the starter had closed. */
+static int away(int fd)
+{
+	int copy = fd < 0 ? -1 : dup_away(fd);
+
+	node_close(&fd);
+	return copy;
+}
+
 /*
  * Leaves only the ready pipe, the directory and the starter's directory open: nothing else of the
  * starter's, an image file's lock for one, may live on in the node. The directory is opened anew, since
@@ -151,16 +166,13 @@ static int keep_only(int ready_fd, int directory_fd)
 {
 	int fds[3], null, log;
 
-	/* Away from the numbers that they are to get. */
-	fds[0] = fcntl(ready_fd, F_DUPFD_CLOEXEC, FIRST_CLOSED_FD);
-	fds[1] = openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	fds[2] = fcntl(directory_fd, F_DUPFD_CLOEXEC, FIRST_CLOSED_FD);
-	if (fds[0] < 0 || fds[1] < 0 || fds[2] < 0)
-		return -1;
-	fds[1] = fcntl(fds[1], F_DUPFD_CLOEXEC, FIRST_CLOSED_FD);
-	log = openat(fds[2], LOG_FILE, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
-	null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (fds[1] < 0 || null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(log < 0 ? null : log, 2) < 0)
+	fds[0] = dup_away(ready_fd);
+	fds[1] = away(openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	fds[2] = dup_away(directory_fd);
+	log = away(openat(directory_fd, LOG_FILE, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600));
+	null = away(open("/dev/null", O_RDWR | O_CLOEXEC));
+	if (fds[0] < 0 || fds[1] < 0 || fds[2] < 0 || null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 ||
+	    dup2(log < 0 ? null : log, 2) < 0)
 		return -1;
 	for (int i = 0; i < 3; i++)
 		if (dup3(fds[i], READY_FD + i, O_CLOEXEC) < 0)

@@ -59,6 +59,18 @@ int dvk_granted(int endpoint, uint64_t address, uint64_t bytes, void **local, bo
 /* New here: tells one process on an endpoint from the next. See dvk_client_peer_incarnation(). */
 int dvk_peer_incarnation(int endpoint);
 
+/*
+ * New here: whether the last dvk_receive() of this endpoint, by whichever thread, gave a notification. See
+ * dvk_client_notified().
+ */
+bool dvk_notified(void);
+
+/*
+ * New here: makes dvk_receive(ANY) on the process's own endpoint return EDVSINTR, from any other thread or a signal
+ * handler. See dvk_client_interrupt().
+ */
+void dvk_interrupt(void);
+
 /* New here: ns that a wait may spin before it sleeps (0: never); DVK_SPIN_DEFAULT_NS at first. */
 void dvk_set_spin(int64_t max_ns);
 

@@ -336,6 +336,27 @@ int dvk_peer_incarnation(int endpoint)
 	ON_CLIENT(int, dvk_client_peer_incarnation(client, endpoint));
 }
 
+bool dvk_notified(void)
+{
+	struct handle *handle;
+	bool notified;
+
+	pthread_once(&once, setup);
+	handle = pthread_getspecific(thread_key);
+	if (!handle)
+		handle = &process_handle;
+	pthread_mutex_lock(&handle->lock);
+	notified = dvk_client_notified(&handle->client);
+	pthread_mutex_unlock(&handle->lock);
+	return notified;
+}
+
+void dvk_interrupt(void)
+{
+	/* without the lock, which the call to be interrupted holds: nothing but an atomic word is touched */
+	dvk_client_interrupt(&process_handle.client);
+}
+
 void dvk_set_spin(int64_t max_ns)
 {
 	struct handle *handle;

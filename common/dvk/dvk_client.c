@@ -8,6 +8,8 @@
  * a notification that is left when a peer goes.
  */
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <stddef.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -18,6 +20,14 @@
 #ifndef F_SEAL_SHRINK
 #define F_SEAL_SHRINK 0x0002
 #endif
+
+/* How long the node may take to answer after a signal came that does not interrupt the call. */
+#define SIGNAL_MS 2000
+
+/* How long beyond the time that the node was given it may take to say that it is over. */
+#define GRACE_MS  5000
+
+#define MS_NS	  1000000LL
 
 /* A packet from the node with the descriptors that came along; -1 where there is none. */
 struct received {
@@ -39,6 +49,8 @@ int dvk_error_of(int error)
 	case EAGAIN:
 		return EDVSAGAIN;
 	case ENOMEM:
+	case ENOBUFS:
+	case ETOOMANYREFS:
 		return EDVSNOMEM;
 	case EACCES:
 		return EDVSACCES;
@@ -81,11 +93,11 @@ static int lose_node(struct dvk_client *client)
 }
 
 /*
- * Receives one packet. 0; -EAGAIN or -EINTR (only with or without MSG_DONTWAIT);
+ * Receives one packet without waiting. 0; -EAGAIN or -EINTR;
  * EDVSDVSINIT for a closed socket, a malformed packet, or descriptors that did not fit into our table: what
  * the node then believes of us is not so any more, and only a new start mends that.
  */
-static int receive_packet(struct dvk_client *client, struct received *received, int flags)
+static int receive_packet(struct dvk_client *client, struct received *received)
 {
 	union {
 		struct cmsghdr header;
@@ -103,7 +115,7 @@ static int receive_packet(struct dvk_client *client, struct received *received, 
 
 	for (int i = 0; i < DVK_WIRE_MAX_FDS; i++)
 		received->fds[i] = -1;
-	got = dvk_system_recvmsg(client->node_fd, &msg, flags | MSG_CMSG_CLOEXEC);
+	got = dvk_system_recvmsg(client->node_fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (got == -EAGAIN || got == -EINTR)
 		return (int)got;
 	if (got <= 0)
@@ -306,7 +318,9 @@ static int handle_event(struct dvk_client *client, struct received *received)
 	case DVK_EVENT_GRANT:
 		add_grant(client, received);
 		break;
-	case DVK_PACKET_ANSWER: /* to a question that we gave up (EDVSINTR) */
+	case DVK_PACKET_ANSWER: /* to a question that we gave up; an introduction counts all the same */
+		if (received->fds[0] >= 0 && received->fds[1] >= 0)
+			rc = add_peer(client, received);
 		break;
 	default:
 		rc = -EPROTO;
@@ -334,7 +348,7 @@ int dvk_take_events(struct dvk_client *client)
 	if (client->page)
 		client->bell_seen = atomic_load_explicit(&client->page->bell, memory_order_acquire) & ~DVK_BELL_SLEEPER;
 	for (;;) {
-		rc = receive_packet(client, &received, MSG_DONTWAIT);
+		rc = receive_packet(client, &received);
 		if (rc == -EINTR)
 			continue;
 		if (rc == -EAGAIN)
@@ -348,19 +362,17 @@ int dvk_take_events(struct dvk_client *client)
 
 /* ---- asking the node ---- */
 
-static int send_request(struct dvk_client *client, struct dvk_node_request *request, int fd)
+/* 0 or -errno; nothing was sent then. Does not wait. */
+static int send_request(struct dvk_client *client, const struct dvk_node_request *request, int fd)
 {
 	union {
 		struct cmsghdr header;
 		char space[CMSG_SPACE(sizeof(int))];
 	} control = { 0 };
-	struct iovec vector = { request, sizeof(*request) };
+	struct iovec vector = { (void *)(uintptr_t)request, sizeof(*request) };
 	struct msghdr msg = { .msg_iov = &vector, .msg_iovlen = 1 };
 	long sent;
 
-	request->magic = DVK_WIRE_MAGIC;
-	request->version = DVK_WIRE_VERSION;
-	request->serial = ++client->serial;
 	if (fd >= 0) {
 		msg.msg_control = &control;
 		msg.msg_controllen = sizeof(control);
@@ -369,49 +381,113 @@ static int send_request(struct dvk_client *client, struct dvk_node_request *requ
 		control.header.cmsg_len = CMSG_LEN(sizeof(int));
 		__builtin_memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
 	}
-	do {
-		sent = dvk_system_sendmsg(client->node_fd, &msg, MSG_NOSIGNAL);
-	} while (sent == -EINTR);
-	return sent == (long)sizeof(*request) ? 0 : lose_node(client);
+	sent = dvk_system_sendmsg(client->node_fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+	return sent < 0 ? (int)sent : 0;
+}
+
+/* How long a question may take. */
+struct patience {
+	bool interruptible; /* EDVSINTR at once, and an answer that comes later is passed over */
+	int limit_ms;	    /* -1: none */
+	int at_limit;	    /* EDVSDVSINIT: the node is lost to us; else this code, and a late answer is passed over */
+};
+
+/* For a question that the node answers at once, and whose answer must not be missed. */
+static const struct patience short_patience = { false, DVK_NODE_ANSWER_MS, EDVSDVSINIT };
+
+/* For one that the node answers at that time at the latest. */
+static struct patience patience_for(int timeout_ms)
+{
+	return (struct patience){
+		.interruptible = true,
+		.limit_ms = timeout_ms < 0		      ? -1
+			    : timeout_ms > INT_MAX - GRACE_MS ? INT_MAX
+							      : timeout_ms + GRACE_MS,
+		.at_limit = EDVSTIMEDOUT,
+	};
+}
+
+/* Milliseconds until deadline, INT64_MAX: -1, for ever. */
+static int left_ms(int64_t deadline)
+{
+	int64_t left;
+
+	if (deadline == INT64_MAX)
+		return -1;
+	left = deadline - dvk_system_monotonic_ns();
+	return left <= 0 ? 0 : (int)((left + MS_NS - 1) / MS_NS);
+}
+
+/* Waits for one of the events on the control socket: 0 (there may be one), or the call's result. */
+static int await_node(struct dvk_client *client, int events, int64_t *deadline, const struct patience *patience)
+{
+	int rc = dvk_system_poll(client->node_fd, events, left_ms(*deadline));
+
+	if (rc > 0)
+		return 0;
+	if (rc == -EINTR) {
+		int64_t soon = dvk_system_monotonic_ns() + SIGNAL_MS * MS_NS;
+
+		if (patience->interruptible)
+			return EDVSINTR;
+		if (*deadline > soon)
+			*deadline = soon;
+		return 0;
+	}
+	if (rc == 0 && patience->at_limit != EDVSDVSINIT)
+		return patience->at_limit;
+	return lose_node(client);
 }
 
 /*
  * One question to the node. Events that come before the answer are taken on the way. The result is the
- * node's, or EDVSDVSINIT, or EDVSINTR for calls that may take long (interruptible).
- * The caller closes received->fds.
+ * node's, or EDVSDVSINIT, EDVSNOMEM (nothing was asked), or what *patience says. The caller closes received->fds.
  */
-static int call_node(struct dvk_client *client, struct dvk_node_request *request, int fd, bool interruptible,
-		     struct received *received)
+static int call_node(struct dvk_client *client, struct dvk_node_request *request, int fd,
+		     const struct patience *patience, struct received *received)
 {
+	int64_t deadline = INT64_MAX;
+	bool sent = false;
 	int rc;
 
 	for (int i = 0; i < DVK_WIRE_MAX_FDS; i++)
 		received->fds[i] = -1;
 	if (client->node_fd < 0 || client->node_lost)
 		return EDVSDVSINIT;
-	rc = send_request(client, request, fd);
-	while (!rc) {
-		rc = receive_packet(client, received, 0);
-		if (rc == -EINTR) {
-			if (interruptible)
-				return EDVSINTR;
-			rc = 0;
-			continue;
+	request->magic = DVK_WIRE_MAGIC;
+	request->version = DVK_WIRE_VERSION;
+	request->serial = ++client->serial;
+	if (patience->limit_ms >= 0)
+		deadline = dvk_system_monotonic_ns() + patience->limit_ms * MS_NS;
+	for (;;) {
+		if (!sent) {
+			rc = send_request(client, request, fd);
+			if (rc && rc != -EAGAIN && rc != -EINTR)
+				return dvk_error_of(rc) == EDVSNOMEM ? EDVSNOMEM : lose_node(client);
+			sent = !rc;
 		}
+		/* A node that does not listen to us wants us to take what it has sent: answers that we gave up. */
+		rc = await_node(client, sent ? POLLIN : POLLIN | POLLOUT, &deadline, patience);
 		if (rc)
-			break;
-		if (received->packet.kind == DVK_PACKET_ANSWER && received->packet.serial == client->serial)
+			return rc;
+		rc = receive_packet(client, received);
+		if (rc == -EAGAIN || rc == -EINTR)
+			continue;
+		if (rc)
+			return rc;
+		if (sent && received->packet.kind == DVK_PACKET_ANSWER && received->packet.serial == client->serial)
 			return received->packet.result;
 		rc = handle_event(client, received);
+		if (rc)
+			return rc;
 	}
-	return rc;
 }
 
 /* A question that has neither descriptors in its answer nor waits. */
 static int ask(struct dvk_client *client, struct dvk_node_request *request, struct dvk_node_packet *answer)
 {
 	struct received received;
-	int rc = call_node(client, request, -1, false, &received);
+	int rc = call_node(client, request, -1, &short_patience, &received);
 
 	close_received(&received);
 	if (!rc && answer)
@@ -445,7 +521,7 @@ int dvk_client_open(struct dvk_client *client, const char *path)
 		goto fail;
 	}
 	request.pid = dvk_system_gettid();
-	rc = call_node(client, &request, -1, false, &received);
+	rc = call_node(client, &request, -1, &short_patience, &received);
 	if (!rc)
 		client->nodeid = received.packet.argument;
 	if (!rc && received.packet.endpoint != NONE)
@@ -508,7 +584,7 @@ int dvk_client_bind(struct dvk_client *client, int type, int dcid, int pid, int 
 		.call = DVK_CALL_BIND, .dcid = dcid, .endpoint = endpoint, .argument = type, .pid = pid
 	};
 	struct received received;
-	int rc = call_node(client, &request, -1, false, &received);
+	int rc = call_node(client, &request, -1, &short_patience, &received);
 
 	if (!rc && type != LCL_BIND) {
 		rc = adopt_binding(client, &received);
@@ -526,6 +602,7 @@ int dvk_client_unbind(struct dvk_client *client, int dcid, int endpoint, int tim
 	};
 	bool own = client->endpoint != NONE &&
 		   (endpoint == SELF || (endpoint == client->endpoint && dcid == client->dcid));
+	const struct patience patience = own ? short_patience : patience_for(timeout_ms);
 	struct received received;
 	int rc;
 
@@ -533,7 +610,7 @@ int dvk_client_unbind(struct dvk_client *client, int dcid, int endpoint, int tim
 		request.dcid = client->dcid;
 		request.endpoint = client->endpoint;
 	}
-	rc = call_node(client, &request, -1, !own, &received);
+	rc = call_node(client, &request, -1, &patience, &received);
 	close_received(&received);
 	if (!rc && own)
 		drop_all(client, EDVSNOTBIND);
@@ -554,12 +631,13 @@ static int wait_for(struct dvk_client *client, int call, int endpoint, int timeo
 	struct dvk_node_request request = {
 		.call = (uint16_t)call, .dcid = client->dcid, .endpoint = endpoint, .timeout = timeout_ms
 	};
+	const struct patience patience = patience_for(timeout_ms);
 	struct received received;
 	int rc;
 
 	if (endpoint == SELF && client->endpoint != NONE)
 		return client->endpoint;
-	rc = call_node(client, &request, -1, true, &received);
+	rc = call_node(client, &request, -1, &patience, &received);
 	close_received(&received);
 	return rc ? rc : received.packet.endpoint;
 }
@@ -588,11 +666,38 @@ int dvk_peer_known(struct dvk_client *client, int endpoint, struct dvk_peer **pe
 	return (*peer)->channel ? 0 : EDVSNOTBIND;
 }
 
-int dvk_peer_get(struct dvk_client *client, int endpoint, struct dvk_peer **peer)
+/* Asks for an introduction within a call's own time; what it took is taken off. */
+static int introduce(struct dvk_client *client, int endpoint, int *timeout_ms)
 {
 	struct dvk_node_request request = { .call = DVK_CALL_CONNECT, .endpoint = endpoint };
-	struct dvk_peer *found;
+	struct patience patience = short_patience;
+	int64_t start = dvk_system_monotonic_ns();
 	struct received received;
+	int rc;
+
+	if (timeout_ms) {
+		patience.interruptible = true;
+		/* "no wait" does not mean the node, which answers at once if it answers */
+		if (*timeout_ms == 0)
+			patience = (struct patience){ true, GRACE_MS, EDVSAGAIN };
+		else if (*timeout_ms > 0 && *timeout_ms < DVK_NODE_ANSWER_MS)
+			patience = (struct patience){ true, *timeout_ms, EDVSTIMEDOUT };
+	}
+	rc = call_node(client, &request, -1, &patience, &received);
+	if (!rc && received.fds[0] >= 0 && add_peer(client, &received))
+		rc = lose_node(client);
+	close_received(&received);
+	if (!rc && timeout_ms && *timeout_ms > 0) {
+		int64_t took = (dvk_system_monotonic_ns() - start) / MS_NS;
+
+		*timeout_ms = took < *timeout_ms ? *timeout_ms - (int)took : 1;
+	}
+	return rc;
+}
+
+int dvk_peer_get(struct dvk_client *client, int endpoint, int *timeout_ms, struct dvk_peer **peer)
+{
+	struct dvk_peer *found;
 	int rc = dvk_client_ready(client);
 
 	if (rc)
@@ -606,10 +711,7 @@ int dvk_peer_get(struct dvk_client *client, int endpoint, struct dvk_peer **peer
 	}
 	found = &client->peers[dvk_endpoint_slot(endpoint)];
 	if (!found->channel) {
-		rc = call_node(client, &request, -1, false, &received);
-		if (!rc && received.fds[0] >= 0 && add_peer(client, &received))
-			rc = lose_node(client);
-		close_received(&received);
+		rc = introduce(client, endpoint, timeout_ms);
 		if (!rc && !found->channel)
 			rc = EDVSNOTBIND; /* it went away between the introduction and the answer */
 		if (rc)
@@ -628,13 +730,13 @@ int dvk_client_grant(struct dvk_client *client, int endpoint, int fd, uint64_t o
 					    .offset = offset };
 	struct dvk_peer *peer;
 	struct received received;
-	int rc = dvk_peer_get(client, endpoint, &peer);
+	int rc = dvk_peer_get(client, endpoint, NULL, &peer);
 
 	if (rc)
 		return rc;
 	if (fd < 0 || !length || ((request.base | length | offset) & (DVK_PAGE_SIZE - 1)))
 		return EDVSINVAL;
-	rc = call_node(client, &request, fd, false, &received);
+	rc = call_node(client, &request, fd, &short_patience, &received);
 	close_received(&received);
 	return rc;
 }

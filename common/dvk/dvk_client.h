@@ -12,8 +12,16 @@
  * Every call that takes timeout_ms: -1 waits forever, 0 does not wait (EDVSAGAIN
  * where it would have to), n gives up after n ms (EDVSTIMEDOUT). All return EDVSINTR
  * when a signal handler ran while they slept, EDVSDVSINIT when the node is gone (then
- * only dvk_client_close() is left to do), and EDVSNOTBIND when the caller is
- * not bound (any more).
+ * only dvk_client_close() is left to do), EDVSNOTBIND when the caller is
+ * not bound (any more), and EDVSNOMEM when the kernel lacks memory for longer.
+ *
+ * A node that hangs. Messages go on between processes that know each other. A call that has to ask the
+ * node (the first one to a peer, bind, grant, information ...) waits for its answer
+ * DVK_NODE_ANSWER_MS at most, and 2 s at most once a signal handler ran; then it returns EDVSDVSINIT, and the node
+ * counts as gone. One with a time-out of its own is over by that (EDVSTIMEDOUT), and by a signal at once (EDVSINTR),
+ * and the node is not given up: whatever it answers later is known to be late. With time-out 0 it
+ * gives the node 5 s, and so does one that waits for an endpoint to be bound or free beyond its time-out; one that
+ * waits for that without a time-out ends by a signal only.
  *
  * Freestanding.
  */
@@ -31,6 +39,9 @@
 #include "dvk_message.h"
 
 #define DVK_GRANTS_PER_PEER 8
+
+/* How long a node may take to answer; one that lives does at once. */
+#define DVK_NODE_ANSWER_MS  30000
 
 /* Bytes that one peer's grants may take of our address space (47 bits on x86-64) together. */
 #define DVK_GRANT_BYTES_MAX (UINT64_C(1) << 38)
@@ -77,7 +88,12 @@ struct dvk_client {
 	struct dvk_process_page *page; /* own page, NULL: not bound */
 	int outstanding;	       /* sendrec begun and not finished: the peer, else NONE */
 	uint32_t outstanding_incarnation;
-	uint32_t waits;	  /* counts waits, for a look at the node now and then */
+	uint32_t waits;	   /* counts waits, for a look at the node now and then */
+	unsigned int naps; /* failures in a row to sleep, for want of memory */
+	bool notified;	   /* the last receive gave a notification */
+	/* rung by dvk_client_interrupt(), any thread; and what of it receive(ANY) has seen */
+	_Atomic uint32_t interrupt_bell;
+	uint32_t interrupt_seen;
 	int rescued_slot; /* peer that replied and went before we saw it, or -1 */
 	message rescued_reply;
 	int active[NR_SLOTS]; /* slots of introduced peers */
@@ -104,9 +120,9 @@ void dvk_client_init(struct dvk_client *client);
 
 /*
  * Connects to the node whose socket is `path` and says hello. 0; EDVSDVSINIT
- * when none listens there; EDVSACCES when the node refuses this user; EDVSNAMETOOLONG,
- * EDVSMFILE, EDVSNOMEM. A process that was bound by another (LCL_BIND) before it
- * connected is bound after this.
+ * when none listens there, or none that answers; EDVSACCES when the node refuses this user; EDVSINTR when a signal
+ * handler ran while the node did not accept; EDVSNAMETOOLONG, EDVSMFILE, EDVSNOMEM. A process that was bound by another
+ * (LCL_BIND) before it connected is bound after this.
  */
 int dvk_client_open(struct dvk_client *client, const char *path);
 
@@ -156,6 +172,19 @@ int dvk_client_send(struct dvk_client *client, int endpoint, const message *msg,
  */
 int dvk_client_receive(struct dvk_client *client, int source, message *msg, int timeout_ms);
 
+/*
+ * True when what the last receive() or rcvrqst() returned was a notification. Its type does not tell: any sender can
+ * give a message the type NOTIFY_FROM(itself), and one who did so by sendrec waits for the answer.
+ */
+bool dvk_client_notified(const struct dvk_client *client);
+
+/*
+ * Makes a receive(ANY) or rcvrqst of the client's owner return EDVSINTR: the one that waits, else the next one that
+ * finds no message. Any thread, also a signal handler, and whatever state the client is in; several before that count
+ * as one.
+ */
+void dvk_client_interrupt(struct dvk_client *client);
+
 /* receive(ANY) without notifications; system endpoints only (EDVSTRAPDENIED). */
 int dvk_client_rcvrqst(struct dvk_client *client, message *msg, int timeout_ms);
 
@@ -177,6 +206,12 @@ int dvk_client_sendrec(struct dvk_client *client, int endpoint, message *msg, in
  */
 int dvk_client_sendrec_begin(struct dvk_client *client, int endpoint, const message *msg);
 int dvk_client_sendrec_finish(struct dvk_client *client, message *msg, int64_t spin_ns, int timeout_ms);
+
+/*
+ * Gives up what begin posted, without waiting: EDVSTIMEDOUT, and whoever took it cannot answer any more; or 0 when the
+ * answer had come, in *msg; or an error as sendrec. Nothing is outstanding afterwards.
+ */
+int dvk_client_sendrec_cancel(struct dvk_client *client, message *msg);
 
 /*
  * begin for a caller that must not talk to the node, and means one process and not its successor: EDVSNOTBIND unless
@@ -212,7 +247,9 @@ long dvk_client_vcopy(struct dvk_client *client, int source, const void *source_
  * `offset`, with one peer, for reading and writing until either end is unbound.
  * The caller keeps fd. base, length and offset are page-aligned. At most
  * DVK_GRANTS_PER_PEER, and DVK_GRANT_BYTES_MAX in all, to a peer; the receiver ignores what is above that or cannot be
- * mapped. EDVSNOTBIND, EDVSINVAL, EDVSENDPOINT.
+ * mapped. EDVSNOTBIND, EDVSENDPOINT, EDVSNOMEM; EDVSINVAL, also for a descriptor that is neither a memfd, nor a
+ * file on tmpfs, nor a regular file on a disk's file system of this host (network file systems and those in user space
+ * are none): the node does not pass on what its receiver could not close without waiting.
  */
 int dvk_client_grant(struct dvk_client *client, int endpoint, int fd, uint64_t offset, void *base, size_t length);
 

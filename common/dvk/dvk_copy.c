@@ -155,7 +155,7 @@ static int introduce(struct dvk_client *client, int endpoint)
 {
 	struct dvk_peer *peer;
 
-	return endpoint == client->endpoint ? 0 : dvk_peer_get(client, endpoint, &peer);
+	return endpoint == client->endpoint ? 0 : dvk_peer_get(client, endpoint, NULL, &peer);
 }
 
 long dvk_client_vcopy(struct dvk_client *client, int source, const void *source_address, int destination,

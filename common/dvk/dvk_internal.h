@@ -59,10 +59,11 @@ bool dvk_events_pending(const struct dvk_client *client);
 int dvk_take_events(struct dvk_client *client);
 
 /*
- * The peer at `endpoint`, introduced by the node if need be. EDVSENDPOINT,
- * EDVSNOTBIND, EDVSTRAPDENIED, EDVSDVSINIT.
+ * The peer at `endpoint`, introduced by the node if need be. *timeout_ms is the caller's, and reduced by what that took
+ * (not to 0); EDVSTIMEDOUT, EDVSAGAIN, EDVSINTR as there. NULL: the node is waited for as in other calls.
+ * EDVSENDPOINT, EDVSNOTBIND, EDVSTRAPDENIED, EDVSNOMEM, EDVSDVSINIT.
  */
-int dvk_peer_get(struct dvk_client *client, int endpoint, struct dvk_peer **peer);
+int dvk_peer_get(struct dvk_client *client, int endpoint, int *timeout_ms, struct dvk_peer **peer);
 
 /* The peer at `endpoint` if it was introduced, without taking events. EDVSENDPOINT, EDVSNOTBIND, EDVSDVSINIT. */
 int dvk_peer_known(struct dvk_client *client, int endpoint, struct dvk_peer **peer);

@@ -118,7 +118,7 @@ static bool is_notified(const struct dvk_peer *peer)
 	return peer->notifies && atomic_load_explicit(&peer->in->notify, memory_order_acquire);
 }
 
-static bool take_notification(struct dvk_peer *peer, message *msg)
+static bool take_notification(struct dvk_client *client, struct dvk_peer *peer, message *msg)
 {
 	int value;
 
@@ -128,6 +128,7 @@ static bool take_notification(struct dvk_peer *peer, message *msg)
 	/* release: the value was read before the sender may write another */
 	atomic_store_explicit(&peer->in->notify, 0, memory_order_release);
 	build_notification(msg, peer->endpoint, value);
+	client->notified = true;
 	return true;
 }
 
@@ -138,6 +139,7 @@ static bool take_gone_notification(struct dvk_client *client, int source, messag
 		if (source != ANY && client->gone_notify[i] != source)
 			continue;
 		build_notification(msg, client->gone_notify[i], client->gone_notify_value[i]);
+		client->notified = true;
 		client->nr_gone_notify--;
 		for (; i < client->nr_gone_notify; i++) {
 			client->gone_notify[i] = client->gone_notify[i + 1];
@@ -202,7 +204,7 @@ struct exchange {
  * Takes whatever the peer has for us. Before anything but a reply is taken the reply is
  * declined, so that no replier is told of a delivery that nobody sees.
  */
-static bool take_from_peer(struct exchange *exchange)
+static bool take_from_peer(struct dvk_client *client, struct exchange *exchange)
 {
 	struct dvk_peer *peer = exchange->peer;
 
@@ -214,7 +216,7 @@ static bool take_from_peer(struct exchange *exchange)
 		return false;
 	if (stop_wanting(peer, exchange->msg))
 		return true;
-	if (exchange->notifications && take_notification(peer, exchange->msg))
+	if (exchange->notifications && take_notification(client, peer, exchange->msg))
 		return true;
 	if (take_posted(peer, exchange->msg))
 		return true;
@@ -247,7 +249,7 @@ static bool exchange_over(struct dvk_client *client, void *context)
 	if (exchange->until_taken)
 		exchange->done = taken(peer);
 	else
-		exchange->done = take_from_peer(exchange);
+		exchange->done = take_from_peer(client, exchange);
 	return exchange->done;
 }
 
@@ -279,7 +281,7 @@ int dvk_client_send(struct dvk_client *client, int endpoint, const message *msg,
 		return rc;
 	if (!is_system(client, client->endpoint))
 		return EDVSBADCALL;
-	rc = dvk_peer_get(client, endpoint, &exchange.peer);
+	rc = dvk_peer_get(client, endpoint, &timeout_ms, &exchange.peer);
 	if (rc)
 		return rc;
 	exchange.incarnation = exchange.peer->incarnation;
@@ -322,7 +324,7 @@ static int begin_sendrec(struct dvk_client *client, struct dvk_peer *peer, const
 int dvk_client_sendrec_begin(struct dvk_client *client, int endpoint, const message *msg)
 {
 	struct dvk_peer *peer;
-	int rc = dvk_peer_get(client, endpoint, &peer);
+	int rc = dvk_peer_get(client, endpoint, NULL, &peer);
 
 	return rc ? rc : begin_sendrec(client, peer, msg);
 }
@@ -392,19 +394,34 @@ int dvk_client_sendrec_finish(struct dvk_client *client, message *msg, int64_t s
 	return end_sendrec(client, &exchange, rc);
 }
 
-int dvk_client_sendrec(struct dvk_client *client, int endpoint, message *msg, int timeout_ms)
+int dvk_client_sendrec_cancel(struct dvk_client *client, message *msg)
 {
 	struct exchange exchange;
 	int rc;
 
+	if (client->outstanding == NONE)
+		return EDVSPROCSTS;
+	rc = dvk_client_ready(client);
+	exchange = outstanding_exchange(client, msg);
+	if (!rc)
+		rc = dvk_spin_until(client, exchange_over, &exchange, 0);
+	return end_sendrec(client, &exchange, rc == EDVSAGAIN ? EDVSTIMEDOUT : rc);
+}
+
+int dvk_client_sendrec(struct dvk_client *client, int endpoint, message *msg, int timeout_ms)
+{
+	struct exchange exchange;
+	struct dvk_peer *peer;
+	int rc;
+
 	if (timeout_ms == 0) {
 		/* Both halves at once without waiting cannot be: as in the original, it would block. */
-		struct dvk_peer *peer;
-
-		rc = dvk_peer_get(client, endpoint, &peer);
+		rc = dvk_peer_get(client, endpoint, &timeout_ms, &peer);
 		return rc ? rc : EDVSAGAIN;
 	}
-	rc = dvk_client_sendrec_begin(client, endpoint, msg);
+	rc = dvk_peer_get(client, endpoint, &timeout_ms, &peer);
+	if (!rc)
+		rc = begin_sendrec(client, peer, msg);
 	if (rc)
 		return rc;
 	exchange = outstanding_exchange(client, msg);
@@ -418,18 +435,25 @@ struct receive_any {
 	message *msg;
 	bool notifications;
 	bool done;
+	bool interrupted; /* and no message came */
 };
+
+static uint32_t interrupts(const struct dvk_client *client)
+{
+	/* acquire: what was done before the interrupt is seen by who is interrupted */
+	return atomic_load_explicit(&client->interrupt_bell, memory_order_acquire) & ~DVK_BELL_SLEEPER;
+}
 
 static bool any_arrived(struct dvk_client *client, void *context)
 {
 	struct receive_any *receive = context;
 
-	if (receive->done)
+	if (receive->done || receive->interrupted)
 		return true;
 	if (receive->notifications) {
 		receive->done = client->nr_gone_notify && take_gone_notification(client, ANY, receive->msg);
 		for (int i = 0; i < client->nr_active && !receive->done; i++)
-			receive->done = take_notification(&client->peers[client->active[i]], receive->msg);
+			receive->done = take_notification(client, &client->peers[client->active[i]], receive->msg);
 	}
 	for (int i = 0; i < client->nr_active && !receive->done; i++) {
 		int at = client->next + i;
@@ -439,7 +463,16 @@ static bool any_arrived(struct dvk_client *client, void *context)
 		if (receive->done) /* the one just served comes last the next time */
 			client->next = at + 1;
 	}
-	return receive->done;
+	if (!receive->done && interrupts(client) != client->interrupt_seen) {
+		client->interrupt_seen = interrupts(client);
+		receive->interrupted = true;
+	}
+	return receive->done || receive->interrupted;
+}
+
+void dvk_client_interrupt(struct dvk_client *client)
+{
+	dvk_ring(&client->interrupt_bell);
 }
 
 static int receive_from_any(struct dvk_client *client, message *msg, bool notifications, int timeout_ms)
@@ -450,7 +483,7 @@ static int receive_from_any(struct dvk_client *client, message *msg, bool notifi
 	publish(client, RECEIVING, ANY, NONE);
 	rc = dvk_wait_until(client, DVK_WAIT_ALL, any_arrived, &receive, timeout_ms);
 	publish(client, 0, NONE, NONE);
-	return rc;
+	return !rc && receive.interrupted ? EDVSINTR : rc;
 }
 
 static int receive_from(struct dvk_client *client, int source, message *msg, int timeout_ms)
@@ -461,7 +494,7 @@ static int receive_from(struct dvk_client *client, int source, message *msg, int
 
 	if (dvk_endpoint_valid(source) && take_gone_notification(client, source, msg))
 		return 0;
-	rc = dvk_peer_get(client, source, &peer);
+	rc = dvk_peer_get(client, source, &timeout_ms, &peer);
 	if (rc)
 		return rc;
 	exchange.peer = peer;
@@ -489,10 +522,16 @@ static int with_events(struct dvk_client *client, int rc)
 	return rc;
 }
 
+bool dvk_client_notified(const struct dvk_client *client)
+{
+	return client->notified;
+}
+
 int dvk_client_receive(struct dvk_client *client, int source, message *msg, int timeout_ms)
 {
 	int rc = dvk_client_ready(client);
 
+	client->notified = false;
 	if (rc)
 		return rc;
 	if (!is_system(client, client->endpoint))
@@ -506,6 +545,7 @@ int dvk_client_rcvrqst(struct dvk_client *client, message *msg, int timeout_ms)
 {
 	int rc = dvk_client_ready(client);
 
+	client->notified = false;
 	if (rc)
 		return rc;
 	if (!is_system(client, client->endpoint))
@@ -525,7 +565,7 @@ int dvk_client_reply(struct dvk_client *client, int endpoint, const message *msg
 		return rc;
 	if (!is_system(client, client->endpoint))
 		return EDVSBADCALL;
-	rc = dvk_peer_get(client, endpoint, &peer);
+	rc = dvk_peer_get(client, endpoint, NULL, &peer);
 	if (rc)
 		return rc;
 	want = atomic_load_explicit(&peer->out->want, memory_order_acquire);
@@ -553,7 +593,7 @@ int dvk_client_notify(struct dvk_client *client, int endpoint, int value)
 		return EDVSBADCALL;
 	if (dvk_endpoint_valid(endpoint) && !is_system(client, endpoint))
 		return EDVSTRAPDENIED;
-	rc = dvk_peer_get(client, endpoint, &peer);
+	rc = dvk_peer_get(client, endpoint, NULL, &peer);
 	if (rc)
 		return rc;
 	/* We alone set it: what is 0 stays 0. acquire: the receiver has read the last value. */

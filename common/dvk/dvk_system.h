@@ -22,14 +22,19 @@ struct dvk_futex_wait {
 	uint32_t value;
 };
 
-/* At most this many words in one dvk_system_futex_wait() (the kernel's FUTEX_WAITV_MAX). */
-#define DVK_FUTEX_WAIT_MAX 128
+#define DVK_CONNECT_SECONDS 30
 
+/* At most this many words in one dvk_system_futex_wait() (the kernel's FUTEX_WAITV_MAX). */
+#define DVK_FUTEX_WAIT_MAX  128
+
+/* Its connecting gives up after DVK_CONNECT_SECONDS (-EAGAIN): a node that hangs accepts nobody. */
 int dvk_system_socket_seqpacket(void);
 int dvk_system_connect_unix(int fd, const char *path);
 long dvk_system_sendmsg(int fd, const struct msghdr *msg, int flags);
 long dvk_system_recvmsg(int fd, struct msghdr *msg, int flags);
 int dvk_system_poll_in(int fd, int timeout_ms);
+/* The same for any of poll()'s events: those that came (0: none in that time), or -errno. */
+int dvk_system_poll(int fd, int events, int timeout_ms);
 int dvk_system_close(int fd);
 /* Maps `length` bytes of fd, shared; `writable` adds PROT_WRITE. *address gets the mapping. */
 int dvk_system_map(int fd, uint64_t offset, size_t length, int writable, void **address);

@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <time.h>
@@ -22,9 +23,17 @@
 
 int dvk_system_socket_seqpacket(void)
 {
+	const struct timeval limit = { .tv_sec = DVK_CONNECT_SECONDS };
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	int error;
 
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	if (!setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)))
+		return fd;
+	error = -errno;
+	close(fd);
+	return error;
 }
 
 int dvk_system_connect_unix(int fd, const char *path)
@@ -54,10 +63,17 @@ long dvk_system_recvmsg(int fd, struct msghdr *msg, int flags)
 
 int dvk_system_poll_in(int fd, int timeout_ms)
 {
-	struct pollfd pollfd = { .fd = fd, .events = POLLIN };
+	int events = dvk_system_poll(fd, POLLIN, timeout_ms);
+
+	return events > 0 ? 1 : events;
+}
+
+int dvk_system_poll(int fd, int events, int timeout_ms)
+{
+	struct pollfd pollfd = { .fd = fd, .events = (short)events };
 	int rc = poll(&pollfd, 1, timeout_ms);
 
-	return rc < 0 ? -errno : rc;
+	return rc < 0 ? -errno : rc ? pollfd.revents : 0;
 }
 
 int dvk_system_close(int fd)

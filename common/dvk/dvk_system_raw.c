@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <time.h>
@@ -29,7 +30,17 @@
 
 int dvk_system_socket_seqpacket(void)
 {
-	return (int)dvk_syscall3(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	const struct timeval limit = { .tv_sec = DVK_CONNECT_SECONDS };
+	long fd = dvk_syscall3(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	long result;
+
+	if (fd < 0)
+		return (int)fd;
+	result = dvk_syscall5(SYS_setsockopt, fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	if (!result)
+		return (int)fd;
+	dvk_syscall1(SYS_close, fd);
+	return (int)result;
 }
 
 int dvk_system_connect_unix(int fd, const char *path)
@@ -58,9 +69,17 @@ long dvk_system_recvmsg(int fd, struct msghdr *msg, int flags)
 
 int dvk_system_poll_in(int fd, int timeout_ms)
 {
-	struct pollfd poll = { .fd = fd, .events = POLLIN };
+	int events = dvk_system_poll(fd, POLLIN, timeout_ms);
 
-	return (int)dvk_syscall3(SYS_poll, &poll, 1, timeout_ms);
+	return events > 0 ? 1 : events;
+}
+
+int dvk_system_poll(int fd, int events, int timeout_ms)
+{
+	struct pollfd poll = { .fd = fd, .events = (short)events };
+	long result = dvk_syscall3(SYS_poll, &poll, 1, timeout_ms);
+
+	return result > 0 ? poll.revents : (int)result;
 }
 
 int dvk_system_close(int fd)

@@ -29,6 +29,10 @@
 /* With more peers than futex_waitv() takes, each window of them is slept on for this long. */
 #define WINDOW_NS	     10000000LL
 
+/* Without memory for a sleep: how long to wait instead for the node alone, and how often in a row. */
+#define NAP_MS		     10
+#define NAPS_MAX	     500
+
 #define MS_NS		     1000000LL
 
 void dvk_ring(_Atomic uint32_t *bell)
@@ -103,6 +107,7 @@ static void collect_bells(struct dvk_client *client, int slot, struct bells *bel
 			bells->word[bells->count++] = &client->peers[slot].in->bell;
 		return;
 	}
+	bells->word[bells->count++] = &client->interrupt_bell;
 	for (int i = 0; i < client->nr_active; i++) {
 		int at = (client->next + i) % client->nr_active;
 
@@ -113,6 +118,22 @@ static void collect_bells(struct dvk_client *client, int slot, struct bells *bel
 		}
 		bells->word[bells->count++] = &client->peers[client->active[at]].in->bell;
 	}
+}
+
+/*
+ * A little wait when the kernel has no memory to sleep on the bells (error). 0, EDVSINTR, EDVSDVSINIT, EDVSNOTBIND, or
+ * the error's code when that has gone on for too long.
+ */
+static int nap(struct dvk_client *client, int error)
+{
+	int rc;
+
+	if (client->naps++ >= NAPS_MAX)
+		return dvk_error_of(error);
+	rc = dvk_system_poll_in(client->node_fd, NAP_MS);
+	if (rc == -EINTR)
+		return EDVSINTR;
+	return rc > 0 ? dvk_take_events(client) : 0;
 }
 
 /* Sleeps once; 0 (look again), EDVSINTR, EDVSDVSINIT, EDVSNOTBIND. */
@@ -139,6 +160,9 @@ static int sleep_once(struct dvk_client *client, int slot, dvk_condition conditi
 		rc = dvk_system_futex_wait(waits, bells.count, until);
 	for (unsigned int i = 0; i < bells.count; i++)
 		atomic_fetch_and_explicit(bells.word[i], ~DVK_BELL_SLEEPER, memory_order_relaxed);
+	if (rc == -ENOMEM || rc == -EAGAIN)
+		return nap(client, rc);
+	client->naps = 0;
 	if (rc == -EINTR)
 		return EDVSINTR;
 	if (rc == -ETIMEDOUT)

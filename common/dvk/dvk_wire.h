@@ -19,6 +19,7 @@
  * CONNECT         endpoint                     endpoint pid side [channel, peer's page]; no descriptors if
  *                                              the two were introduced before
  * GRANT           endpoint base length offset, 1 descriptor   -: `endpoint` was sent EVENT_GRANT
+ *                                              (EDVSINVAL: see dvk_client_grant() for what it may be)
  * DC_INIT         dc                           argument: node number
  * DC_END          dcid                         -
  * GET_DVS_INFO    -                            argument: node number; dvs

@@ -182,6 +182,35 @@ static void test_notify_before_messages(void **state)
 	assert_int_equal(msg.m_type, NOTIFY_FROM(PARTY + 1));
 }
 
+static void pretend_notification(void *argument)
+{
+	message msg = { .m_type = NOTIFY_FROM(PARTY) };
+
+	(void)argument;
+	EXPECT_RC(dvk_sendrec_T(TESTER, &msg, LONG_MS), 0);
+	EXPECT(msg.m_type == 5);
+	EXPECT_RC(dvk_notify(TESTER), 0);
+}
+
+/* A request may have any type: who sends that of a notification is still to be answered. */
+static void test_notification_or_request(void **state)
+{
+	int party = party_start(PARTY, pretend_notification, NULL);
+	message msg;
+
+	(void)state;
+	assert_int_equal(dvk_receive_T(ANY, &msg, LONG_MS), 0);
+	assert_int_equal(msg.m_type, NOTIFY_FROM(PARTY));
+	assert_false(dvk_notified());
+	msg.m_type = 5;
+	assert_int_equal(dvk_reply(PARTY, &msg), 0);
+	/* Also when the sender is gone by now. */
+	party_join(party);
+	assert_int_equal(dvk_receive_T(ANY, &msg, LONG_MS), 0);
+	assert_int_equal(msg.m_type, NOTIFY_FROM(PARTY));
+	assert_true(dvk_notified());
+}
+
 static void test_rcvrqst_passes_notifications_over(void **state)
 {
 	int notifier = party_start(PARTY + 1, notify_twice, NULL);
@@ -509,6 +538,7 @@ int main(void)
 		IPC_TEST(test_reply_then_send),
 		IPC_TEST(test_receive_picks_source),
 		IPC_TEST(test_notify_before_messages),
+		IPC_TEST(test_notification_or_request),
 		IPC_TEST(test_rcvrqst_passes_notifications_over),
 		IPC_TEST(test_receive_any_is_fair),
 		IPC_TEST(test_time_outs),

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -31,19 +33,25 @@ static void die_with_parent(pid_t parent)
 		_exit(1);
 }
 
-static pid_t spawn(const char *const *arguments, int output)
+static pid_t spawn(const char *const *arguments, int output, uid_t uid)
 {
 	pid_t parent = getpid();
 	pid_t pid = fork();
 
 	assert_true(pid >= 0);
 	if (pid == 0) {
+		/* Before the change of user, who may have no way to the file. */
+		int program = open(arguments[0], O_RDONLY | O_CLOEXEC);
+
+		if (uid != geteuid() && (setgroups(0, NULL) || setresgid(uid, uid, uid) || setresuid(uid, uid, uid)))
+			_exit(126);
+		/* After it: a change of user takes the wish back. */
 		die_with_parent(parent);
 		if (output >= 0) {
 			dup2(output, 1);
 			dup2(output, 2);
 		}
-		execv(arguments[0], (char *const *)(uintptr_t)arguments);
+		fexecve(program, (char *const *)(uintptr_t)arguments, environ);
 		_exit(127);
 	}
 	return pid;
@@ -59,11 +67,17 @@ static int notify_open(void)
 	unlink(address.sun_path);
 	assert_true(fd >= 0);
 	assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(chmod(address.sun_path, 0777), 0);
 	assert_int_equal(setenv("NOTIFY_SOCKET", address.sun_path, 1), 0);
 	return fd;
 }
 
 pid_t spawn_node(const char *const *arguments)
+{
+	return spawn_node_as(geteuid(), arguments);
+}
+
+pid_t spawn_node_as(uid_t uid, const char *const *arguments)
 {
 	const char *full[16] = { DVKD_PATH };
 	struct pollfd ready[2] = { { .events = POLLIN }, { .events = POLLIN } };
@@ -74,7 +88,7 @@ pid_t spawn_node(const char *const *arguments)
 	for (; arguments && arguments[count - 1]; count++)
 		full[count] = arguments[count - 1];
 	ready[0].fd = notify_open();
-	pid = spawn(full, -1);
+	pid = spawn(full, -1, uid);
 	unsetenv("NOTIFY_SOCKET");
 	ready[1].fd = pidfd_open(pid, 0);
 	assert_true(ready[1].fd >= 0);
@@ -96,7 +110,7 @@ int run_program(const char *const *arguments, char *output, size_t size)
 	pid_t pid;
 
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-	pid = spawn(arguments, ends[1]);
+	pid = spawn(arguments, ends[1], geteuid());
 	close(ends[1]);
 	while ((got = read(ends[0], output + length, size - 1 - length)) > 0)
 		length += (size_t)got;

@@ -57,6 +57,8 @@ extern pid_t node_pid;
 
 /* Runs dvkd with these arguments (NULL at the end); returns when it is ready. */
 pid_t spawn_node(const char *const *arguments);
+/* The same as another user, for root. */
+pid_t spawn_node_as(uid_t uid, const char *const *arguments);
 /* Runs a program to its end; exit status. What it printed on stdout and stderr is in output. */
 int run_program(const char *const *arguments, char *output, size_t size);
 /* Ends a process by a signal and returns its wait status. */

@@ -336,6 +336,51 @@ static void lock_is_held_by_somebody(void **state)
 	wait_until_no_node();
 }
 
+/* In a child without those standard descriptors: starts a node, and sees it end. 0 if all that went well. */
+static int start_without(int closed)
+{
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+	struct pollfd ended = { .events = POLLIN };
+	int hold;
+
+	for (int i = 0; i < 3; i++)
+		if (closed >> i & 1)
+			close(i);
+	if (dvk_node_ensure(&hold, cause, sizeof(cause)) || getsockopt(hold, SOL_SOCKET, SO_PEERCRED, &peer, &size))
+		return 1;
+	ended.fd = pidfd_open(peer.pid, 0);
+	close(hold);
+	return ended.fd < 0 || poll(&ended, 1, PATIENCE_MS) != 1;
+}
+
+/* The node has a log, whichever of the standard descriptors its starter was run without. */
+static void starter_without_descriptors(void **state)
+{
+	char name[128], text[512];
+
+	(void)state;
+	snprintf(name, sizeof(name), "%s/node.log", directory);
+	for (int closed = 1; closed < 8; closed++) {
+		pid_t pid = fork();
+		ssize_t length;
+		int fd;
+
+		assert_true(pid >= 0);
+		if (pid == 0)
+			_exit(start_without(closed));
+		assert_int_equal(wait_process(pid), 0);
+		fd = open(name, O_RDONLY | O_CLOEXEC);
+		assert_true(fd >= 0);
+		length = read(fd, text, sizeof(text) - 1);
+		close(fd);
+		assert_true(length >= 0);
+		text[length] = '\0';
+		if (!strstr(text, "started in"))
+			fail_msg("without descriptors %d the log is \"%s\"", closed, text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -344,6 +389,7 @@ int main(void)
 		cmocka_unit_test(finds_the_one_that_runs),
 		cmocka_unit_test(starts_anew_after_a_kill),
 		cmocka_unit_test(keeps_nothing_of_the_starter),
+		cmocka_unit_test(starter_without_descriptors),
 		cmocka_unit_test(reports_why_not),
 		cmocka_unit_test(twenty_starters),
 		cmocka_unit_test(starts_and_ends_race),

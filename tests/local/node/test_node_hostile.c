@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -135,7 +136,7 @@ static void unwanted_descriptors(void **state)
 		raw_expect_end(&raw);
 		raw_close(&raw);
 	}
-	/* GRANT takes one. Two are an error in the call, more than the node looks at one in the form. */
+	/* GRANT takes one. More are an error in the call. */
 	request.call = DVK_CALL_GRANT;
 	request.endpoint = 7;
 	request.length = 4096;
@@ -145,8 +146,9 @@ static void unwanted_descriptors(void **state)
 	request.serial = ++raw.serial;
 	assert_int_equal(raw_send(&raw, &request, sizeof(request), fds, 2), sizeof(request));
 	assert_int_equal(raw_answer(&raw, raw.serial).packet.result, EDVSINVAL);
+	request.serial = ++raw.serial;
 	assert_int_equal(raw_send(&raw, &request, sizeof(request), fds, 16), sizeof(request));
-	raw_expect_end(&raw);
+	assert_int_equal(raw_answer(&raw, raw.serial).packet.result, EDVSINVAL);
 	raw_close(&raw);
 	assert_int_equal(raw_event(&witness, DVK_EVENT_PEER_GONE).packet.endpoint, 30);
 	for (int i = 0; i < 16; i++)
@@ -203,7 +205,7 @@ static void random_requests(void **state)
 		/* The witness is in DC 0: its unbinding and the DC's end are not for them to ask. */
 		if ((request.call == DVK_CALL_UNBIND || request.call == DVK_CALL_DC_END) && request.dcid == 0)
 			request.dcid = 1;
-		raw_ask(raw, request, request.call == DVK_CALL_GRANT ? fd : -1);
+		raw_ask(raw, request, request.call == DVK_CALL_GRANT && random() % 10 == 0 ? fd : -1);
 		if (request.call >= DVK_CALL_WAIT_BIND && request.call <= DVK_CALL_WAIT_UNBIND)
 			continue; /* may wait for ever; the next one ends that */
 		do {
@@ -243,8 +245,11 @@ static void events_not_taken(void **state)
 		answer = raw_call_full(&peer, REQUEST(CONNECT, .endpoint = 3), -1);
 		assert_int_equal(answer.packet.result, 0);
 		close_received(&answer);
-		answer = raw_call_full(&peer, REQUEST(GRANT, .endpoint = 3, .length = 4096), fd);
-		assert_int_equal(answer.packet.result, 0);
+		/* Now and then: the node starts a process for each. */
+		if (i % 10 == 0) {
+			answer = raw_call_full(&peer, REQUEST(GRANT, .endpoint = 3, .length = 4096), fd);
+			assert_int_equal(answer.packet.result, 0);
+		}
 		assert_int_equal(raw_call(&peer, REQUEST(UNBIND, .endpoint = SELF)), 0);
 	}
 	assert_true(open_descriptors() < descriptors + 20);
@@ -270,23 +275,54 @@ static void events_not_taken(void **state)
 	raw_close(&peer);
 }
 
+/*
+ * A client that asks and asks and reads no answer is not listened to after a while: neither descriptors nor packets
+ * pile up in the node. When it reads, it finds all its answers, and is served again.
+ */
 static void answers_not_taken(void **state)
 {
-	struct dvk_node_request request = valid_request();
-	ssize_t sent = 0;
+	enum { AT_MOST = 5000 };
+	struct dvk_node_request requests[2] = { REQUEST(BIND, .endpoint = 3, .argument = SELF_BIND),
+						REQUEST(UNBIND, .endpoint = SELF) };
+	struct pollfd ready = { .events = POLLIN };
+	uint32_t asked = 0, answered = 0;
+	struct received answer;
 	struct raw raw;
-	int count;
 
 	(void)state;
 	raw_open(&raw);
-	for (count = 0; count < 20000 && sent >= 0; count++)
-		sent = raw_send(&raw, &request, sizeof(request), NULL, 0);
-	assert_int_equal(sent, -1);
-	assert_true(errno == EPIPE || errno == ECONNRESET);
+	ready.fd = raw.fd;
+	assert_int_equal(fcntl(raw.fd, F_SETFL, O_NONBLOCK), 0);
+	for (;;) {
+		struct dvk_node_request *request = &requests[asked % 2];
+
+		request->magic = DVK_WIRE_MAGIC;
+		request->version = DVK_WIRE_VERSION;
+		request->serial = asked;
+		if (raw_send(&raw, request, sizeof(*request), NULL, 0) < 0) {
+			assert_int_equal(errno, EAGAIN);
+			/* Two rounds of the node's loop: what it still takes it has taken then. */
+			open_descriptors();
+			if (raw_send(&raw, request, sizeof(*request), NULL, 0) < 0)
+				break;
+		}
+		assert_true(++asked < AT_MOST);
+	}
+	assert_true(open_descriptors() < descriptors + 10);
+	while (answered < asked) {
+		assert_true(raw_receive(&raw, &answer));
+		assert_int_equal(answer.packet.serial, answered);
+		assert_int_equal(answer.packet.result, 0);
+		assert_int_equal(answer.nr_fds, answered % 2 ? 0 : 1);
+		close_received(&answer);
+		answered++;
+	}
+	assert_int_equal(poll(&ready, 1, 0), 0);
+	assert_int_equal(fcntl(raw.fd, F_SETFL, 0), 0);
+	assert_int_equal(raw_call(&raw, REQUEST(GET_DVS_INFO)), 0);
 	raw_close(&raw);
 }
 
-/* Slow is not hostile: what fits into the queue arrives, in order, and the bell rings for each. */
 /* Slow is not hostile: what fits into the queue arrives, in order, and the bell rings for each. */
 static void slow_reader_gets_everything(void **state)
 {

@@ -257,6 +257,27 @@ static int member(void)
 	return wrong;
 }
 
+/* One user cannot have all places, and has his own again when he leaves them. */
+static int greedy_member(void)
+{
+	enum { PLACES = 128 };
+	struct raw raws[PLACES], refused;
+
+	for (int i = 0; i < PLACES; i++)
+		raw_open(&raws[i]);
+	raw_connect(&refused);
+	raw_expect_end(&refused);
+	raw_close(&refused);
+	raw_close(&raws[0]);
+	/* Before it answers the node has seen that one go. */
+	if (raw_call(&raws[1], REQUEST(GET_DVS_INFO)))
+		return 1;
+	raw_open(&raws[0]);
+	for (int i = 0; i < PLACES; i++)
+		raw_close(&raws[i]);
+	return 0;
+}
+
 static int outsider(void)
 {
 	struct raw raw;
@@ -303,6 +324,7 @@ static void groups(void **state)
 
 	assert_int_equal(as_user(MEMBER, group->gr_gid, (gid_t)-1, member), 0);
 	assert_int_equal(as_user(MEMBER, GROUP, group->gr_gid, member), 0);
+	assert_int_equal(as_user(MEMBER, GROUP, group->gr_gid, greedy_member), 0);
 	/* The socket's mode keeps others out; should it be opened by mistake, the node does. */
 	assert_int_equal(chmod(directory, 0711), 0);
 	assert_int_equal(chmod(in_directory(DVK_NODE_SOCKET), 0666), 0);
