@@ -17,6 +17,7 @@ static int64_t run_transfer(struct server *server, struct device *device, int me
 {
 	struct transfer transfer = {
 		.device = device,
+		.attempt = &server->attempt,
 		.memory_endpoint = memory_endpoint,
 		.write = request->operation == RDISK_OP_WRITE,
 		.stable = request->flags & RDISK_REQUEST_FUA,
@@ -44,6 +45,7 @@ static int64_t run_transfer(struct server *server, struct device *device, int me
 	return transfer_run(&transfer);
 }
 
+/* Makes server->attempt at one request: its result, or SUSPEND. */
 static int64_t run_request(struct server *server, int client, int memory_endpoint, const struct rdisk_request *request)
 {
 	struct device *device = device_find(&server->devices, request->minor);
@@ -58,41 +60,239 @@ static int64_t run_request(struct server *server, int client, int memory_endpoin
 	code = device_access(device, client, write);
 	if (code)
 		return code;
-	if (request->flags & ~RDISK_REQUEST_FUA || request->reserved || request->position > INT64_MAX)
+	if (request->flags & ~(RDISK_REQUEST_FUA | RDISK_REQUEST_MAY_SUSPEND) || request->reserved ||
+	    request->position > INT64_MAX)
 		return EDVSINVAL;
 	switch ((enum rdisk_operation)request->operation) {
 	case RDISK_OP_READ:
 	case RDISK_OP_WRITE:
 		return run_transfer(server, device, memory_endpoint, request);
 	case RDISK_OP_FLUSH:
-		return request_flush(device);
+		return request_flush(device, &server->attempt);
 	case RDISK_OP_DISCARD:
-		return request_range(device, request->position, request->length, false, stable);
+		return request_range(device, &server->attempt, request->position, request->length, false, stable);
 	case RDISK_OP_WRITE_ZEROES:
-		return request_range(device, request->position, request->length, true, stable);
+		return request_range(device, &server->attempt, request->position, request->length, true, stable);
+	case RDISK_OP_COLLECT:
+		break;
 	}
 	return EDVSBADREQUEST;
 }
 
-int batch_run(struct server *server, int client, int memory_endpoint, uint64_t address, int count)
+/* The first attempt at a request of a batch. Its result; SUSPEND: an ELEMENT or COLLECTED has been made of it. */
+static int64_t begin_request(struct server *server, const message *batch, const struct rdisk_request *request,
+			     uint64_t result_address)
 {
-	struct rdisk_request *batch = server->batch;
-	int code;
+	struct suspended *suspended;
+	int64_t result;
 
-	if (count < 1)
+	server->attempt = (struct attempt){ 0 };
+	result = run_request(server, batch->m_source, batch->IO_ENDPT, request);
+	if (result != SUSPEND)
+		return result;
+	suspended = suspended_new(&server->suspension, batch->m_source, &server->attempt);
+	if (!suspended) {
+		server->attempt = (struct attempt){ .may_wait = true };
+		return run_request(server, batch->m_source, batch->IO_ENDPT, request);
+	}
+	suspended->memory_endpoint = batch->IO_ENDPT;
+	suspended->request = *request;
+	suspended->result_address = result_address;
+	suspended->kind = SUSPENDED_COLLECTED;
+	if (!(request->flags & RDISK_REQUEST_MAY_SUSPEND)) {
+		suspended->kind = SUSPENDED_ELEMENT;
+		rendezvous_of(&server->suspension, batch->m_source)->elements++;
+	}
+	return SUSPEND;
+}
+
+/* The next attempt at one that is READY. Its result, or SUSPEND: it is WORKING again. */
+static int64_t retry_request(struct server *server, struct suspended *suspended)
+{
+	int64_t result;
+
+	server->attempt = suspended_attempt(&server->suspension, suspended);
+	result = run_request(server, suspended->client, suspended->memory_endpoint, &suspended->request);
+	if (result != SUSPEND || suspended_again(&server->suspension, suspended, &server->attempt))
+		return result;
+	server->attempt = (struct attempt){ .may_wait = true };
+	return run_request(server, suspended->client, suspended->memory_endpoint, &suspended->request);
+}
+
+/* ---- collecting ---- */
+
+static int check_collect(const struct rdisk_request *request)
+{
+	if (request->flags & ~RDISK_REQUEST_WAIT || request->minor || request->position || request->length ||
+	    request->reserved || request->nr_segments < 1)
 		return EDVSINVAL;
-	if (count > RDISK_BATCH_MAX)
-		return EDVS2BIG;
-	code = client_memory_read(memory_endpoint, address, batch, (size_t)count * sizeof(*batch));
-	if (code)
-		return code;
-	for (int i = 0; i < count; i++) {
-		int64_t result = run_request(server, client, memory_endpoint, &batch[i]);
-		uint64_t place = address + (uint64_t)i * sizeof(*batch) + offsetof(struct rdisk_request, result);
+	return request->nr_segments > RDISK_BATCH_MAX ? EDVS2BIG : 0;
+}
 
-		code = client_memory_write(memory_endpoint, place, &result, sizeof(result));
+/*
+ * Makes the next attempt at all that a client may collect and stores what is done. How many, or a code of
+ * client_memory.h: then the rest can still be collected.
+ */
+static int64_t collect(struct server *server, int client, int memory_endpoint, const struct rdisk_request *request)
+{
+	struct rendezvous *rendezvous = rendezvous_of(&server->suspension, client);
+	struct suspended *next;
+	uint32_t count = 0;
+
+	for (struct suspended *suspended = rendezvous->suspended; suspended && count < request->nr_segments;
+	     suspended = next) {
+		struct rdisk_completion completion;
+		int code;
+
+		next = suspended->next;
+		if (suspended->kind != SUSPENDED_COLLECTED || suspended->state != SUSPENDED_READY)
+			continue;
+		completion.cookie = suspended->request.cookie;
+		completion.result = retry_request(server, suspended);
+		if (completion.result == SUSPEND)
+			continue;
+		code = client_memory_write(memory_endpoint, request->vector + count * sizeof(completion), &completion,
+					   sizeof(completion));
+		if (code)
+			return code;
+		suspended_free(&server->suspension, suspended);
+		count++;
+	}
+	return count;
+}
+
+static bool nothing_to_wait_for(const struct rendezvous *rendezvous)
+{
+	for (const struct suspended *suspended = rendezvous->suspended; suspended; suspended = suspended->next)
+		if (suspended->kind == SUSPENDED_COLLECTED)
+			return false;
+	return true;
+}
+
+/* ---- the batch as a whole ---- */
+
+static int store_result(int memory_endpoint, uint64_t address, int64_t result)
+{
+	return client_memory_write(memory_endpoint, address + offsetof(struct rdisk_request, result), &result,
+				   sizeof(result));
+}
+
+/* Does COLLECT, which is the last of a batch. Its result; SUSPEND: the batch waits until there is something. */
+static int64_t begin_collect(struct server *server, const message *batch, const struct rdisk_request *request,
+			     uint64_t address)
+{
+	struct rendezvous *rendezvous = rendezvous_of(&server->suspension, batch->m_source);
+	int64_t result = check_collect(request);
+
+	if (!result)
+		result = collect(server, batch->m_source, batch->IO_ENDPT, request);
+	if (result || !(request->flags & RDISK_REQUEST_WAIT) || nothing_to_wait_for(rendezvous) ||
+	    server->suspension.all_in_place)
+		return result;
+	rendezvous->collects = true;
+	rendezvous->collect_address = address;
+	rendezvous->collect = *request;
+	return SUSPEND;
+}
+
+/* Carries out all requests of server->batch. How many, or why not all results could be stored. */
+static int begin_requests(struct server *server, const message *batch, uint64_t address, int count)
+{
+	for (int i = 0; i < count; i++, address += sizeof(struct rdisk_request)) {
+		const struct rdisk_request *request = &server->batch[i];
+		int64_t result;
+		int code;
+
+		if (request->operation == RDISK_OP_COLLECT && i == count - 1)
+			result = begin_collect(server, batch, request, address);
+		else
+			result = begin_request(server, batch, request, address);
+		/* What is not done when the batch is answered has SUSPEND; all else gets its result in time. */
+		code = store_result(batch->IO_ENDPT, address, result);
 		if (code)
 			return code;
 	}
 	return count;
+}
+
+/* Answers an open batch, unless it is still waiting for something. */
+static void answer_if_done(struct rendezvous *rendezvous)
+{
+	if (rendezvous->elements > 0 || rendezvous->collects)
+		return;
+	rendezvous->open = false;
+	driver_answer(&rendezvous->message, rendezvous->status);
+}
+
+void batch_begin(struct server *server, const message *request)
+{
+	struct rendezvous *rendezvous = rendezvous_of(&server->suspension, request->m_source);
+	uint64_t address = (uint64_t)(uintptr_t)request->ADDRESS;
+	int count = request->COUNT;
+	int code;
+
+	if (count < 1 || count > RDISK_BATCH_MAX) {
+		driver_answer(request, count < 1 ? EDVSINVAL : EDVS2BIG);
+		return;
+	}
+	code = client_memory_read(request->IO_ENDPT, address, server->batch, (size_t)count * sizeof(server->batch[0]));
+	if (code) {
+		driver_answer(request, code);
+		return;
+	}
+	rendezvous->status = begin_requests(server, request, address, count);
+	rendezvous->open = true;
+	rendezvous->message = *request;
+	answer_if_done(rendezvous);
+}
+
+/* An open batch's request has this result. */
+static void set_result(struct rendezvous *rendezvous, uint64_t address, int64_t result)
+{
+	int code = store_result(rendezvous->message.IO_ENDPT, address, result);
+
+	if (code)
+		rendezvous->status = code;
+}
+
+static void resume_collect(struct server *server, int client)
+{
+	struct rendezvous *rendezvous = rendezvous_of(&server->suspension, client);
+	int64_t result = collect(server, client, rendezvous->message.IO_ENDPT, &rendezvous->collect);
+
+	if (!result)
+		return;
+	rendezvous->collects = false;
+	set_result(rendezvous, rendezvous->collect_address, result);
+	answer_if_done(rendezvous);
+}
+
+void batch_resume(struct server *server, struct suspended *suspended)
+{
+	struct rendezvous *rendezvous = rendezvous_of(&server->suspension, suspended->client);
+	int64_t result;
+
+	if (suspended->kind == SUSPENDED_COLLECTED) {
+		if (rendezvous->collects)
+			resume_collect(server, suspended->client);
+		return;
+	}
+	result = retry_request(server, suspended);
+	if (result == SUSPEND)
+		return;
+	set_result(rendezvous, suspended->result_address, result);
+	suspended_free(&server->suspension, suspended);
+	rendezvous->elements--;
+	answer_if_done(rendezvous);
+}
+
+void batch_end_collect(struct server *server, int client)
+{
+	struct rendezvous *rendezvous = rendezvous_of(&server->suspension, client);
+
+	if (!rendezvous->collects)
+		return;
+	rendezvous->collects = false;
+	set_result(rendezvous, rendezvous->collect_address, 0);
+	answer_if_done(rendezvous);
 }

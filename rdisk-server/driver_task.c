@@ -11,8 +11,8 @@
  * DEV_IOCTL                     handle_ioctl
  * DEV_FLUSH                     handle_flush
  * DEV_DISCARD, DEV_WRITE_ZEROES handle_range
- * DEV_BATCH                     batch_run (batch.h)
- * CANCEL                        0: nothing is ever pending, requests are answered in order
+ * DEV_BATCH                     batch_begin (batch.h)
+ * CANCEL                        0: who sends it has given up whatever he was waiting for
  * a notification                no answer
  * anything else                 EDVSBADREQUEST
  */
@@ -52,11 +52,12 @@ static int handle_open(struct server *server, struct device *device, const messa
 	return code;
 }
 
-static int run_transfer(struct device *device, const message *request, const struct rdisk_iovec *segments, int count,
-			bool write, bool stable)
+static int run_transfer(struct server *server, struct device *device, const message *request,
+			const struct rdisk_iovec *segments, int count, bool write, bool stable)
 {
 	const struct transfer transfer = {
 		.device = device,
+		.attempt = &server->attempt,
 		.memory_endpoint = request->IO_ENDPT,
 		.write = write,
 		.stable = stable,
@@ -68,7 +69,7 @@ static int run_transfer(struct device *device, const message *request, const str
 	return (int)transfer_run(&transfer); /* at most INT32_MAX bytes */
 }
 
-static int handle_transfer(const struct server *server, struct device *device, const message *request, bool write,
+static int handle_transfer(struct server *server, struct device *device, const message *request, bool write,
 			   bool stable)
 {
 	struct rdisk_iovec segment;
@@ -82,7 +83,7 @@ static int handle_transfer(const struct server *server, struct device *device, c
 		return EDVSINVAL;
 	segment.iov_addr = address_of(request);
 	segment.iov_size = (uint64_t)request->COUNT;
-	return run_transfer(device, request, &segment, 1, write, stable);
+	return run_transfer(server, device, request, &segment, 1, write, stable);
 }
 
 static int handle_vector(struct server *server, struct device *device, const message *request, bool write, bool stable)
@@ -103,7 +104,7 @@ static int handle_vector(struct server *server, struct device *device, const mes
 	code = client_memory_read(request->IO_ENDPT, address_of(request), vector, (size_t)count * sizeof(*vector));
 	if (code)
 		return code;
-	moved = run_transfer(device, request, vector, count, write, stable);
+	moved = run_transfer(server, device, request, vector, count, write, stable);
 	if (moved <= 0)
 		return moved;
 	transfer_advance(vector, count, (uint64_t)moved);
@@ -131,14 +132,14 @@ static int handle_ioctl(struct server *server, struct device *device, const mess
 	}
 }
 
-static int handle_flush(struct device *device, const message *request)
+static int handle_flush(struct server *server, struct device *device, const message *request)
 {
 	int code = device_access(device, request->m_source, false);
 
-	return code ? code : request_flush(device);
+	return code ? code : request_flush(device, &server->attempt);
 }
 
-static int handle_range(struct device *device, const message *request, bool zeroes)
+static int handle_range(struct server *server, struct device *device, const message *request, bool zeroes)
 {
 	int code = device_access(device, request->m_source, true);
 
@@ -146,24 +147,14 @@ static int handle_range(struct device *device, const message *request, bool zero
 		return code;
 	if (request->POSITION < 0 || request->LENGTH < 0)
 		return EDVSINVAL;
-	return request_range(device, (uint64_t)request->POSITION, (uint64_t)request->LENGTH, zeroes, false);
-}
-
-static int handle_batch(struct server *server, const message *request)
-{
-	int code = check_memory_endpoint(server, request);
-
-	return code ? code
-		    : batch_run(server, request->m_source, request->IO_ENDPT, address_of(request), request->COUNT);
+	return request_range(device, &server->attempt, (uint64_t)request->POSITION, (uint64_t)request->LENGTH, zeroes,
+			     false);
 }
 
 int driver_handle(struct server *server, const message *request)
 {
-	struct device *device;
+	struct device *device = device_find(&server->devices, request->DEVICE);
 
-	if (request->m_type == DEV_BATCH)
-		return handle_batch(server, request);
-	device = device_find(&server->devices, request->DEVICE);
 	switch (request->m_type) {
 	case DEV_OPEN:
 		return device ? handle_open(server, device, request) : EDVSNXIO;
@@ -184,10 +175,10 @@ int driver_handle(struct server *server, const message *request)
 	case DEV_IOCTL:
 		return device ? handle_ioctl(server, device, request) : EDVSNXIO;
 	case DEV_FLUSH:
-		return device ? handle_flush(device, request) : EDVSNXIO;
+		return device ? handle_flush(server, device, request) : EDVSNXIO;
 	case DEV_DISCARD:
 	case DEV_WRITE_ZEROES:
-		return device ? handle_range(device, request, request->m_type == DEV_WRITE_ZEROES) : EDVSNXIO;
+		return device ? handle_range(server, device, request, request->m_type == DEV_WRITE_ZEROES) : EDVSNXIO;
 	case CANCEL:
 		return device ? 0 : EDVSNXIO;
 	default:
@@ -195,32 +186,129 @@ int driver_handle(struct server *server, const message *request)
 	}
 }
 
-static void answer(int endpoint, const message *request, int status)
+void driver_answer(const message *request, int status)
 {
 	message reply = { .m_type = MOLTASK_REPLY };
 	int code;
 
 	reply.REP_ENDPT = request->IO_ENDPT;
 	reply.REP_STATUS = status;
-	code = dvk_reply(endpoint, &reply);
+	code = dvk_reply(request->m_source, &reply);
 	/* Clients may die, or send what they did not wait for: neither is the server's trouble. */
 	if (code)
-		log_debug("cannot answer endpoint %d: %s", endpoint, dvk_strerror(code));
+		log_debug("cannot answer endpoint %d: %s", request->m_source, dvk_strerror(code));
+}
+
+static void begin_batch(struct server *server, const message *request)
+{
+	int code = check_memory_endpoint(server, request);
+
+	if (code)
+		driver_answer(request, code);
+	else
+		batch_begin(server, request);
+}
+
+static void begin_message(struct server *server, const message *request)
+{
+	struct suspended *suspended;
+	int status;
+
+	server->attempt = (struct attempt){ 0 };
+	status = driver_handle(server, request);
+	if (status == SUSPEND) {
+		suspended = suspended_new(&server->suspension, request->m_source, &server->attempt);
+		if (suspended) {
+			suspended->kind = SUSPENDED_MESSAGE;
+			suspended->message = *request;
+			rendezvous_of(&server->suspension, request->m_source)->open = true;
+			return;
+		}
+		server->attempt = (struct attempt){ .may_wait = true };
+		status = driver_handle(server, request);
+	}
+	driver_answer(request, status);
+}
+
+static void begin(struct server *server, const message *request)
+{
+	struct rendezvous *rendezvous = rendezvous_of(&server->suspension, request->m_source);
+
+	if (rendezvous->suspended && dvk_peer_incarnation(request->m_source) != rendezvous->incarnation)
+		rendezvous_forget(&server->suspension, request->m_source);
+	else if (rendezvous->open)
+		rendezvous_give_up(&server->suspension, request->m_source);
+	if (request->m_type == DEV_BATCH)
+		begin_batch(server, request);
+	else
+		begin_message(server, request);
+}
+
+/* Another attempt at a request that is a message of its own. */
+static void resume_message(struct server *server, struct suspended *suspended)
+{
+	struct rendezvous *rendezvous = rendezvous_of(&server->suspension, suspended->client);
+	int status;
+
+	server->attempt = suspended_attempt(&server->suspension, suspended);
+	status = driver_handle(server, &suspended->message);
+	if (status == SUSPEND) {
+		if (suspended_again(&server->suspension, suspended, &server->attempt))
+			return;
+		server->attempt = (struct attempt){ .may_wait = true };
+		status = driver_handle(server, &suspended->message);
+	}
+	rendezvous->open = false;
+	driver_answer(&suspended->message, status);
+	suspended_free(&server->suspension, suspended);
+}
+
+/* Goes on with what the workers have made possible. */
+static void resume(struct server *server)
+{
+	struct suspended *suspended;
+
+	while ((suspended = suspended_next_ready(&server->suspension))) {
+		int client = suspended->client;
+
+		if (dvk_peer_incarnation(client) != rendezvous_of(&server->suspension, client)->incarnation)
+			rendezvous_forget(&server->suspension, client);
+		else if (suspended->kind == SUSPENDED_MESSAGE)
+			resume_message(server, suspended);
+		else
+			batch_resume(server, suspended);
+	}
+}
+
+/* Answers what was received and is not answered yet. */
+static void finish(struct server *server)
+{
+	server->suspension.all_in_place = true;
+	workers_stop(&server->suspension.workers);
+	resume(server);
+	for (int slot = 0; slot < NR_SLOTS; slot++)
+		batch_end_collect(server, slot - NR_TASKS);
 }
 
 int driver_task(struct server *server)
 {
 	while (!termination_requested()) {
 		message request;
-		int code = dvk_receive(ANY, &request);
+		int code;
 
+		if (workers_have_finished(&server->suspension.workers))
+			resume(server);
+		code = dvk_receive(ANY, &request);
 		if (code == EDVSINTR)
 			continue;
-		if (code)
+		if (code) {
+			rendezvous_forget_all(&server->suspension);
 			return code;
-		if (request.m_type == NOTIFY_FROM(request.m_source))
+		}
+		if (dvk_notified())
 			continue;
-		answer(request.m_source, &request, driver_handle(server, &request));
+		begin(server, &request);
 	}
+	finish(server);
 	return 0;
 }

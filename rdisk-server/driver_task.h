@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The server's loop: receive a request from anybody, carry it out, answer it. One
- * thread, one request at a time. The protocol is the table at the top of rdisk_protocol.h.
+ * The server's loop: receive a request from anybody, carry it out, answer it. One thread, one request at a
+ * time; a request that would have to wait for a disk is set aside (suspended.h) and answered later. The
+ * protocol is the table at the top of rdisk_protocol.h.
  */
 #ifndef RDISK_DRIVER_TASK_H
 #define RDISK_DRIVER_TASK_H
@@ -9,6 +10,7 @@
 #include "device.h"
 #include "dvk_message.h"
 #include "rdisk_protocol.h"
+#include "suspended.h"
 
 struct server {
 	struct device_table devices;
@@ -16,18 +18,26 @@ struct server {
 	int endpoint; /* the server's own */
 	int nr_tasks; /* of the DC: they decide which clients are system endpoints */
 	int nr_sysprocs;
+	struct suspension suspension;
+	struct attempt attempt; /* at the request that is being carried out */
 	/* copies of what clients send, while a request is carried out */
 	struct rdisk_iovec vector[RDISK_VECTOR_MAX];
 	struct rdisk_request batch[RDISK_BATCH_MAX];
 };
 
 /*
- * Serves until a signal asks to end (termination.h): 0. Or until the endpoint or the node is
- * lost: the code of dvk_receive(). What was received is always answered.
+ * Serves until a signal asks to end (termination.h): 0, and what was received has been answered. Or until the endpoint
+ * or the node is lost: the code of dvk_receive(). server->suspension.workers are started; after 0 they are stopped.
  */
 int driver_task(struct server *server);
 
-/* Carries out one request and returns its REP_STATUS; the loop's body, for tests of it alone. */
+/*
+ * Makes server->attempt at one request that is no batch: its REP_STATUS, or SUSPEND. For driver_task.c and tests of
+ * requests alone.
+ */
 int driver_handle(struct server *server, const message *request);
+
+/* Answers a client. */
+void driver_answer(const message *request, int status);
 
 #endif

@@ -14,16 +14,20 @@
 #include <libgen.h>
 #include <limits.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "dvk_errno.h"
 #include "log.h"
 
-#define PHYSICAL_BLOCK_MAX 4096u /* bytes; what st_blksize says beyond is about streaming */
+#define PHYSICAL_BLOCK_MAX 4096u  /* bytes; what st_blksize says beyond is about streaming */
+#define PAGE		   4096u  /* bytes that the page cache has or has not; larger ones do no harm */
+#define FETCH_BYTES	   65536u /* read at a time, to have them in the page cache */
 
 static bool opens_for_writing(const struct device_configuration *configuration)
 {
@@ -216,6 +220,14 @@ static uint32_t physical_block(blksize_t preferred)
 	return block;
 }
 
+/* Whether files of this one are never waited for. One that cannot be asked counts as a disk's. */
+static bool in_memory_file_system(int fd)
+{
+	struct statfs status;
+
+	return !fstatfs(fd, &status) && (status.f_type == TMPFS_MAGIC || status.f_type == RAMFS_MAGIC);
+}
+
 int image_check(const struct device_configuration *configuration, uint64_t *size, struct diagnostic *diagnostic)
 {
 	struct stat status;
@@ -294,6 +306,8 @@ int image_open(struct image *image, const struct device_configuration *configura
 	image->image_id = file_identity(image->fd, &status);
 	image->physical_block = physical_block(status.st_blksize);
 	image->block_device = S_ISBLK(status.st_mode);
+	image->on_disk = image->block_device || !in_memory_file_system(image->fd);
+	image->tells_misses = true;
 	if (configuration->is_volatile) {
 		image->operations = &image_overlay_operations;
 		image->image_id = mix(image->image_id, instance);
@@ -376,7 +390,68 @@ static int flushed(const struct image *image, bool failed_before, int code)
 
 int image_read(struct image *image, struct iovec *vector, int count, uint64_t position)
 {
-	return failed(image, "read", position, image->operations->read(image, vector, count, position));
+	return failed(image, "read", position, image->operations->read(image, vector, count, position, 0));
+}
+
+int image_read_cached(struct image *image, struct iovec *vector, int count, uint64_t position)
+{
+	struct iovec again[RDISK_VECTOR_MAX];
+	int code;
+
+	if (!image->on_disk || !image->tells_misses)
+		return image_read(image, vector, count, position);
+	memcpy(again, vector, (size_t)count * sizeof(*vector));
+	code = image->operations->read(image, vector, count, position, RWF_NOWAIT);
+	if (code == -EAGAIN)
+		return IMAGE_MISS;
+	if (code != -EOPNOTSUPP)
+		return failed(image, "read", position, code);
+	image->tells_misses = false;
+	return image_read(image, again, count, position);
+}
+
+/* Whether the byte at `position` is not in the page cache. */
+static bool byte_misses(struct image *image, uint64_t position)
+{
+	char byte;
+	struct iovec piece = { &byte, 1 };
+	int code = image_read_all(image->fd, &piece, 1, position, RWF_NOWAIT);
+
+	if (code == -EOPNOTSUPP)
+		image->tells_misses = false;
+	return code == -EAGAIN;
+}
+
+bool image_write_misses(struct image *image, uint64_t position, uint64_t length)
+{
+	uint64_t end = position + length;
+
+	if (!image->on_disk || !image->tells_misses)
+		return false;
+	if (position % PAGE && byte_misses(image, position))
+		return true;
+	return end % PAGE && end < image->size && byte_misses(image, end);
+}
+
+int image_fetch(struct image *image, uint64_t position, uint64_t length)
+{
+	char buffer[FETCH_BYTES];
+	int code = 0;
+
+	while (length > 0 && !code) {
+		struct iovec piece = { buffer, length < sizeof(buffer) ? (size_t)length : sizeof(buffer) };
+		uint64_t bytes = piece.iov_len;
+
+		code = image_read_all(image->fd, &piece, 1, position, 0);
+		position += bytes;
+		length -= bytes;
+	}
+	return failed(image, "fetch", position, code);
+}
+
+bool image_waits(const struct image *image)
+{
+	return image->on_disk && image->operations == &image_file_operations;
 }
 
 int image_write(struct image *image, struct iovec *vector, int count, uint64_t position, bool stable)

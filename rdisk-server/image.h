@@ -8,12 +8,17 @@
  * the other end is often a client's shared memory, which its owner can take away at any time:
  * a system call then fails with EFAULT, a load or store would kill the server.
  *
- * Nothing here knows of clients, endpoints or access rules. One thread. Nothing allocates
- * after image_open().
+ * Nothing here knows of clients, endpoints or access rules. Nothing allocates after image_open().
+ *
+ * Threads: the server's own does everything. Of an image that waits for a disk (image_waits()) other threads may
+ * do image_fetch(), image_flush(), image_discard() and image_write_zeroes() at the same time; of an image of another
+ * kind nothing.
  */
 #ifndef RDISK_IMAGE_H
 #define RDISK_IMAGE_H
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -30,7 +35,8 @@ struct image;
  * returns 0 or -errno; a write that fails may have been done in part.
  */
 struct image_operations {
-	int (*read)(struct image *image, struct iovec *vector, int count, uint64_t position);
+	/* flags: 0, or RWF_NOWAIT: -EAGAIN when it would have to wait for a disk */
+	int (*read)(struct image *image, struct iovec *vector, int count, uint64_t position, int flags);
 	int (*write)(struct image *image, struct iovec *vector, int count, uint64_t position, bool stable);
 	/* NULL: nothing outlives the server, so that there is nothing to make stable */
 	int (*flush)(struct image *image);
@@ -49,8 +55,12 @@ struct image {
 	void *block_buffer;	 /* overlay: one block */
 	uint32_t physical_block; /* bytes */
 	bool block_device;
-	bool discards;	   /* discard frees space, as far as is known */
-	bool flush_failed; /* for ever: what was lost is not known */
+	bool on_disk;	      /* the file may have to be waited for: it is not in memory as a whole */
+	bool tells_misses;    /* RWF_NOWAIT works on it, as far as is known; server's thread */
+	atomic_bool discards; /* discard frees space, as far as is known */
+	pthread_mutex_t
+		flush_lock; /* one flush at a time: the kernel tells an error of writing back to one of them only */
+	atomic_bool flush_failed; /* for ever: what was lost is not known (lock, to change it) */
 };
 
 /*
@@ -83,6 +93,18 @@ bool image_same(const struct device_configuration *a, const struct device_config
  * empty ones are allowed. Failures of the image itself are logged.
  */
 int image_read(struct image *image, struct iovec *vector, int count, uint64_t position);
+/*
+ * The same, unless it would have to wait for a disk: then IMAGE_MISS, the vector's memory was written in part, and
+ * image_fetch() of the range is what helps. On a file system that cannot tell it waits.
+ */
+#define IMAGE_MISS 1
+int image_read_cached(struct image *image, struct iovec *vector, int count, uint64_t position);
+/* Whether a write would have to read from a disk first: it begins or ends within a page that is not in memory. */
+bool image_write_misses(struct image *image, uint64_t position, uint64_t length);
+/* Has a range, which lies within the image, in the page cache. 0 or EDVSIO. */
+int image_fetch(struct image *image, uint64_t position, uint64_t length);
+/* Whether flush, discard and write-zeroes may wait for a disk. */
+bool image_waits(const struct image *image);
 /* stable: on stable storage before it returns. */
 int image_write(struct image *image, struct iovec *vector, int count, uint64_t position, bool stable);
 /*

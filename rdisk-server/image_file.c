@@ -30,10 +30,29 @@ static void advance(struct iovec **vector, int *count, size_t bytes)
 	}
 }
 
-int image_read_all(int fd, struct iovec *vector, int count, uint64_t position)
+/* One call of the cheapest kind there is. */
+static ssize_t read_some(int fd, const struct iovec *vector, int count, off_t position, int flags)
+{
+	if (flags)
+		return preadv2(fd, vector, count, position, flags);
+	if (count == 1)
+		return pread(fd, vector->iov_base, vector->iov_len, position);
+	return preadv(fd, vector, count, position);
+}
+
+static ssize_t write_some(int fd, const struct iovec *vector, int count, off_t position, int flags)
+{
+	if (flags)
+		return pwritev2(fd, vector, count, position, flags);
+	if (count == 1)
+		return pwrite(fd, vector->iov_base, vector->iov_len, position);
+	return pwritev(fd, vector, count, position);
+}
+
+int image_read_all(int fd, struct iovec *vector, int count, uint64_t position, int flags)
 {
 	while (count > 0) {
-		ssize_t bytes = preadv(fd, vector, count, (off_t)position);
+		ssize_t bytes = read_some(fd, vector, count, (off_t)position, flags);
 
 		if (bytes < 0) {
 			if (errno == EINTR)
@@ -51,8 +70,7 @@ int image_read_all(int fd, struct iovec *vector, int count, uint64_t position)
 int image_write_all(int fd, struct iovec *vector, int count, uint64_t position, int flags)
 {
 	while (count > 0) {
-		ssize_t bytes = flags ? pwritev2(fd, vector, count, (off_t)position, flags)
-				      : pwritev(fd, vector, count, (off_t)position);
+		ssize_t bytes = write_some(fd, vector, count, (off_t)position, flags);
 
 		if (bytes < 0) {
 			if (errno == EINTR)
@@ -104,25 +122,25 @@ int image_write_zero_bytes(int fd, uint64_t position, uint64_t length)
 	return 0;
 }
 
-static int file_read(struct image *image, struct iovec *vector, int count, uint64_t position)
+static int file_read(struct image *image, struct iovec *vector, int count, uint64_t position, int flags)
 {
-	return image_read_all(image->fd, vector, count, position);
+	return image_read_all(image->fd, vector, count, position, flags);
 }
 
 static int file_flush(struct image *image)
 {
-	int code;
+	int code = -EIO;
 
-	if (image->flush_failed)
-		return -EIO;
-	do
-		code = fdatasync(image->fd);
-	while (code < 0 && errno == EINTR);
-	if (code < 0) {
-		image->flush_failed = true;
-		return -errno;
+	pthread_mutex_lock(&image->flush_lock);
+	if (!image->flush_failed) {
+		do
+			code = fdatasync(image->fd) ? -errno : 0;
+		while (code == -EINTR);
+		if (code)
+			image->flush_failed = true;
 	}
-	return 0;
+	pthread_mutex_unlock(&image->flush_lock);
+	return code;
 }
 
 /*
@@ -131,13 +149,12 @@ static int file_flush(struct image *image)
  * the rest of the file good, or making it stable, after which nothing can be relied on. So the write
  * is done once more without it: if that works, it was the other.
  */
-static int file_write(struct image *image, struct iovec *vector, int count, uint64_t position, bool stable)
+static int stable_write(struct image *image, struct iovec *vector, int count, uint64_t position, bool *unsupported)
 {
 	struct iovec again[RDISK_VECTOR_MAX];
 	int stable_code, code;
 
-	if (!stable)
-		return image_write_all(image->fd, vector, count, position, 0);
+	*unsupported = false;
 	if (image->flush_failed)
 		return -EIO;
 	memcpy(again, vector, (size_t)count * sizeof(*vector));
@@ -147,10 +164,23 @@ static int file_write(struct image *image, struct iovec *vector, int count, uint
 	code = image_write_all(image->fd, again, count, position, 0);
 	if (code)
 		return code;
-	if (stable_code == -EOPNOTSUPP || stable_code == -ENOSYS || stable_code == -EINVAL)
-		return file_flush(image);
-	image->flush_failed = true;
+	*unsupported = stable_code == -EOPNOTSUPP || stable_code == -ENOSYS || stable_code == -EINVAL;
+	if (!*unsupported)
+		image->flush_failed = true;
 	return stable_code;
+}
+
+static int file_write(struct image *image, struct iovec *vector, int count, uint64_t position, bool stable)
+{
+	bool unsupported;
+	int code;
+
+	if (!stable)
+		return image_write_all(image->fd, vector, count, position, 0);
+	pthread_mutex_lock(&image->flush_lock);
+	code = stable_write(image, vector, count, position, &unsupported);
+	pthread_mutex_unlock(&image->flush_lock);
+	return unsupported ? file_flush(image) : code;
 }
 
 static int file_discard(struct image *image, uint64_t position, uint64_t length)

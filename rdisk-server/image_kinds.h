@@ -15,9 +15,9 @@ extern const struct image_operations image_memory_operations;
 
 /*
  * Whole transfers: go on after partial ones and EINTR. 0 or -errno; -EIO when the
- * file ends too early. The vector is used up. `flags` as for pwritev2().
+ * file ends too early. The vector is used up. `flags` as for preadv2() and pwritev2().
  */
-int image_read_all(int fd, struct iovec *vector, int count, uint64_t position);
+int image_read_all(int fd, struct iovec *vector, int count, uint64_t position, int flags);
 int image_write_all(int fd, struct iovec *vector, int count, uint64_t position, int flags);
 
 /* fallocate() that goes on after EINTR. 0 or -errno. */

@@ -42,9 +42,10 @@ int image_memory_load(int memory_fd, int file_fd, uint64_t length)
 	return 0;
 }
 
-static int memory_read(struct image *image, struct iovec *vector, int count, uint64_t position)
+static int memory_read(struct image *image, struct iovec *vector, int count, uint64_t position, int flags)
 {
-	return image_read_all(image->fd, vector, count, position);
+	(void)flags;
+	return image_read_all(image->fd, vector, count, position, 0);
 }
 
 static int memory_write(struct image *image, struct iovec *vector, int count, uint64_t position, bool stable)

@@ -65,7 +65,7 @@ static int split_front(struct iovec **vector, int *count, uint64_t bytes, struct
 	return used;
 }
 
-static int overlay_read(struct image *image, struct iovec *vector, int count, uint64_t position)
+static int overlay_read(struct image *image, struct iovec *vector, int count, uint64_t position, int flags)
 {
 	struct iovec front[RDISK_VECTOR_MAX];
 	uint64_t end = position;
@@ -85,7 +85,10 @@ static int overlay_read(struct image *image, struct iovec *vector, int count, ui
 		if (run_end > end)
 			run_end = end;
 		used = split_front(&vector, &count, run_end - position, front);
-		code = image_read_all(in_memory ? image->memory_fd : image->fd, front, used, position);
+		if (in_memory)
+			code = image_read_all(image->memory_fd, front, used, position, 0);
+		else
+			code = image_read_all(image->fd, front, used, position, flags);
 		if (code)
 			return code;
 		position = run_end;
@@ -106,7 +109,7 @@ static int bring_in(struct image *image, uint64_t position)
 	if (image->size - start < OVERLAY_BLOCK)
 		piece.iov_len = (size_t)(image->size - start);
 	struct iovec again = piece;
-	code = image_read_all(image->fd, &piece, 1, start);
+	code = image_read_all(image->fd, &piece, 1, start, 0);
 	if (!code)
 		code = image_write_all(image->memory_fd, &again, 1, start, 0);
 	if (!code)

@@ -6,6 +6,7 @@
 #include "log.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <time.h>
@@ -65,6 +66,7 @@ void log_line(enum log_level level, const char *format, ...)
 
 void log_limited(enum log_level level, const char *format, ...)
 {
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	static time_t period_start;
 	static unsigned int lines, left_out;
 	struct timespec now;
@@ -73,6 +75,7 @@ void log_limited(enum log_level level, const char *format, ...)
 	if (level > highest_level)
 		return;
 	clock_gettime(CLOCK_MONOTONIC, &now);
+	pthread_mutex_lock(&lock);
 	if (now.tv_sec - period_start >= LIMIT_SECONDS) {
 		if (left_out > 0)
 			log_line(level, "%u lines like the ones before were left out", left_out);
@@ -82,12 +85,13 @@ void log_limited(enum log_level level, const char *format, ...)
 	}
 	if (lines >= LIMIT_LINES) {
 		left_out++;
-		return;
+	} else {
+		lines++;
+		va_start(arguments, format);
+		write_line(level_names[level], format, arguments);
+		va_end(arguments);
 	}
-	lines++;
-	va_start(arguments, format);
-	write_line(level_names[level], format, arguments);
-	va_end(arguments);
+	pthread_mutex_unlock(&lock);
 }
 
 void log_plain(const char *format, ...)

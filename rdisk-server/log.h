@@ -21,7 +21,7 @@ void log_line(enum log_level level, const char *format, ...) __attribute__((form
 
 /*
  * The same for events that a client can cause at will: at most 20 lines in 10
- * seconds, and then the number of lines left out. Main thread only.
+ * seconds, and then the number of lines left out. Any thread.
  */
 void log_limited(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

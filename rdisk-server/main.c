@@ -276,6 +276,11 @@ static int run(const struct options *options, const struct configuration *config
 	server.dcid = options->dcid;
 	server.endpoint = options->endpoint;
 	server.devices.dcid = options->dcid;
+	code = workers_start(&server.suspension.workers, dvk_interrupt);
+	if (code) {
+		log_plain("cannot set up threads: %s", strerror(-code));
+		return EXIT_START;
+	}
 	if (device_table_open(&server.devices, configuration, options->config, &diagnostic)) {
 		log_plain("%s", diagnostic.text);
 		return EXIT_START;
@@ -290,6 +295,7 @@ static int run(const struct options *options, const struct configuration *config
 	}
 	status = serve(&server, configuration);
 	termination_acknowledge();
+	workers_stop(&server.suspension.workers);
 	service_notify("STOPPING=1");
 	if (device_table_flush(&server.devices))
 		status = EXIT_SERVING;

@@ -70,14 +70,24 @@ static int move_buffer(const struct transfer *transfer, struct cursor *cursor, c
 	return 0;
 }
 
+/* As image_read(), or IMAGE_MISS when this attempt is not to wait. */
+static int read_image(const struct transfer *transfer, struct iovec *vector, int count, uint64_t position)
+{
+	struct image *image = &transfer->device->image;
+
+	if (transfer->attempt->may_wait)
+		return image_read(image, vector, count, position);
+	return image_read_cached(image, vector, count, position);
+}
+
 static int run_through_buffer(const struct transfer *transfer, const struct rdisk_iovec *segments, int count,
-			      uint64_t length)
+			      uint64_t length, bool stable_at_once)
 {
 	struct device *device = transfer->device;
 	struct cursor cursor = { segments, count, 0 };
 	uint64_t position = transfer->position;
 	/* Several pieces are made stable together, at the end. */
-	bool stable = transfer->stable && length <= device->buffer_size;
+	bool stable = stable_at_once && length <= device->buffer_size;
 	int code = 0;
 
 	while (length > 0 && !code) {
@@ -89,25 +99,40 @@ static int run_through_buffer(const struct transfer *transfer, const struct rdis
 			if (!code)
 				code = image_write(&device->image, &piece, 1, position, stable);
 		} else {
-			code = image_read(&device->image, &piece, 1, position);
+			code = read_image(transfer, &piece, 1, position);
 			if (!code)
 				code = move_buffer(transfer, &cursor, device->buffer, bytes);
 		}
 		position += bytes;
 		length -= bytes;
 	}
-	if (!code && transfer->stable && !stable)
+	if (!code && stable_at_once && !stable)
 		code = image_flush(&device->image);
 	return code;
 }
 
-int64_t transfer_run(const struct transfer *transfer)
+/* All of it between the image and the client's memory. 0, IMAGE_MISS or a code. */
+static int move(const struct transfer *transfer, uint64_t length, bool stable_at_once)
 {
 	struct image *image = &transfer->device->image;
 	struct rdisk_iovec segments[RDISK_VECTOR_MAX];
 	struct iovec vector[RDISK_VECTOR_MAX];
+	int count = cut_segments(transfer, length, segments);
+
+	if (!client_memory_map(transfer->memory_endpoint, segments, count, vector))
+		return run_through_buffer(transfer, segments, count, length, stable_at_once);
+	if (transfer->write)
+		return image_write(image, vector, count, transfer->position, stable_at_once);
+	return read_image(transfer, vector, count, transfer->position);
+}
+
+int64_t transfer_run(const struct transfer *transfer)
+{
+	struct attempt *attempt = transfer->attempt;
+	struct image *image = &transfer->device->image;
+	bool flush_later;
 	uint64_t length;
-	int count, code;
+	int code;
 
 	code = sum_of_sizes(transfer, &length);
 	if (code)
@@ -116,13 +141,17 @@ int64_t transfer_run(const struct transfer *transfer)
 		return 0;
 	if (length > image->size - transfer->position)
 		length = image->size - transfer->position;
-	count = cut_segments(transfer, length, segments);
-	if (!client_memory_map(transfer->memory_endpoint, segments, count, vector))
-		code = run_through_buffer(transfer, segments, count, length);
-	else if (transfer->write)
-		code = image_write(image, vector, count, transfer->position, transfer->stable);
-	else
-		code = image_read(image, vector, count, transfer->position);
+	/* What was done meanwhile: a fetch that failed is the answer, and a flush comes last. */
+	if (attempt->done && (attempt->done->result || attempt->done->kind == JOB_FLUSH))
+		return attempt->done->result ? attempt->done->result : (int64_t)length;
+	if (transfer->write && !attempt->may_wait && image_write_misses(image, transfer->position, length))
+		return attempt_suspend(attempt, JOB_FETCH, image, transfer->position, length);
+	flush_later = transfer->stable && !attempt->may_wait && image_waits(image);
+	code = move(transfer, length, transfer->stable && !flush_later);
+	if (code == IMAGE_MISS)
+		return attempt_suspend(attempt, JOB_FETCH, image, transfer->position, length);
+	if (!code && flush_later)
+		return attempt_suspend(attempt, JOB_FLUSH, image, 0, 0);
 	return code ? code : (int64_t)length;
 }
 

@@ -10,11 +10,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "attempt.h"
 #include "device.h"
 #include "rdisk_protocol.h"
 
 struct transfer {
 	struct device *device;
+	struct attempt *attempt;
 	int memory_endpoint; /* whose memory the segments are in */
 	bool write;	     /* to the image */
 	bool stable;	     /* of a write: on stable storage before it is answered */
@@ -26,7 +28,7 @@ struct transfer {
 /*
  * Bytes moved, less than asked for at the end of the device and 0 beyond it; or a code:
  * EDVSINVAL (sizes that add up to more than INT32_MAX), EDVSFAULT and others of client_memory.h,
- * EDVSIO, EDVSNOSPC.
+ * EDVSIO, EDVSNOSPC; or SUSPEND (attempt.h).
  */
 int64_t transfer_run(const struct transfer *transfer);
 

@@ -16,7 +16,7 @@
  * DEV_DISCARD       minor   proc      -          byte      bytes    -           0
  * DEV_WRITE_ZEROES  minor   proc      -          byte      bytes    -           0
  * DEV_BATCH         -       proc      requests   -         -        requests    requests done
- * CANCEL            minor   proc      -          -         -        -           0 (nothing is ever pending)
+ * CANCEL            minor   proc      -          -         -        -           0
  *
  * Names and numbers up to CANCEL's are the original's (com.h); FLUSH, DISCARD,
  * WRITE_ZEROES, the FUA types and BATCH are new. FUA is a type of its own and not a flag in
@@ -36,6 +36,15 @@
  *   answered before it was sent, and after a FUA write itself, they are on stable storage (fdatasync).
  *   A flush that failed once fails until the server is restarted.
  * - A write that fails may have been done in part.
+ * - Who sends another request while one of his is not answered has given that one up: it is not answered any more
+ *   (and may have been carried out). So CANCEL has nothing left to do.
+ *
+ * Suspended requests. What waits for a disk holds up nobody else: other clients are served meanwhile, and so are the
+ * other requests of a batch. A client that wants to send more while some of its requests wait marks them
+ * RDISK_REQUEST_MAY_SUSPEND: the batch is then answered without them, their result is SUSPEND (MINIX's code for an
+ * answer that comes later), and the client collects their results with COLLECT in a later batch. Their memory is
+ * used while the client is blocked in a later batch, until they are collected. They are gone when the client or
+ * the server dies.
  *
  * Freestanding: the guest kernel's driver includes it.
  */
@@ -100,9 +109,21 @@ enum rdisk_operation {
 	RDISK_OP_FLUSH = 3,
 	RDISK_OP_DISCARD = 4,
 	RDISK_OP_WRITE_ZEROES = 5,
+	/*
+	 * The last request of a batch only: stores a struct rdisk_completion for each suspended request of the client
+	 * that is done by now into the array at `vector`, which has room for nr_segments (1 .. RDISK_BATCH_MAX) of
+	 * them. Result: how many. minor, position and length are 0.
+	 */
+	RDISK_OP_COLLECT = 6,
 };
 
-#define RDISK_REQUEST_FUA 1u /* flags: WRITE, WRITE_ZEROES: stable before it is answered */
+/* flags of a request */
+#define RDISK_REQUEST_FUA	  1u /* WRITE, WRITE_ZEROES: stable before it is answered */
+#define RDISK_REQUEST_MAY_SUSPEND 2u /* all but COLLECT: see "Suspended requests" */
+#define RDISK_REQUEST_WAIT	  4u /* COLLECT: not answered before there is one, as long as any is suspended */
+
+/* Result of a request that is not done yet and will be collected. */
+#define SUSPEND			  (-998)
 
 /*
  * One request of a batch, in the client's memory. The requests of a batch are
@@ -121,6 +142,12 @@ struct rdisk_request {
 	uint64_t cookie;      /* the client's, untouched */
 	int64_t result;
 	uint64_t reserved; /* 0 */
+};
+
+/* What became of a suspended request. */
+struct rdisk_completion {
+	uint64_t cookie; /* the request's */
+	int64_t result;
 };
 
 /* Value of result that no server sets: a client puts it there to see what was done. */
@@ -164,6 +191,7 @@ struct rdisk_info {
 };
 
 static_assert(sizeof(struct rdisk_request) == 64, "batch element is part of the ABI");
+static_assert(sizeof(struct rdisk_completion) == 16, "completion is part of the ABI");
 static_assert(sizeof(struct rdisk_iovec) == 16, "vector element is part of the ABI");
 static_assert(sizeof(struct rdisk_partition) == 32, "partition record is part of the ABI");
 static_assert(sizeof(struct rdisk_info) == 128, "info record is part of the ABI");

@@ -21,4 +21,11 @@ void fault_environment_set(struct fault_environment *environment, const char *fa
 	environment->variables[1] = environment->fault;
 	environment->variables[2] = environment->address_sanitizer;
 	environment->variables[3] = NULL;
+	environment->variables[4] = NULL;
+}
+
+void fault_environment_hold(struct fault_environment *environment, const char *path)
+{
+	snprintf(environment->hold, sizeof(environment->hold), "RDISK_HOLD=%s", path);
+	environment->variables[3] = environment->hold;
 }

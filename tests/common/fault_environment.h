@@ -13,10 +13,14 @@ struct fault_environment {
 	char preload[512];
 	char fault[64];
 	char address_sanitizer[512];
-	const char *variables[4]; /* for test_process_start() */
+	char hold[512];
+	const char *variables[5]; /* for test_process_start() */
 };
 
 /* `fault`: "class:n" or "class:n+". The variables point into *environment. */
 void fault_environment_set(struct fault_environment *environment, const char *fault);
+
+/* Besides, calls are held up by the FIFO `path` (tests/fault/fault_hold.h). */
+void fault_environment_hold(struct fault_environment *environment, const char *path);
 
 #endif

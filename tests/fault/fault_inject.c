@@ -11,9 +11,11 @@
  * open          open openat fopen                                 EMFILE
  * pread         pread preadv preadv2                              EIO
  * pread-short   the same                                          half of what was asked for, done
+ * miss          preadv2 with RWF_NOWAIT                           EAGAIN
  * pwrite        pwrite pwritev pwritev2                           EIO
  * pwrite-short  the same                                          half of what was asked for, done
  * fdatasync     fdatasync fsync, pwritev2 with RWF_(D)SYNC        EIO
+ * syncfs        syncfs                                            EIO
  * fallocate     fallocate                                         ENOSPC
  * mmap          mmap                                              ENOMEM
  * socket        socket                                            EMFILE
@@ -22,6 +24,8 @@
  * copy          process_vm_readv process_vm_writev                EFAULT
  * futex         a futex wait through syscall()                    EINTR
  * futex-nomem   the same                                          ENOMEM
+ *
+ * RDISK_HOLD=PATH holds things up instead (fault_hold.h). Both may be set.
  *
  * The first fault is told in a line on stderr that begins with FAULT_MET. Waking is left
  * alone: on a mapped word it cannot fail. Calls that the C library makes inside
@@ -48,15 +52,18 @@
 #include <unistd.h>
 
 #include "fault_environment.h"
+#include "fault_hold.h"
 
 enum fault_class {
 	FAULT_MALLOC,
 	FAULT_OPEN,
 	FAULT_PREAD,
 	FAULT_PREAD_SHORT,
+	FAULT_MISS,
 	FAULT_PWRITE,
 	FAULT_PWRITE_SHORT,
 	FAULT_FDATASYNC,
+	FAULT_SYNCFS,
 	FAULT_FALLOCATE,
 	FAULT_MMAP,
 	FAULT_SOCKET,
@@ -69,8 +76,8 @@ enum fault_class {
 };
 
 static const char *const class_names[NR_FAULT_CLASSES] = {
-	"malloc", "open",   "pread",   "pread-short", "pwrite", "pwrite-short", "fdatasync",   "fallocate",
-	"mmap",	  "socket", "sendmsg", "recvmsg",     "copy",	"futex",	"futex-nomem",
+	"malloc",    "open", "pread",  "pread-short", "miss",	 "pwrite", "pwrite-short", "fdatasync",	  "syncfs",
+	"fallocate", "mmap", "socket", "sendmsg",     "recvmsg", "copy",   "futex",	   "futex-nomem",
 };
 
 /* Set once by the constructor, before the program has threads. */
@@ -342,6 +349,7 @@ static size_t cut(size_t length)
 	ssize_t name(int fd, pointer buffer, size_t length, offset_type offset)                                        \
 	{                                                                                                              \
 		NEXT(name)                                                                                             \
+		fault_hold();                                                                                          \
 		if (meets_fault(whole)) {                                                                              \
 			errno = EIO;                                                                                   \
 			return -1;                                                                                     \
@@ -375,6 +383,7 @@ static const struct iovec *cut_vector(const struct iovec *vector, int *count, st
 	{                                                                                                              \
 		NEXT(name)                                                                                             \
 		struct iovec room;                                                                                     \
+		fault_hold();                                                                                          \
 		if (meets_fault(whole)) {                                                                              \
 			errno = EIO;                                                                                   \
 			return -1;                                                                                     \
@@ -389,6 +398,10 @@ static const struct iovec *cut_vector(const struct iovec *vector, int *count, st
 	{                                                                                                              \
 		NEXT(name)                                                                                             \
 		struct iovec room;                                                                                     \
+		if ((flags & RWF_NOWAIT) && meets_fault(FAULT_MISS)) {                                                 \
+			errno = EAGAIN;                                                                                \
+			return -1;                                                                                     \
+		}                                                                                                      \
 		if (meets_fault(whole) || ((flags & (RWF_DSYNC | RWF_SYNC)) && meets_fault(FAULT_FDATASYNC))) {        \
 			errno = EIO;                                                                                   \
 			return -1;                                                                                     \
@@ -409,9 +422,17 @@ VECTOR2_FUNCTION(pwritev64v2, off64_t, FAULT_PWRITE, FAULT_PWRITE_SHORT)
 
 /* Calls that fail as a whole. */
 #define FAILING_FUNCTION(type, name, parameters, arguments, fault_class, code, failed)                                 \
+	BODY(type, name, parameters, arguments, fault_class, code, failed, (void)0)
+
+/* The same, and held up. */
+#define HELD_FUNCTION(type, name, parameters, arguments, fault_class, code, failed)                                    \
+	BODY(type, name, parameters, arguments, fault_class, code, failed, fault_hold())
+
+#define BODY(type, name, parameters, arguments, fault_class, code, failed, first)                                      \
 	type name parameters                                                                                           \
 	{                                                                                                              \
 		NEXT(name)                                                                                             \
+		first;                                                                                                 \
 		if (meets_fault(fault_class)) {                                                                        \
 			errno = code;                                                                                  \
 			return failed;                                                                                 \
@@ -419,12 +440,13 @@ VECTOR2_FUNCTION(pwritev64v2, off64_t, FAULT_PWRITE, FAULT_PWRITE_SHORT)
 		return next arguments;                                                                                 \
 	}
 
-FAILING_FUNCTION(int, fdatasync, (int fd), (fd), FAULT_FDATASYNC, EIO, -1)
-FAILING_FUNCTION(int, fsync, (int fd), (fd), FAULT_FDATASYNC, EIO, -1)
-FAILING_FUNCTION(int, fallocate, (int fd, int mode, off_t offset, off_t length), (fd, mode, offset, length),
-		 FAULT_FALLOCATE, ENOSPC, -1)
-FAILING_FUNCTION(int, fallocate64, (int fd, int mode, off64_t offset, off64_t length), (fd, mode, offset, length),
-		 FAULT_FALLOCATE, ENOSPC, -1)
+HELD_FUNCTION(int, fdatasync, (int fd), (fd), FAULT_FDATASYNC, EIO, -1)
+HELD_FUNCTION(int, fsync, (int fd), (fd), FAULT_FDATASYNC, EIO, -1)
+HELD_FUNCTION(int, fallocate, (int fd, int mode, off_t offset, off_t length), (fd, mode, offset, length),
+	      FAULT_FALLOCATE, ENOSPC, -1)
+HELD_FUNCTION(int, fallocate64, (int fd, int mode, off64_t offset, off64_t length), (fd, mode, offset, length),
+	      FAULT_FALLOCATE, ENOSPC, -1)
+FAILING_FUNCTION(int, syncfs, (int fd), (fd), FAULT_SYNCFS, EIO, -1)
 FAILING_FUNCTION(void *, mmap, (void *address, size_t length, int protection, int flags, int fd, off_t offset),
 		 (address, length, protection, flags, fd, offset), FAULT_MMAP, ENOMEM, MAP_FAILED)
 FAILING_FUNCTION(void *, mmap64, (void *address, size_t length, int protection, int flags, int fd, off64_t offset),

@@ -60,9 +60,15 @@ int dvk_receive_T(int source, message *msg, long timeout_ms)
 	(void)timeout_ms;
 	if (fake_dvk.inbox_length == 0)
 		return fake_dvk.receive_error;
+	fake_dvk.notified = fake_dvk.inbox == fake_dvk.notification;
 	*msg = *fake_dvk.inbox++;
 	fake_dvk.inbox_length--;
 	return 0;
+}
+
+bool dvk_notified(void)
+{
+	return fake_dvk.notified;
 }
 
 int dvk_reply_T(int endpoint, const message *msg, long timeout_ms)

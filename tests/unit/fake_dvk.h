@@ -23,7 +23,9 @@ struct fake_dvk {
 	/* what dvk_receive() returns and delivers, one after the other */
 	const message *inbox;
 	int inbox_length;
-	int receive_error; /* when the inbox is empty */
+	const message *notification; /* the one of them that is a notification; NULL: none */
+	bool notified;		     /* the last that was received was that one */
+	int receive_error;	     /* when the inbox is empty */
 	message replies[16];
 	int reply_to[16];
 	int nr_replies;

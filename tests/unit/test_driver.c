@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "driver_task.h"
+#include "batch.h"
 #include "fake_dvk.h"
 
 #define USER	      30
@@ -81,6 +81,17 @@ static int ask(int type, int minor, int count, long position, void *address)
 	const message request = request_of(type, minor, count, position, address);
 
 	return driver_handle(&server, &request);
+}
+
+static int ask_batch(int count, void *address)
+{
+	const message request = request_of(DEV_BATCH, 0, count, 0, address);
+
+	fake_dvk.nr_replies = 0;
+	batch_begin(&server, &request);
+	assert_int_equal(fake_dvk.nr_replies, 1);
+	assert_int_equal(fake_dvk.reply_to[0], USER);
+	return fake_dvk.replies[0].REP_STATUS;
 }
 
 static int ask_range(int type, long position, long length)
@@ -331,7 +342,7 @@ static void test_batch(void **state)
 	batch[BAD_MINOR].minor = 2;
 	batch[READ_ONLY_DEVICE].minor = READ_ONLY;
 	batch[BAD_SUM].length = 299;
-	batch[BAD_FLAGS].flags = 2;
+	batch[BAD_FLAGS].flags = RDISK_REQUEST_WAIT;
 	batch[NO_SEGMENT].nr_segments = 0;
 	batch[MANY_SEGMENTS].nr_segments = RDISK_VECTOR_MAX + 1;
 	batch[BAD_VECTOR].vector = UINT64_MAX - 3;
@@ -342,7 +353,7 @@ static void test_batch(void **state)
 	batch[ZEROES].position = 5000;
 	batch[FLUSH].operation = RDISK_OP_FLUSH;
 	batch[RESERVED].reserved = 1;
-	assert_int_equal(ask(DEV_BATCH, 0, COUNT_OF_REQUESTS, 0, batch), COUNT_OF_REQUESTS);
+	assert_int_equal(ask_batch(COUNT_OF_REQUESTS, batch), COUNT_OF_REQUESTS);
 	assert_int_equal(batch[WRITE].result, 300);
 	assert_int_equal(batch[READ].result, 300);
 	assert_int_equal(batch[BAD_OPERATION].result, EDVSBADREQUEST);
@@ -360,9 +371,9 @@ static void test_batch(void **state)
 	assert_int_equal(batch[RESERVED].result, EDVSINVAL);
 	assert_int_equal(batch[WRITE].cookie, 77);
 	assert_int_equal(vector[0].iov_size, 100);
-	assert_int_equal(ask(DEV_BATCH, 0, 0, 0, batch), EDVSINVAL);
-	assert_int_equal(ask(DEV_BATCH, 0, RDISK_BATCH_MAX + 1, 0, batch), EDVS2BIG);
-	assert_int_equal(ask(DEV_BATCH, 0, 1, 0, NULL), EDVSFAULT);
+	assert_int_equal(ask_batch(0, batch), EDVSINVAL);
+	assert_int_equal(ask_batch(RDISK_BATCH_MAX + 1, batch), EDVS2BIG);
+	assert_int_equal(ask_batch(1, NULL), EDVSFAULT);
 	check_image();
 }
 
@@ -382,17 +393,22 @@ static void test_granted_memory_is_not_copied(void **state)
 
 static void test_loop(void **state)
 {
-	message inbox[3];
+	message inbox[4];
 
 	(void)state;
 	inbox[0] = request_of(DEV_OPEN, 0, 0, 0, NULL);
 	inbox[1] = (message){ .m_source = SYSTEM_CLIENT, .m_type = NOTIFY_FROM(SYSTEM_CLIENT) };
 	inbox[2] = request_of(DEV_READ, 0, 16, 0, memory);
+	/* a request that only looks like a notification is answered */
+	inbox[3] = (message){ .m_source = SYSTEM_CLIENT, .m_type = NOTIFY_FROM(SYSTEM_CLIENT) };
 	fake_dvk.inbox = inbox;
-	fake_dvk.inbox_length = 3;
+	fake_dvk.inbox_length = 4;
+	fake_dvk.notification = &inbox[1];
 	fake_dvk.receive_error = EDVSDVSINIT;
 	assert_int_equal(driver_task(&server), EDVSDVSINIT);
-	assert_int_equal(fake_dvk.nr_replies, 2);
+	assert_int_equal(fake_dvk.nr_replies, 3);
+	assert_int_equal(fake_dvk.reply_to[2], SYSTEM_CLIENT);
+	assert_int_equal(fake_dvk.replies[2].REP_STATUS, EDVSBADREQUEST);
 	assert_int_equal(fake_dvk.reply_to[1], USER);
 	assert_int_equal(fake_dvk.replies[1].m_type, MOLTASK_REPLY);
 	assert_int_equal(fake_dvk.replies[1].REP_ENDPT, USER);

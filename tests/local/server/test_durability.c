@@ -99,6 +99,20 @@ static void test_failing_fua(void **state)
 	assert_int_equal(test_process_stop(&server.process, SIGTERM), EXIT_NOT_FLUSHED);
 }
 
+/* What was written and never flushed is put on stable storage at the end: where that fails the end is no clean one. */
+static void test_failing_end(void **state)
+{
+	unsigned char buffer[512] = { 3 };
+	struct test_disk disk;
+
+	(void)state;
+	disk = test_disk(start_faulty(&durable_device, "syncfs:1"), 0);
+	assert_int_equal(test_disk_open(&disk, 0), 0);
+	assert_int_equal(test_disk_write(&disk, 0, buffer, 512), 512);
+	(void)dvk_close();
+	assert_int_equal(test_process_stop(&server.process, SIGTERM), EXIT_NOT_FLUSHED);
+}
+
 static void test_failing_transfers(void **state)
 {
 	static const char *const faults[] = { "pwrite:1", "pread:1" };
@@ -229,10 +243,10 @@ static void test_write_zeroes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		FIXTURE_TEST(test_flush_and_fua),   FIXTURE_TEST(test_failing_flush),
-		FIXTURE_TEST(test_failing_fua),	    FIXTURE_TEST(test_failing_transfers),
-		FIXTURE_TEST(test_short_transfers), FIXTURE_TEST(test_discard),
-		FIXTURE_TEST(test_write_zeroes),
+		FIXTURE_TEST(test_flush_and_fua),     FIXTURE_TEST(test_failing_flush),
+		FIXTURE_TEST(test_failing_fua),	      FIXTURE_TEST(test_failing_end),
+		FIXTURE_TEST(test_failing_transfers), FIXTURE_TEST(test_short_transfers),
+		FIXTURE_TEST(test_discard),	      FIXTURE_TEST(test_write_zeroes),
 	};
 
 	return cmocka_run_group_tests_name("durability", tests, NULL, NULL);
