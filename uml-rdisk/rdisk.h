@@ -9,12 +9,14 @@
  * The link to the server is one endpoint, and one of these owns it at a time:
  *
  *   IDLE    nobody         -- rdisk_user_take() -->  KERNEL
- *   KERNEL  the kernel     -- rdisk_user_release() --> IDLE
+ *   KERNEL  the kernel     -- rdisk_user_release() or rdisk_user_leave() --> IDLE
  *                          -- rdisk_user_hand_over(job) --> THREAD
  *   THREAD  rd_thread      -- job done --> DONE, and one byte into the interrupt's socket
  *   DONE    nobody         -- rdisk_user_collect() --> KERNEL
  *
- * rd_thread also takes an idle link by itself (IDLE -> THREAD) when the node has news.
+ * rd_thread also takes an idle link by itself (IDLE -> THREAD) when the node has news. An idle link
+ * may have a batch outstanding, after rdisk_user_leave(): rd_thread then takes it as well when the answer comes, but
+ * leaves the answer to the kernel, which ends this by rdisk_user_recall().
  * It begins as owner with the job RDISK_JOB_CONNECT. Whatever job it has, it answers
  * the loss of the server by waiting for it, connecting anew and reopening what was open;
  * each time that happens link->generation grows.
@@ -39,11 +41,12 @@
 struct rdisk_control {
 	struct rdisk_request requests[RDISK_BATCH_MAX]; /* the batch */
 	struct rdisk_iovec vectors[RDISK_TAGS][RDISK_VECTOR_MAX]; /* by tag */
+	struct rdisk_completion completions[RDISK_TAGS]; /* what was collected */
 	struct rdisk_info info; /* answer to RDISK_IOC_INFO */
 };
 
 enum rdisk_job {
-	RDISK_JOB_CHECK,   /* by rd_thread itself: take the node's news */
+	RDISK_JOB_CHECK,   /* by rd_thread itself: take the node's news, or tell that what was left is answered */
 	RDISK_JOB_CONNECT, /* find the server, grant memory, learn the minors */
 	RDISK_JOB_FINISH,  /* wait for the answer to the batch that was submitted */
 	RDISK_JOB_OPEN,    /* open a minor, or open it once more for writing */
@@ -123,6 +126,13 @@ int rdisk_user_take(void);
 int rdisk_user_collect(void);
 /* KERNEL -> IDLE. */
 void rdisk_user_release(void);
+/* KERNEL -> IDLE, with a batch outstanding that was submitted and is not answered. */
+void rdisk_user_leave(void);
+/*
+ * KERNEL, the first thing after a rdisk_user_leave(): 1 and link->result, 0 (no answer yet: the batch is taken back), or a
+ * code: then hand over CONNECT.
+ */
+int rdisk_user_recall(void);
 /* KERNEL -> THREAD. minor and access only for OPEN and CLOSE. */
 void rdisk_user_hand_over(enum rdisk_job job, int minor, int access);
 

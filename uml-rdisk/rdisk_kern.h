@@ -69,6 +69,10 @@ struct rdisk_command {
  * @pending: commands that are in no batch yet, oldest first (lock)
  * @batch: requests of the batch that was submitted; owned by who owns the link
  * @nr_batch: how many
+ * @collects: the batch ends with a COLLECT, behind those (link)
+ * @suspended: by tag, requests that wait for a disk at the server; their results are collected (link)
+ * @nr_suspended: how many; others than the owner of the link may look whether there is one
+ * @waiting: a batch is left with the server that is answered when there is something to collect; likewise
  * @work_opens: some disk may need a DEV_OPEN or DEV_CLOSE (lock)
  * @generation: of the link that the disks were checked against
  * @link: see rdisk.h
@@ -81,6 +85,10 @@ struct rdisk_driver {
 	struct list_head pending;
 	struct request *batch[RDISK_BATCH_MAX];
 	unsigned int nr_batch;
+	bool collects;
+	struct request *suspended[RDISK_TAGS];
+	unsigned int nr_suspended;
+	bool waiting;
 	bool work_opens;
 	unsigned int generation;
 	struct rdisk_link *link;

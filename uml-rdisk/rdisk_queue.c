@@ -8,6 +8,10 @@
  * I/O. What takes longer than the budget goes to rd_thread, and its interrupt completes it.
  * Requests that come meanwhile are pending and make the next batch.
  *
+ * What has to wait for a disk the server suspends, and answers the batch without it. As long as there is
+ * such a request each batch ends with a COLLECT; when there is nothing else to send, a batch of just that is
+ * left with the server, which answers it when there is something to collect. New requests take it back.
+ *
  * Only the owner of the link (rdisk.h) touches the batch. Whoever adds work tries to
  * take the link under the lock; whoever gives it back looks for work under the lock: so none is left lying.
  */
@@ -35,13 +39,13 @@
  */
 #define ROUNDS_MAX 16
 
-/* Budgets: moving data, and what may wait for a disk (flush, FUA, discard, zeroes). */
-enum { SPIN_MOVE, SPIN_STABLE, SPIN_KINDS };
+/* Budgets: moving data, all else (flush, FUA, discard, zeroes), and what has been suspended. */
+enum { SPIN_MOVE, SPIN_STABLE, SPIN_COLLECT, SPIN_KINDS };
 
 static struct {
 	s64 budget;
 	unsigned int batches;
-} spin[SPIN_KINDS] = { { SPIN_MAX_NS }, { SPIN_MAX_NS } };
+} spin[SPIN_KINDS] = { { SPIN_MAX_NS }, { SPIN_MAX_NS }, { SPIN_MAX_NS } };
 
 static struct rdisk_command *command_of(struct request *rq)
 {
@@ -91,7 +95,6 @@ static blk_status_t fill_request(struct request *rq, int minor)
 		.minor = minor,
 		.position = (u64)blk_rq_pos(rq) << SECTOR_SHIFT,
 		.length = blk_rq_bytes(rq),
-		.cookie = rq->tag,
 	};
 	if (rq->cmd_flags & REQ_FUA)
 		request->flags = RDISK_REQUEST_FUA;
@@ -213,6 +216,101 @@ static void complain(struct request *rq, s64 result)
 				   request->length);
 }
 
+static void complete_request(struct request *rq, s64 result)
+{
+	blk_status_t status = judge(&command_of(rq)->request, result);
+
+	if (unlikely(status != BLK_STS_OK))
+		complain(rq, result);
+	blk_mq_end_request(rq, status);
+}
+
+/* What the server has suspended goes to it again, in front. */
+static void requeue_suspended(void)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&rdisk.lock, flags);
+	for (unsigned int tag = 0; tag < RDISK_TAGS && rdisk.nr_suspended; tag++) {
+		if (!rdisk.suspended[tag])
+			continue;
+		list_add(&command_of(rdisk.suspended[tag])->node, &rdisk.pending);
+		rdisk.suspended[tag] = NULL;
+		rdisk.nr_suspended--;
+	}
+	spin_unlock_irqrestore(&rdisk.lock, flags);
+}
+
+/* The server went: what it has not answered is pending again, in front. */
+static void requeue_all(void)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&rdisk.lock, flags);
+	while (rdisk.nr_batch)
+		list_add(&command_of(rdisk.batch[--rdisk.nr_batch])->node, &rdisk.pending);
+	rdisk.collects = false;
+	rdisk.waiting = false;
+	spin_unlock_irqrestore(&rdisk.lock, flags);
+	requeue_suspended();
+}
+
+/* A suspended request is done. The server's word for it is checked: it may name what it likes. */
+static void complete_suspended(const struct rdisk_completion *completion)
+{
+	unsigned int tag = completion->cookie % RDISK_TAGS;
+	struct request *rq = rdisk.suspended[tag];
+
+	if (!rq || command_of(rq)->request.cookie != completion->cookie) {
+		pr_warn_ratelimited("the server answers request %llu, which it has not suspended\n", completion->cookie);
+		return;
+	}
+	rdisk.suspended[tag] = NULL;
+	rdisk.nr_suspended--;
+	complete_request(rq, completion->result);
+}
+
+/* Completes what the COLLECT with this result has brought. */
+static void complete_collected(s64 result)
+{
+	/* None, though it was to wait for one: the server ends, or does not know of any. It can be asked again. */
+	if (result <= 0 || result > RDISK_TAGS) {
+		if (result)
+			pr_err_ratelimited("collecting failed with %lld\n", result);
+		requeue_suspended();
+		return;
+	}
+	for (s64 i = 0; i < result; i++) {
+		struct rdisk_completion completion = {
+			.cookie = READ_ONCE(rdisk.control->completions[i].cookie),
+			.result = READ_ONCE(rdisk.control->completions[i].result),
+		};
+
+		complete_suspended(&completion);
+	}
+}
+
+/* Completes the batch's request at `i`, for which the server has left `result`. */
+static void complete_one(struct request *rq, s64 result, int done)
+{
+	unsigned long flags;
+
+	if (result == SUSPEND) {
+		rdisk.suspended[rq->tag] = rq;
+		rdisk.nr_suspended++;
+		return;
+	}
+	if (result == RDISK_RESULT_NONE && done > 0) {
+		spin_lock_irqsave(&rdisk.lock, flags);
+		list_add_tail(&command_of(rq)->node, &rdisk.pending);
+		spin_unlock_irqrestore(&rdisk.lock, flags);
+		return;
+	}
+	if (result == RDISK_RESULT_NONE)
+		result = done < 0 ? done : EDVSIO;
+	complete_request(rq, result);
+}
+
 /*
  * Completes the batch that was answered with `done` (REP_STATUS: requests done, or a code). Requests
  * that the server has left out go again if it has done others, else they fail.
@@ -220,40 +318,20 @@ static void complain(struct request *rq, s64 result)
 static void complete_batch(int done)
 {
 	unsigned int count = rdisk.nr_batch;
-	unsigned long flags;
+	bool waited = rdisk.collects && !count;
+	s64 collected = 0;
 
+	if (rdisk.collects)
+		collected = READ_ONCE(rdisk.control->requests[count].result);
+	if (collected == RDISK_RESULT_NONE && !waited)
+		collected = 0;
 	rdisk.nr_batch = 0;
-	for (unsigned int i = 0; i < count; i++) {
-		struct request *rq = rdisk.batch[i];
-		/* read once: the server could change it between the check and the use */
-		s64 result = READ_ONCE(rdisk.control->requests[i].result);
-		blk_status_t status;
-
-		if (result == RDISK_RESULT_NONE) {
-			if (done > 0) {
-				spin_lock_irqsave(&rdisk.lock, flags);
-				list_add_tail(&command_of(rq)->node, &rdisk.pending);
-				spin_unlock_irqrestore(&rdisk.lock, flags);
-				continue;
-			}
-			result = done < 0 ? done : EDVSIO;
-		}
-		status = judge(&command_of(rq)->request, result);
-		if (unlikely(status != BLK_STS_OK))
-			complain(rq, result);
-		blk_mq_end_request(rq, status);
-	}
-}
-
-/* The server went: what it has not answered is pending again, in front. */
-static void requeue_batch(void)
-{
-	unsigned long flags;
-
-	spin_lock_irqsave(&rdisk.lock, flags);
-	while (rdisk.nr_batch)
-		list_add(&command_of(rdisk.batch[--rdisk.nr_batch])->node, &rdisk.pending);
-	spin_unlock_irqrestore(&rdisk.lock, flags);
+	rdisk.collects = false;
+	/* read once: the server could change a result between the check and the use */
+	for (unsigned int i = 0; i < count; i++)
+		complete_one(rdisk.batch[i], READ_ONCE(rdisk.control->requests[i].result), done);
+	if (collected || waited)
+		complete_collected(collected);
 }
 
 /* ---- spinning ---- */
@@ -299,17 +377,36 @@ static bool start_open_or_close(void)
 	return false;
 }
 
+/* What the batch ends with as long as there is something to collect. */
+static void add_collect(void)
+{
+	rdisk.control->requests[rdisk.nr_batch] = (struct rdisk_request){
+		.operation = RDISK_OP_COLLECT,
+		.flags = rdisk.nr_batch ? 0 : RDISK_REQUEST_WAIT,
+		.nr_segments = RDISK_TAGS,
+		.vector = (unsigned long)rdisk.control->completions,
+		.result = RDISK_RESULT_NONE,
+	};
+	rdisk.collects = true;
+}
+
 /* Moves pending commands into the batch. Lock held, link ours. */
 static void build_batch(int *kind, u64 *bytes)
 {
+	static u64 number;
+
 	*kind = SPIN_MOVE;
 	*bytes = 0;
-	while (rdisk.nr_batch < RDISK_BATCH_MAX && !list_empty(&rdisk.pending)) {
+	/* one less than there could be: room for a COLLECT */
+	while (rdisk.nr_batch < RDISK_BATCH_MAX - 1 && !list_empty(&rdisk.pending)) {
 		struct rdisk_command *command = list_first_entry(&rdisk.pending, struct rdisk_command, node);
 		struct rdisk_request *request = &command->request;
 
 		list_del(&command->node);
+		/* another one each time, so that no late answer is taken for that to another request */
+		request->cookie = number++ * RDISK_TAGS + blk_mq_rq_from_pdu(command)->tag;
 		rdisk.control->requests[rdisk.nr_batch] = *request;
+		rdisk.control->requests[rdisk.nr_batch].flags |= RDISK_REQUEST_MAY_SUSPEND;
 		rdisk.control->requests[rdisk.nr_batch].result = RDISK_RESULT_NONE;
 		rdisk.batch[rdisk.nr_batch++] = blk_mq_rq_from_pdu(command);
 		if (request->nr_segments && !request->flags)
@@ -317,12 +414,17 @@ static void build_batch(int *kind, u64 *bytes)
 		else
 			*kind = SPIN_STABLE;
 	}
+	if (!rdisk.nr_suspended)
+		return;
+	if (!rdisk.nr_batch)
+		*kind = SPIN_COLLECT;
+	add_collect();
 }
 
-/* Sends the batch; spins for its answer if `may_spin`. True if the link is ours still. */
+/* Sends the batch; spins for its answer if `may_spin`. True if the link is ours still, or idle and waiting. */
 static bool run_batch(int kind, u64 bytes, bool may_spin)
 {
-	int rc = rdisk_user_submit(rdisk.nr_batch);
+	int rc = rdisk_user_submit(rdisk.nr_batch + rdisk.collects);
 
 	if (!rc && may_spin) {
 		rc = rdisk_user_wait(spin_budget(kind, bytes));
@@ -333,10 +435,48 @@ static bool run_batch(int kind, u64 bytes, bool may_spin)
 		complete_batch(rdisk.link->result);
 		return true;
 	}
+	if (!rc && !rdisk.nr_batch) {
+		rdisk.waiting = true;
+		return true;
+	}
 	if (rc < 0)
-		requeue_batch();
+		requeue_all();
 	rdisk_user_hand_over(rc < 0 ? RDISK_JOB_CONNECT : RDISK_JOB_FINISH, 0, 0);
 	return false;
+}
+
+/* Ends a wait for something to collect. False if the server is gone: then the link is rd_thread's. */
+static bool recall(void)
+{
+	int rc = rdisk_user_recall();
+
+	rdisk.waiting = false;
+	if (rc >= 0) {
+		if (rc > 0)
+			complete_batch(rdisk.link->result);
+		rdisk.collects = false;
+		return true;
+	}
+	requeue_all();
+	rdisk_user_hand_over(RDISK_JOB_CONNECT, 0, 0);
+	return false;
+}
+
+/* Gives the link back, with what is left with the server. */
+static void give_back(void)
+{
+	if (rdisk.waiting)
+		rdisk_user_leave();
+	else
+		rdisk_user_release();
+}
+
+/* Whether there is anything to send. Lock held. */
+static bool work_to_do(void)
+{
+	if (!list_empty(&rdisk.pending) || rdisk.work_opens)
+		return true;
+	return READ_ONCE(rdisk.nr_suspended) && !READ_ONCE(rdisk.waiting);
 }
 
 void rdisk_pump(void)
@@ -347,9 +487,15 @@ void rdisk_pump(void)
 		int kind;
 
 		spin_lock_irqsave(&rdisk.lock, flags);
-		if ((list_empty(&rdisk.pending) && !rdisk.work_opens) || !rdisk_user_take()) {
+		if (!work_to_do() || !rdisk_user_take()) {
 			spin_unlock_irqrestore(&rdisk.lock, flags);
 			return;
+		}
+		if (rdisk.waiting) {
+			spin_unlock_irqrestore(&rdisk.lock, flags);
+			if (!recall())
+				return;
+			spin_lock_irqsave(&rdisk.lock, flags);
 		}
 		if (start_open_or_close()) {
 			spin_unlock_irqrestore(&rdisk.lock, flags);
@@ -358,9 +504,9 @@ void rdisk_pump(void)
 		build_batch(&kind, &bytes);
 		spin_unlock_irqrestore(&rdisk.lock, flags);
 
-		if (rdisk.nr_batch && !run_batch(kind, bytes, round < ROUNDS_MAX))
+		if ((rdisk.nr_batch || rdisk.collects) && !run_batch(kind, bytes, round < ROUNDS_MAX))
 			return;
-		rdisk_user_release();
+		give_back();
 	}
 }
 
@@ -439,8 +585,8 @@ void rdisk_collect(void)
 	struct rdisk_link *link = rdisk.link;
 
 	if (rdisk_user_collect()) {
-		if (link->job == RDISK_JOB_FINISH && link->lost)
-			requeue_batch();
+		if ((link->job == RDISK_JOB_FINISH && link->lost) || link->generation != rdisk.generation)
+			requeue_all();
 		if (link->generation != rdisk.generation) {
 			rdisk.generation = link->generation;
 			recheck();
@@ -463,7 +609,8 @@ void rdisk_collect(void)
 		case RDISK_JOB_CONNECT:
 			break;
 		}
-		rdisk_user_release();
+		if (!rdisk.waiting || recall())
+			give_back();
 	}
 	rdisk_pump();
 }

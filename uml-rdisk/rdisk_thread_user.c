@@ -31,8 +31,10 @@
 /* An idle rd_thread looks this often whether the node still lives: one that is killed rings nobody. */
 #define NODE_CHECK_NS 1000000000LL
 
-/* rd_thread's own mapping of the client's page; see map_bell(). */
+/* rd_thread's own mappings of the client's page and of its channel with the server; see map_again(). */
 static struct dvk_process_page *bell_page;
+static struct dvk_channel *server_channel;
+static struct dvk_mailbox *server_mailbox; /* the one of the two that the server's answers come to */
 
 static void interrupt_kernel(void)
 {
@@ -328,21 +330,36 @@ static int meet_server(bool *lost)
 }
 
 /*
- * The bell of our page once more, at an address of rd_thread's own: the kernel may take the event that we
- * were unbound, and then the client's own mapping of the page goes while we sleep on it.
+ * A page that the client has mapped once more, at an address of rd_thread's own: the kernel may take the event that we
+ * were unbound, or that the server went, and then the client's own mapping goes while we sleep on it. 0 or a code.
  */
-static int map_bell(void)
+static int map_again(void **mapping, void *page)
 {
 	long rc;
 
-	if (bell_page)
-		dvk_system_unmap(bell_page, DVK_PAGE_SIZE);
-	bell_page = NULL;
-	rc = dvk_syscall4(SYS_mremap, rdisk_host.client.page, 0, DVK_PAGE_SIZE, MREMAP_MAYMOVE);
+	if (*mapping)
+		dvk_system_unmap(*mapping, DVK_PAGE_SIZE);
+	*mapping = NULL;
+	rc = dvk_syscall4(SYS_mremap, page, 0, DVK_PAGE_SIZE, MREMAP_MAYMOVE);
 	if (rc < 0 && rc >= -4095)
 		return dvk_error_of((int)rc);
-	bell_page = (struct dvk_process_page *)rc;
+	*mapping = (void *)rc;
 	return 0;
+}
+
+static int map_bell(void)
+{
+	return map_again((void **)&bell_page, rdisk_host.client.page);
+}
+
+static int map_server(void)
+{
+	const struct dvk_peer *peer = &rdisk_host.client.peers[dvk_endpoint_slot(rdisk_host.parameters.rd_ep)];
+	int rc = map_again((void **)&server_channel, peer->channel);
+
+	if (!rc)
+		server_mailbox = &server_channel->mailbox[peer->in - peer->channel->mailbox];
+	return rc;
 }
 
 /*
@@ -362,6 +379,8 @@ static void connect_link(void)
 		rc = map_bell();
 		if (!rc)
 			rc = meet_server(&lost);
+		if (!rc)
+			rc = map_server();
 		if (!rc)
 			rc = learn_minors(&lost);
 		if (!rc)
@@ -435,33 +454,67 @@ static void do_job(void)
 		link->result = 0;
 }
 
+/* The answer to the batch that was left is there. */
+static bool left_is_answered(void)
+{
+	uint32_t want = atomic_load_explicit(&server_mailbox->want, memory_order_acquire);
+
+	return (want & DVK_STATE_MASK) == DVK_WANT_DELIVERED;
+}
+
 /*
- * Sleeps until the kernel hands a job over, or takes the idle link itself when the node has news.
+ * Sleeps until the kernel changed `wake`, the node has news, or, with `watch`, the answer to what was left has come.
+ * True for the last two.
+ */
+static bool sleep_for_news(uint32_t wake, uint32_t watch)
+{
+	struct dvk_futex_wait waits[3] = { { &rdisk_host.wake, wake } };
+	unsigned int count = 2;
+	uint32_t bell;
+	int rc = 0;
+
+	bell = atomic_fetch_or_explicit(&bell_page->bell, DVK_BELL_SLEEPER, memory_order_acq_rel) | DVK_BELL_SLEEPER;
+	waits[1] = (struct dvk_futex_wait){ &bell_page->bell, bell };
+	if (watch) {
+		waits[2].word = &server_mailbox->bell;
+		waits[2].value = atomic_fetch_or_explicit(&server_mailbox->bell, DVK_BELL_SLEEPER,
+							  memory_order_acq_rel) | DVK_BELL_SLEEPER;
+		count = 3;
+	}
+	if (!watch || !left_is_answered())
+		rc = dvk_system_futex_wait(waits, count, dvk_system_monotonic_ns() + NODE_CHECK_NS);
+	if (watch)
+		atomic_fetch_and_explicit(&server_mailbox->bell, ~DVK_BELL_SLEEPER, memory_order_relaxed);
+	if (rc == -ETIMEDOUT)
+		return dvk_system_poll_in(rdisk_host.client.node_fd, 0) != 0;
+	return atomic_load_explicit(&bell_page->bell, memory_order_acquire) != bell || (watch && left_is_answered());
+}
+
+/*
+ * Sleeps until the kernel hands a job over, or takes the idle link itself when there is news for it.
  * On return the link is ours.
  */
 static void wait_for_job(uint32_t *seen)
 {
-	struct dvk_client *client = &rdisk_host.client;
-
 	for (;;) {
-		struct dvk_futex_wait waits[2];
-		uint32_t bell, wake;
-		int rc;
+		uint32_t wake = atomic_load_explicit(&rdisk_host.wake, memory_order_acquire);
+		uint32_t watch = atomic_load_explicit(&rdisk_host.watch, memory_order_acquire);
 
-		wake = atomic_load_explicit(&rdisk_host.wake, memory_order_acquire);
 		if (wake != *seen) {
 			*seen = wake;
-			return;
+			/* acquire: the job that was handed over; else a batch was left, which is seen in the next turn */
+			if (atomic_load_explicit(&rdisk_host.state, memory_order_acquire) == RDISK_THREAD)
+				return;
+			continue;
 		}
-		bell = atomic_fetch_or_explicit(&bell_page->bell, DVK_BELL_SLEEPER, memory_order_acq_rel) |
-		       DVK_BELL_SLEEPER;
-		waits[0] = (struct dvk_futex_wait){ &rdisk_host.wake, wake };
-		waits[1] = (struct dvk_futex_wait){ &bell_page->bell, bell };
-		rc = dvk_system_futex_wait(waits, 2, dvk_system_monotonic_ns() + NODE_CHECK_NS);
-		if (rc == -ETIMEDOUT && dvk_system_poll_in(client->node_fd, 0) == 0)
+		if (!sleep_for_news(wake, watch))
 			continue;
 		if (atomic_load_explicit(&rdisk_host.wake, memory_order_acquire) != wake)
 			continue;
+		/* once for each batch that is left: who has the link now looks at the answer himself */
+		if (watch)
+			atomic_compare_exchange_strong_explicit(&rdisk_host.watch, &watch, 0, memory_order_relaxed,
+								memory_order_relaxed);
 		/* if the kernel has the link it looks for news itself before it gives it back */
 		if (rdisk_state_move(RDISK_IDLE, RDISK_THREAD)) {
 			rdisk_host.link.job = RDISK_JOB_CHECK;

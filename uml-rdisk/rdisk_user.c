@@ -218,6 +218,38 @@ void rdisk_user_release(void)
 		panic("rdisk: the link was not the kernel's to release\n");
 }
 
+void rdisk_user_leave(void)
+{
+	static unsigned int number;
+
+	if (!++number)
+		++number;
+	/* before the link is idle: who finds it so knows what to watch for */
+	atomic_store_explicit(&rdisk_host.watch, number, memory_order_release);
+	rdisk_user_release();
+	atomic_fetch_add_explicit(&rdisk_host.wake, 1, memory_order_release);
+	dvk_system_futex_wake(&rdisk_host.wake);
+}
+
+int rdisk_user_recall(void)
+{
+	const struct dvk_peer *peer = &rdisk_host.client.peers[dvk_endpoint_slot(rdisk_host.parameters.rd_ep)];
+	message msg;
+	int rc;
+
+	atomic_store_explicit(&rdisk_host.watch, 0, memory_order_relaxed);
+	/* or the server would wake rd_thread at each answer to come; see wait_for_job() for the one that may be left */
+	if (peer->in)
+		atomic_fetch_and_explicit(&peer->in->bell, ~DVK_BELL_SLEEPER, memory_order_relaxed);
+	rc = dvk_client_sendrec_cancel(&rdisk_host.client, &msg);
+	if (rc == EDVSTIMEDOUT)
+		return 0;
+	if (rc)
+		return rc;
+	rdisk_host.link.result = rdisk_reply_status(&msg);
+	return 1;
+}
+
 int rdisk_user_submit(unsigned int count)
 {
 	message msg;

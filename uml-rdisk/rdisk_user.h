@@ -23,7 +23,8 @@ struct rdisk_host {
 	int control_fd;
 	unsigned long control_length; /* bytes, whole pages */
 	atomic_int state;	      /* enum rdisk_state */
-	atomic_uint wake;	      /* rd_thread sleeps on it; counts hand-overs */
+	atomic_uint wake;	      /* rd_thread sleeps on it; counts hand-overs and leaves */
+	atomic_uint watch;	      /* a number, another one each time, while a batch is left; else 0 */
 	atomic_int progress;	      /* enum rdisk_progress */
 	atomic_int reason;
 	int kernel_fd; /* the interrupt reads here */
