@@ -496,30 +496,36 @@ static bool sleep_for_news(uint32_t wake, uint32_t watch)
  */
 static void wait_for_job(uint32_t *seen)
 {
+	uint32_t passed = 0; /* number of a watch whose answer the kernel looks at itself */
+
 	for (;;) {
 		uint32_t wake = atomic_load_explicit(&rdisk_host.wake, memory_order_acquire);
 		uint32_t watch = atomic_load_explicit(&rdisk_host.watch, memory_order_acquire);
 
 		if (wake != *seen) {
 			*seen = wake;
+			passed = 0;
 			/* acquire: the job that was handed over; else a batch was left, which is seen in the next turn */
 			if (atomic_load_explicit(&rdisk_host.state, memory_order_acquire) == RDISK_THREAD)
 				return;
 			continue;
 		}
+		if (watch == passed)
+			watch = 0;
 		if (!sleep_for_news(wake, watch))
 			continue;
 		if (atomic_load_explicit(&rdisk_host.wake, memory_order_acquire) != wake)
 			continue;
-		/* once for each batch that is left: who has the link now looks at the answer himself */
-		if (watch)
-			atomic_compare_exchange_strong_explicit(&rdisk_host.watch, &watch, 0, memory_order_relaxed,
-								memory_order_relaxed);
 		/* if the kernel has the link it looks for news itself before it gives it back */
 		if (rdisk_state_move(RDISK_IDLE, RDISK_THREAD)) {
 			rdisk_host.link.job = RDISK_JOB_CHECK;
 			return;
 		}
+		/*
+		 * The kernel has the link: either it has taken the batch back, or it is about to leave it, and changes `wake`
+		 * when it has: until then there is nothing to watch for.
+		 */
+		passed = watch;
 	}
 }
 
