@@ -9,6 +9,7 @@
 
 #include "client_memory.h"
 #include "dvk_errno.h"
+#include "record.h"
 #include "request.h"
 #include "transfer.h"
 
@@ -79,44 +80,68 @@ static int64_t run_request(struct server *server, int client, int memory_endpoin
 	return EDVSBADREQUEST;
 }
 
+/* Makes of a request whose attempt ended with SUSPEND an ELEMENT or COLLECTED. 0; EDVSAGAIN; SUSPEND: it has to be done
+ * in place. */
+static int suspend_request(struct server *server, const message *batch, const struct rdisk_request *request,
+			   uint64_t result_address)
+{
+	struct rendezvous *rendezvous = rendezvous_of(&server->suspension, batch->m_source);
+	bool collected = request->flags & RDISK_REQUEST_MAY_SUSPEND && batch->IO_ENDPT == batch->m_source;
+	struct suspended *suspended;
+
+	if (collected && rendezvous->nr_suspended >= RDISK_SUSPENDED_MAX)
+		return EDVSAGAIN;
+	suspended = suspended_new(&server->suspension, batch->m_source, batch->IO_ENDPT, &server->attempt);
+	if (!suspended)
+		return SUSPEND;
+	suspended->received_ns = server->received_ns;
+	suspended->request = *request;
+	suspended->result_address = result_address;
+	suspended->kind = collected ? SUSPENDED_COLLECTED : SUSPENDED_ELEMENT;
+	if (!collected)
+		rendezvous->elements++;
+	return 0;
+}
+
 /* The first attempt at a request of a batch. Its result; SUSPEND: an ELEMENT or COLLECTED has been made of it. */
 static int64_t begin_request(struct server *server, const message *batch, const struct rdisk_request *request,
 			     uint64_t result_address)
 {
-	struct suspended *suspended;
 	int64_t result;
+	int code;
 
 	server->attempt = (struct attempt){ 0 };
 	result = run_request(server, batch->m_source, batch->IO_ENDPT, request);
-	if (result != SUSPEND)
-		return result;
-	suspended = suspended_new(&server->suspension, batch->m_source, &server->attempt);
-	if (!suspended) {
+	if (result == SUSPEND) {
+		code = suspend_request(server, batch, request, result_address);
+		if (!code)
+			return SUSPEND;
+		result = code;
+	}
+	if (result == SUSPEND) {
 		server->attempt = (struct attempt){ .may_wait = true };
-		return run_request(server, batch->m_source, batch->IO_ENDPT, request);
+		result = run_request(server, batch->m_source, batch->IO_ENDPT, request);
 	}
-	suspended->memory_endpoint = batch->IO_ENDPT;
-	suspended->request = *request;
-	suspended->result_address = result_address;
-	suspended->kind = SUSPENDED_COLLECTED;
-	if (!(request->flags & RDISK_REQUEST_MAY_SUSPEND)) {
-		suspended->kind = SUSPENDED_ELEMENT;
-		rendezvous_of(&server->suspension, batch->m_source)->elements++;
-	}
-	return SUSPEND;
+	record_request(server, batch->m_source, request, server->received_ns, result);
+	return result;
 }
 
-/* The next attempt at one that is READY. Its result, or SUSPEND: it is WORKING again. */
+/* The next attempt at one that is READY. Its result, or SUSPEND: it waits again. */
 static int64_t retry_request(struct server *server, struct suspended *suspended)
 {
 	int64_t result;
 
+	if (!suspended_memory_is_there(suspended))
+		return EDVSNOTBIND;
 	server->attempt = suspended_attempt(&server->suspension, suspended);
 	result = run_request(server, suspended->client, suspended->memory_endpoint, &suspended->request);
-	if (result != SUSPEND || suspended_again(&server->suspension, suspended, &server->attempt))
-		return result;
-	server->attempt = (struct attempt){ .may_wait = true };
-	return run_request(server, suspended->client, suspended->memory_endpoint, &suspended->request);
+	if (result == SUSPEND && suspended_again(&server->suspension, suspended, &server->attempt))
+		return SUSPEND;
+	if (result == SUSPEND) {
+		server->attempt = (struct attempt){ .may_wait = true };
+		result = run_request(server, suspended->client, suspended->memory_endpoint, &suspended->request);
+	}
+	return result;
 }
 
 /* ---- collecting ---- */
@@ -130,35 +155,63 @@ static int check_collect(const struct rdisk_request *request)
 }
 
 /*
- * Makes the next attempt at all that a client may collect and stores what is done. How many, or a code of
- * client_memory.h: then the rest can still be collected.
+ * The next attempt at one that the client may collect and that is READY. It is DONE if it has a result now. Not when
+ * the client has given up the batch meanwhile, so that its memory cannot be used: then it stays READY.
  */
-static int64_t collect(struct server *server, int client, int memory_endpoint, const struct rdisk_request *request)
+static void advance_collected(struct server *server, struct suspended *suspended)
+{
+	int64_t result = retry_request(server, suspended);
+
+	if (result == SUSPEND || result == EDVSPROCSTS)
+		return;
+	suspended->result = result;
+	suspended->state = SUSPENDED_DONE;
+	record_request(server, suspended->client, &suspended->request, suspended->received_ns, result);
+}
+
+/*
+ * Makes the next attempt at all that a client may collect and stores what is done. How many, or a code of
+ * client_memory.h. They are told, and may be told again: see answer().
+ */
+static int64_t collect(struct server *server, int client, const struct rdisk_request *request)
 {
 	struct rendezvous *rendezvous = rendezvous_of(&server->suspension, client);
-	struct suspended *next;
 	uint32_t count = 0;
 
 	for (struct suspended *suspended = rendezvous->suspended; suspended && count < request->nr_segments;
-	     suspended = next) {
-		struct rdisk_completion completion;
+	     suspended = suspended->next) {
+		struct rdisk_completion completion = { .cookie = suspended->request.cookie };
 		int code;
 
-		next = suspended->next;
-		if (suspended->kind != SUSPENDED_COLLECTED || suspended->state != SUSPENDED_READY)
+		if (suspended->kind == SUSPENDED_COLLECTED && suspended->state == SUSPENDED_READY)
+			advance_collected(server, suspended);
+		if (suspended->state != SUSPENDED_DONE)
 			continue;
-		completion.cookie = suspended->request.cookie;
-		completion.result = retry_request(server, suspended);
-		if (completion.result == SUSPEND)
-			continue;
-		code = client_memory_write(memory_endpoint, request->vector + count * sizeof(completion), &completion,
+		completion.result = suspended->result;
+		code = client_memory_write(client, request->vector + count * sizeof(completion), &completion,
 					   sizeof(completion));
 		if (code)
-			return code;
-		suspended_free(&server->suspension, suspended);
+			return count ? (int64_t)count : code;
+		suspended->told = true;
 		count++;
 	}
 	return count;
+}
+
+/* Answers a batch. What it has told is forgotten if the client has got the answer, else it is told again next time. */
+static void answer(struct server *server, const message *batch, int status)
+{
+	struct rendezvous *rendezvous = rendezvous_of(&server->suspension, batch->m_source);
+	bool delivered = driver_answer(batch, status) == 0;
+	struct suspended *next;
+
+	for (struct suspended *suspended = rendezvous->suspended; suspended; suspended = next) {
+		next = suspended->next;
+		if (suspended->told && delivered)
+			suspended_free(&server->suspension, suspended);
+		else
+			suspended->told = false;
+	}
 }
 
 static bool nothing_to_wait_for(const struct rendezvous *rendezvous)
@@ -184,8 +237,11 @@ static int64_t begin_collect(struct server *server, const message *batch, const 
 	struct rendezvous *rendezvous = rendezvous_of(&server->suspension, batch->m_source);
 	int64_t result = check_collect(request);
 
+	/* as for MAY_SUSPEND: in one's own memory */
+	if (!result && batch->IO_ENDPT != batch->m_source)
+		result = EDVSPERM;
 	if (!result)
-		result = collect(server, batch->m_source, batch->IO_ENDPT, request);
+		result = collect(server, batch->m_source, request);
 	if (result || !(request->flags & RDISK_REQUEST_WAIT) || nothing_to_wait_for(rendezvous) ||
 	    server->suspension.all_in_place)
 		return result;
@@ -216,12 +272,12 @@ static int begin_requests(struct server *server, const message *batch, uint64_t 
 }
 
 /* Answers an open batch, unless it is still waiting for something. */
-static void answer_if_done(struct rendezvous *rendezvous)
+static void answer_if_done(struct server *server, struct rendezvous *rendezvous)
 {
 	if (rendezvous->elements > 0 || rendezvous->collects)
 		return;
 	rendezvous->open = false;
-	driver_answer(&rendezvous->message, rendezvous->status);
+	answer(server, &rendezvous->message, rendezvous->status);
 }
 
 void batch_begin(struct server *server, const message *request)
@@ -243,7 +299,7 @@ void batch_begin(struct server *server, const message *request)
 	rendezvous->status = begin_requests(server, request, address, count);
 	rendezvous->open = true;
 	rendezvous->message = *request;
-	answer_if_done(rendezvous);
+	answer_if_done(server, rendezvous);
 }
 
 /* An open batch's request has this result. */
@@ -258,13 +314,13 @@ static void set_result(struct rendezvous *rendezvous, uint64_t address, int64_t 
 static void resume_collect(struct server *server, int client)
 {
 	struct rendezvous *rendezvous = rendezvous_of(&server->suspension, client);
-	int64_t result = collect(server, client, rendezvous->message.IO_ENDPT, &rendezvous->collect);
+	int64_t result = collect(server, client, &rendezvous->collect);
 
 	if (!result)
 		return;
 	rendezvous->collects = false;
 	set_result(rendezvous, rendezvous->collect_address, result);
-	answer_if_done(rendezvous);
+	answer_if_done(server, rendezvous);
 }
 
 void batch_resume(struct server *server, struct suspended *suspended)
@@ -280,10 +336,11 @@ void batch_resume(struct server *server, struct suspended *suspended)
 	result = retry_request(server, suspended);
 	if (result == SUSPEND)
 		return;
+	record_request(server, suspended->client, &suspended->request, suspended->received_ns, result);
 	set_result(rendezvous, suspended->result_address, result);
 	suspended_free(&server->suspension, suspended);
 	rendezvous->elements--;
-	answer_if_done(rendezvous);
+	answer_if_done(server, rendezvous);
 }
 
 void batch_end_collect(struct server *server, int client)
@@ -294,5 +351,5 @@ void batch_end_collect(struct server *server, int client)
 		return;
 	rendezvous->collects = false;
 	set_result(rendezvous, rendezvous->collect_address, 0);
-	answer_if_done(rendezvous);
+	answer_if_done(server, rendezvous);
 }

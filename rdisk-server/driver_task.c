@@ -22,6 +22,7 @@
 #include "client_memory.h"
 #include "dvk.h"
 #include "log.h"
+#include "record.h"
 #include "request.h"
 #include "termination.h"
 #include "transfer.h"
@@ -186,7 +187,7 @@ int driver_handle(struct server *server, const message *request)
 	}
 }
 
-void driver_answer(const message *request, int status)
+int driver_answer(const message *request, int status)
 {
 	message reply = { .m_type = MOLTASK_REPLY };
 	int code;
@@ -197,6 +198,7 @@ void driver_answer(const message *request, int status)
 	/* Clients may die, or send what they did not wait for: neither is the server's trouble. */
 	if (code)
 		log_debug("cannot answer endpoint %d: %s", request->m_source, dvk_strerror(code));
+	return code;
 }
 
 static void begin_batch(struct server *server, const message *request)
@@ -217,16 +219,18 @@ static void begin_message(struct server *server, const message *request)
 	server->attempt = (struct attempt){ 0 };
 	status = driver_handle(server, request);
 	if (status == SUSPEND) {
-		suspended = suspended_new(&server->suspension, request->m_source, &server->attempt);
+		suspended = suspended_new(&server->suspension, request->m_source, request->IO_ENDPT, &server->attempt);
 		if (suspended) {
 			suspended->kind = SUSPENDED_MESSAGE;
 			suspended->message = *request;
+			suspended->received_ns = server->received_ns;
 			rendezvous_of(&server->suspension, request->m_source)->open = true;
 			return;
 		}
 		server->attempt = (struct attempt){ .may_wait = true };
 		status = driver_handle(server, request);
 	}
+	record_message(server, request, server->received_ns, status);
 	driver_answer(request, status);
 }
 
@@ -234,6 +238,7 @@ static void begin(struct server *server, const message *request)
 {
 	struct rendezvous *rendezvous = rendezvous_of(&server->suspension, request->m_source);
 
+	server->received_ns = record_start(server);
 	if (rendezvous->suspended && dvk_peer_incarnation(request->m_source) != rendezvous->incarnation)
 		rendezvous_forget(&server->suspension, request->m_source);
 	else if (rendezvous->open)
@@ -251,7 +256,7 @@ static void resume_message(struct server *server, struct suspended *suspended)
 	int status;
 
 	server->attempt = suspended_attempt(&server->suspension, suspended);
-	status = driver_handle(server, &suspended->message);
+	status = suspended_memory_is_there(suspended) ? driver_handle(server, &suspended->message) : EDVSNOTBIND;
 	if (status == SUSPEND) {
 		if (suspended_again(&server->suspension, suspended, &server->attempt))
 			return;
@@ -259,6 +264,7 @@ static void resume_message(struct server *server, struct suspended *suspended)
 		status = driver_handle(server, &suspended->message);
 	}
 	rendezvous->open = false;
+	record_message(server, &suspended->message, suspended->received_ns, status);
 	driver_answer(&suspended->message, status);
 	suspended_free(&server->suspension, suspended);
 }

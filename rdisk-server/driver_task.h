@@ -12,6 +12,8 @@
 #include "rdisk_protocol.h"
 #include "suspended.h"
 
+struct recording;
+
 struct server {
 	struct device_table devices;
 	int dcid;
@@ -19,7 +21,9 @@ struct server {
 	int nr_tasks; /* of the DC: they decide which clients are system endpoints */
 	int nr_sysprocs;
 	struct suspension suspension;
-	struct attempt attempt; /* at the request that is being carried out */
+	struct attempt attempt;	     /* at the request that is being carried out */
+	struct recording *recording; /* of all I/O, or NULL */
+	uint64_t received_ns;	     /* when the message came that is being begun (record_start()) */
 	/* copies of what clients send, while a request is carried out */
 	struct rdisk_iovec vector[RDISK_VECTOR_MAX];
 	struct rdisk_request batch[RDISK_BATCH_MAX];
@@ -37,7 +41,7 @@ int driver_task(struct server *server);
  */
 int driver_handle(struct server *server, const message *request);
 
-/* Answers a client. */
-void driver_answer(const message *request, int status);
+/* Answers a client. 0, or why it did not get the answer (dvk_reply()). */
+int driver_answer(const message *request, int status);
 
 #endif

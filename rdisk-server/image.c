@@ -422,23 +422,25 @@ static bool byte_misses(struct image *image, uint64_t position)
 	return code == -EAGAIN;
 }
 
-bool image_write_misses(struct image *image, uint64_t position, uint64_t length)
+bool image_write_misses(struct image *image, uint64_t position, uint64_t length, uint64_t *missing)
 {
 	uint64_t end = position + length;
 
 	if (!image->on_disk || !image->tells_misses)
 		return false;
+	*missing = position;
 	if (position % PAGE && byte_misses(image, position))
 		return true;
+	*missing = end;
 	return end % PAGE && end < image->size && byte_misses(image, end);
 }
 
-int image_fetch(struct image *image, uint64_t position, uint64_t length)
+int image_fetch(struct image *image, uint64_t position, uint64_t length, const atomic_bool *unwanted)
 {
 	char buffer[FETCH_BYTES];
 	int code = 0;
 
-	while (length > 0 && !code) {
+	while (length > 0 && !code && !atomic_load_explicit(unwanted, memory_order_relaxed)) {
 		struct iovec piece = { buffer, length < sizeof(buffer) ? (size_t)length : sizeof(buffer) };
 		uint64_t bytes = piece.iov_len;
 

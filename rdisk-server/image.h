@@ -10,9 +10,8 @@
  *
  * Nothing here knows of clients, endpoints or access rules. Nothing allocates after image_open().
  *
- * Threads: the server's own does everything. Of an image that waits for a disk (image_waits()) other threads may
- * do image_fetch(), image_flush(), image_discard() and image_write_zeroes() at the same time; of an image of another
- * kind nothing.
+ * Threads: the server's own does everything; others may do image_fetch() and, where image_waits(), image_flush() at the
+ * same time.
  */
 #ifndef RDISK_IMAGE_H
 #define RDISK_IMAGE_H
@@ -55,9 +54,9 @@ struct image {
 	void *block_buffer;	 /* overlay: one block */
 	uint32_t physical_block; /* bytes */
 	bool block_device;
-	bool on_disk;	      /* the file may have to be waited for: it is not in memory as a whole */
-	bool tells_misses;    /* RWF_NOWAIT works on it, as far as is known; server's thread */
-	atomic_bool discards; /* discard frees space, as far as is known */
+	bool on_disk;	   /* the file may have to be waited for: it is not in memory as a whole */
+	bool tells_misses; /* RWF_NOWAIT works on it, as far as is known; server's thread */
+	bool discards;	   /* discard frees space, as far as is known */
 	pthread_mutex_t
 		flush_lock; /* one flush at a time: the kernel tells an error of writing back to one of them only */
 	atomic_bool flush_failed; /* for ever: what was lost is not known (lock, to change it) */
@@ -99,11 +98,14 @@ int image_read(struct image *image, struct iovec *vector, int count, uint64_t po
  */
 #define IMAGE_MISS 1
 int image_read_cached(struct image *image, struct iovec *vector, int count, uint64_t position);
-/* Whether a write would have to read from a disk first: it begins or ends within a page that is not in memory. */
-bool image_write_misses(struct image *image, uint64_t position, uint64_t length);
-/* Has a range, which lies within the image, in the page cache. 0 or EDVSIO. */
-int image_fetch(struct image *image, uint64_t position, uint64_t length);
-/* Whether flush, discard and write-zeroes may wait for a disk. */
+/*
+ * Whether a write would have to read from a disk first: it begins or ends within a page that is not in memory. That
+ * page is then what image_fetch() of one byte at *missing brings.
+ */
+bool image_write_misses(struct image *image, uint64_t position, uint64_t length, uint64_t *missing);
+/* Has a range, which lies within the image, in the page cache, or a part of it when *unwanted is set. 0 or EDVSIO. */
+int image_fetch(struct image *image, uint64_t position, uint64_t length, const atomic_bool *unwanted);
+/* Whether a flush may wait for a disk. */
 bool image_waits(const struct image *image);
 /* stable: on stable storage before it returns. */
 int image_write(struct image *image, struct iovec *vector, int count, uint64_t position, bool stable);

@@ -13,6 +13,7 @@
 #include "dvk.h"
 #include "dvk_node.h"
 #include "log.h"
+#include "recording.h"
 #include "service_notify.h"
 #include "termination.h"
 
@@ -28,6 +29,7 @@ struct options {
 	int dcid;
 	int endpoint;
 	const char *config;
+	const char *record; /* file to record into, or NULL */
 	bool dcid_given;
 	bool check_config;
 };
@@ -41,6 +43,7 @@ static const char usage[] =
 	"  -e, --endpoint ENDPOINT  the endpoint to serve at (3)\n"
 	"  -c, --config FILE        the devices, see rdisk.cfg(5)\n"
 	"      --check-config       check FILE and its images, print what would be served, and exit\n"
+	"      --record FILE        record all I/O into FILE, which must not exist; see rdisk-recording(5)\n"
 	"  -v, --verbose            log opens and answers that could not be delivered as well\n"
 	"  -h, --help               print this and exit\n"
 	"  -V, --version            print the version and exit\n"
@@ -86,12 +89,17 @@ static int check_options(const struct options *options, int argc, char **argv)
 /* 0: go on; 1: all done; -1: a message was written. */
 static int parse_options(struct options *options, int argc, char **argv)
 {
-	enum { OPTION_CHECK = 256 };
+	enum { OPTION_CHECK = 256, OPTION_RECORD };
 	static const struct option long_options[] = {
-		{ "dcid", required_argument, NULL, 'd' },   { "endpoint", required_argument, NULL, 'e' },
-		{ "config", required_argument, NULL, 'c' }, { "check-config", no_argument, NULL, OPTION_CHECK },
-		{ "verbose", no_argument, NULL, 'v' },	    { "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },	    { 0 },
+		{ "dcid", required_argument, NULL, 'd' },
+		{ "endpoint", required_argument, NULL, 'e' },
+		{ "config", required_argument, NULL, 'c' },
+		{ "check-config", no_argument, NULL, OPTION_CHECK },
+		{ "record", required_argument, NULL, OPTION_RECORD },
+		{ "verbose", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ 0 },
 	};
 	int option;
 
@@ -112,6 +120,9 @@ static int parse_options(struct options *options, int argc, char **argv)
 			break;
 		case OPTION_CHECK:
 			options->check_config = true;
+			break;
+		case OPTION_RECORD:
+			options->record = optarg;
 			break;
 		case 'v':
 			log_set_level(LOG_LEVEL_DEBUG);
@@ -293,14 +304,22 @@ static int run(const struct options *options, const struct configuration *config
 			log_plain("%s", diagnostic.text);
 		goto out_devices;
 	}
+	/* After the node was started: it has one thread until here. */
+	if (options->record &&
+	    recording_open(&server.recording, options->record, &server.devices, server.endpoint, &diagnostic)) {
+		log_plain("%s", diagnostic.text);
+		goto out_node;
+	}
 	status = serve(&server, configuration);
 	termination_acknowledge();
 	workers_stop(&server.suspension.workers);
+	recording_close(server.recording);
 	service_notify("STOPPING=1");
 	if (device_table_flush(&server.devices))
 		status = EXIT_SERVING;
-	dvk_close();
 	log_info("ended");
+out_node:
+	dvk_close();
 out_devices:
 	device_table_close(&server.devices);
 	return status;

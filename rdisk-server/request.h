@@ -24,12 +24,14 @@ static inline int request_flush(struct device *device, struct attempt *attempt)
 
 /*
  * DISCARD, or with `zeroes` WRITE_ZEROES. 0; EDVSINVAL (not all of the range is on the
- * device), EDVSIO, EDVSNOSPC; SUSPEND.
+ * device), EDVSIO, EDVSNOSPC; SUSPEND. The range itself is changed in place: one that waited in a queue could be
+ * carried out when whoever asked for it has died and another has written there.
  */
 static inline int request_range(struct device *device, struct attempt *attempt, uint64_t position, uint64_t length,
 				bool zeroes, bool stable)
 {
 	struct image *image = &device->image;
+	bool flush_later = stable && !attempt->may_wait && image_waits(image);
 	uint64_t end;
 	int code;
 
@@ -37,13 +39,9 @@ static inline int request_range(struct device *device, struct attempt *attempt, 
 		return EDVSINVAL;
 	if (attempt->done)
 		return attempt->done->result;
-	if (!attempt->may_wait && image_waits(image)) {
-		code = attempt_suspend(attempt, zeroes ? JOB_WRITE_ZEROES : JOB_DISCARD, image, position, length);
-		attempt->wanted.stable = stable;
-		return code;
-	}
-	return zeroes ? image_write_zeroes(image, position, length, stable)
-		      : image_discard(image, position, length, stable);
+	code = zeroes ? image_write_zeroes(image, position, length, stable && !flush_later)
+		      : image_discard(image, position, length, stable && !flush_later);
+	return !code && flush_later ? attempt_suspend(attempt, JOB_FLUSH, image, 0, 0) : code;
 }
 
 #endif

@@ -130,8 +130,8 @@ int64_t transfer_run(const struct transfer *transfer)
 {
 	struct attempt *attempt = transfer->attempt;
 	struct image *image = &transfer->device->image;
-	bool flush_later;
-	uint64_t length;
+	bool flush_later, fetch_failed;
+	uint64_t length, missing;
 	int code;
 
 	code = sum_of_sizes(transfer, &length);
@@ -141,11 +141,15 @@ int64_t transfer_run(const struct transfer *transfer)
 		return 0;
 	if (length > image->size - transfer->position)
 		length = image->size - transfer->position;
-	/* What was done meanwhile: a fetch that failed is the answer, and a flush comes last. */
-	if (attempt->done && (attempt->done->result || attempt->done->kind == JOB_FLUSH))
+	/* What was done meanwhile: a flush comes last, and a fetch that failed is the answer to a read. */
+	if (attempt->done && attempt->done->kind == JOB_FLUSH)
 		return attempt->done->result ? attempt->done->result : (int64_t)length;
-	if (transfer->write && !attempt->may_wait && image_write_misses(image, transfer->position, length))
-		return attempt_suspend(attempt, JOB_FETCH, image, transfer->position, length);
+	fetch_failed = attempt->done && attempt->done->result;
+	if (fetch_failed && !transfer->write)
+		return attempt->done->result;
+	if (transfer->write && !attempt->may_wait && !fetch_failed &&
+	    image_write_misses(image, transfer->position, length, &missing))
+		return attempt_suspend(attempt, JOB_FETCH, image, missing, 1);
 	flush_later = transfer->stable && !attempt->may_wait && image_waits(image);
 	code = move(transfer, length, transfer->stable && !flush_later);
 	if (code == IMAGE_MISS)

@@ -27,16 +27,10 @@ static void run(struct job *job)
 {
 	switch (job->kind) {
 	case JOB_FETCH:
-		job->result = image_fetch(job->image, job->position, job->length);
+		job->result = image_fetch(job->image, job->position, job->length, &job->unwanted);
 		break;
 	case JOB_FLUSH:
 		job->result = image_flush(job->image);
-		break;
-	case JOB_DISCARD:
-		job->result = image_discard(job->image, job->position, job->length, job->stable);
-		break;
-	case JOB_WRITE_ZEROES:
-		job->result = image_write_zeroes(job->image, job->position, job->length, job->stable);
 		break;
 	}
 }
@@ -132,6 +126,26 @@ int workers_post(struct workers *workers, struct job *job)
 	}
 	pthread_mutex_unlock(&workers->lock);
 	return code;
+}
+
+bool workers_withdraw(struct workers *workers, struct job *job)
+{
+	struct job **at;
+	bool found;
+
+	/* relaxed: it carries nothing but itself */
+	atomic_store_explicit(&job->unwanted, true, memory_order_relaxed);
+	pthread_mutex_lock(&workers->lock);
+	for (at = &workers->queue; *at && *at != job; at = &(*at)->next)
+		;
+	found = *at != NULL;
+	if (found) {
+		*at = job->next;
+		if (!*at)
+			workers->tail = at;
+	}
+	pthread_mutex_unlock(&workers->lock);
+	return found;
 }
 
 struct job *workers_take(struct workers *workers)

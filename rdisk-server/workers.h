@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Threads that do what waits for a disk, so that the server's own thread does not: fetching what is not in the page
- * cache, flushing, freeing. They know images and nothing else: no client, no client's memory (which may
- * go at any time), no libdvk. A job belongs to them from workers_post() until workers_take() returns it.
+ * cache, and flushing. They know images and nothing else: no client, no client's memory (which may
+ * go at any time), no libdvk. They change no image, so that a job that nobody waits for any more does no harm however
+ * late it runs. A job belongs to them from workers_post() until workers_take() or workers_withdraw() gives it back.
  *
  * Threads come with the work, up to WORKERS_MAX, and sleep when there is none.
  */
@@ -21,18 +22,16 @@
 enum job_kind {
 	JOB_FETCH, /* have the range in the page cache */
 	JOB_FLUSH,
-	JOB_DISCARD,
-	JOB_WRITE_ZEROES,
 };
 
 struct job {
 	enum job_kind kind;
 	struct image *image;
-	uint64_t position; /* byte */
-	uint64_t length;   /* bytes */
-	bool stable;	   /* of DISCARD and WRITE_ZEROES: flushed as well */
-	int result;	   /* set by the worker: 0 or a code of image.h */
-	struct job *next;  /* the workers' */
+	uint64_t position;    /* FETCH: byte */
+	uint64_t length;      /* FETCH: bytes */
+	atomic_bool unwanted; /* FETCH: it may end early; set by the server's thread */
+	int result;	      /* set by the worker: 0 or a code of image.h */
+	struct job *next;     /* the workers' */
 };
 
 struct workers {
@@ -55,6 +54,12 @@ int workers_start(struct workers *workers, void (*wake)(void));
  * job is the caller's still. Server's thread.
  */
 int workers_post(struct workers *workers, struct job *job);
+
+/*
+ * Takes back a job that nobody waits for any more. True: no worker has begun it, and it is the caller's again. Else it
+ * ends as soon as it can and comes by workers_take(). Server's thread.
+ */
+bool workers_withdraw(struct workers *workers, struct job *job);
 
 /* A job that was finished, or NULL. Server's thread. */
 struct job *workers_take(struct workers *workers);

@@ -2,18 +2,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Installs the Debian packages that are missing, and does nothing when none is. The only step that needs
-# root: as another user it tries sudo, and where sudo would ask for a password it says what to install.
+# root: another user's is done with sudo, which asks for the password at a terminal. Where that does not work it says
+# what to install.
 #
-# usage: install-packages.sh [demo|test]
-#   demo  what it takes to build everything and to run a guest
-#   test  that, and what the tests and the static checks need (the default)
+# usage: install-packages.sh [demo|test|bench]
+#   demo   what it takes to build everything and to run a guest
+#   test   that, and what the tests and the static checks need (the default)
+#   bench  what demo does, and what scripts/bench.sh compares with
 
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # Building the programs, the guest's kernel, and running a guest with file systems in it.
 packages=(
-	gcc libc6-dev make cmake ninja-build pkgconf libconfig-dev libcjson-dev
+	gcc libc6-dev make cmake ninja-build pkgconf libconfig-dev libcjson-dev zlib1g-dev libxxhash-dev
 	linux-source-6.1 xz-utils flex bison bc libelf-dev perl patch
 	e2fsprogs fdisk mount util-linux procps
 )
@@ -25,7 +27,11 @@ test)
 		clang-format clang-tidy cppcheck shellcheck codespell mandoc
 	)
 	;;
-*) die "usage: install-packages.sh [demo|test]" ;;
+bench)
+	# The disk servers to compare with; qemu-storage-daemon is in qemu-system-common.
+	packages+=(fio nbdkit libnbd-dev qemu-system-common tar)
+	;;
+*) die "usage: install-packages.sh [demo|test|bench]" ;;
 esac
 
 missing=()
@@ -35,13 +41,21 @@ for package in "${packages[@]}"; do
 done
 [ ${#missing[@]} -gt 0 ] || exit 0
 
+sudo_works() {
+	command -v sudo >/dev/null || return 1
+	! sudo -n true 2>/dev/null || return 0
+	[ -t 0 ] && [ -t 2 ] || return 1
+	say "these packages are missing: ${missing[*]}"
+	sudo -v -p "password of %p, to install them with sudo: "
+}
+
 if [ "$(id -u)" -eq 0 ]; then
 	as_root=()
-elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
-	as_root=(sudo -n)
+elif sudo_works; then
+	as_root=(sudo)
 else
-	say "these packages are missing and only root can install them:"
-	die "  apt-get install --no-install-recommends ${missing[*]}"
+	say "packages are missing, and only root can install them:"
+	die "  apt-get update && apt-get install --no-install-recommends ${missing[*]}"
 fi
 
 say "installing ${missing[*]}"

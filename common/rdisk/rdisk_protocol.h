@@ -43,8 +43,10 @@
  * other requests of a batch. A client that wants to send more while some of its requests wait marks them
  * RDISK_REQUEST_MAY_SUSPEND: the batch is then answered without them, their result is SUSPEND (MINIX's code for an
  * answer that comes later), and the client collects their results with COLLECT in a later batch. Their memory is
- * used while the client is blocked in a later batch, until they are collected. They are gone when the client or
- * the server dies.
+ * used while the client is blocked in a later batch, until they are collected; it is the client's own, for another's
+ * the mark counts for nothing. A result counts as collected when the client gets the answer to the batch: one that it
+ * gives up costs nothing. Suspended requests are gone when the client or the server dies. A client may have
+ * RDISK_SUSPENDED_MAX of them; more end with EDVSAGAIN.
  *
  * Freestanding: the guest kernel's driver includes it.
  */
@@ -121,6 +123,8 @@ enum rdisk_operation {
 #define RDISK_REQUEST_FUA	  1u /* WRITE, WRITE_ZEROES: stable before it is answered */
 #define RDISK_REQUEST_MAY_SUSPEND 2u /* all but COLLECT: see "Suspended requests" */
 #define RDISK_REQUEST_WAIT	  4u /* COLLECT: not answered before there is one, as long as any is suspended */
+
+#define RDISK_SUSPENDED_MAX	  256 /* of one client */
 
 /* Result of a request that is not done yet and will be collected. */
 #define SUSPEND			  (-998)

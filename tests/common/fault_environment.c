@@ -22,10 +22,16 @@ void fault_environment_set(struct fault_environment *environment, const char *fa
 	environment->variables[2] = environment->address_sanitizer;
 	environment->variables[3] = NULL;
 	environment->variables[4] = NULL;
+	environment->variables[5] = NULL;
 }
 
 void fault_environment_hold(struct fault_environment *environment, const char *path)
 {
 	snprintf(environment->hold, sizeof(environment->hold), "RDISK_HOLD=%s", path);
 	environment->variables[3] = environment->hold;
+}
+
+void fault_environment_hold_flushes(struct fault_environment *environment)
+{
+	environment->variables[4] = "RDISK_HOLD_ONLY=flush";
 }

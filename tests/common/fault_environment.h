@@ -14,7 +14,7 @@ struct fault_environment {
 	char fault[64];
 	char address_sanitizer[512];
 	char hold[512];
-	const char *variables[5]; /* for test_process_start() */
+	const char *variables[6]; /* for test_process_start() */
 };
 
 /* `fault`: "class:n" or "class:n+". The variables point into *environment. */
@@ -22,5 +22,7 @@ void fault_environment_set(struct fault_environment *environment, const char *fa
 
 /* Besides, calls are held up by the FIFO `path` (tests/fault/fault_hold.h). */
 void fault_environment_hold(struct fault_environment *environment, const char *path);
+/* Of these flushes only. */
+void fault_environment_hold_flushes(struct fault_environment *environment);
 
 #endif

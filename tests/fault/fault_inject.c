@@ -349,7 +349,7 @@ static size_t cut(size_t length)
 	ssize_t name(int fd, pointer buffer, size_t length, offset_type offset)                                        \
 	{                                                                                                              \
 		NEXT(name)                                                                                             \
-		fault_hold();                                                                                          \
+		fault_hold("read");                                                                                    \
 		if (meets_fault(whole)) {                                                                              \
 			errno = EIO;                                                                                   \
 			return -1;                                                                                     \
@@ -383,7 +383,7 @@ static const struct iovec *cut_vector(const struct iovec *vector, int *count, st
 	{                                                                                                              \
 		NEXT(name)                                                                                             \
 		struct iovec room;                                                                                     \
-		fault_hold();                                                                                          \
+		fault_hold("read");                                                                                    \
 		if (meets_fault(whole)) {                                                                              \
 			errno = EIO;                                                                                   \
 			return -1;                                                                                     \
@@ -426,7 +426,8 @@ VECTOR2_FUNCTION(pwritev64v2, off64_t, FAULT_PWRITE, FAULT_PWRITE_SHORT)
 
 /* The same, and held up. */
 #define HELD_FUNCTION(type, name, parameters, arguments, fault_class, code, failed)                                    \
-	BODY(type, name, parameters, arguments, fault_class, code, failed, fault_hold())
+	BODY(type, name, parameters, arguments, fault_class, code, failed,                                             \
+	     fault_hold(fault_class == FAULT_FDATASYNC ? "flush" : "other"))
 
 #define BODY(type, name, parameters, arguments, fault_class, code, failed, first)                                      \
 	type name parameters                                                                                           \

@@ -13,12 +13,16 @@
 
 #define BLOCK 4096
 
-static const struct test_device slow_device = { .name = "SLOW", .file = "slow.img", .size = "4M", .shared = true };
+static const struct test_device slow_devices[] = {
+	{ .name = "SLOW", .file = "slow.img", .size = "4M", .shared = true },
+	{ .name = "OTHER", .file = "other.img", .size = "1M" },
+};
 static char hold_path[TEST_PATH_SIZE];
 static int gate = -1; /* open: nothing is held up any more */
 
-/* A server whose slow calls are held up, over an image that is filled with the pattern. Returns our endpoint. */
-static int start_slow(const char *fault)
+/* A server whose slow calls, or flushes only, are held up, over an image that is filled with the pattern. Returns our
+ * endpoint. */
+static int start_held(const char *fault, bool flushes_only)
 {
 	struct fault_environment environment;
 	unsigned char *pattern = fixture_memory((size_t)MIB(4));
@@ -33,8 +37,15 @@ static int start_slow(const char *fault)
 	assert_int_equal(mkfifo(hold_path, 0600), 0);
 	fault_environment_set(&environment, fault);
 	fault_environment_hold(&environment, hold_path);
-	test_server_start(&server, &slow_device, 1, environment.variables);
+	if (flushes_only)
+		fault_environment_hold_flushes(&environment);
+	test_server_start(&server, slow_devices, 2, environment.variables);
 	return test_bind(ANY);
+}
+
+static int start_slow(const char *fault)
+{
+	return start_held(fault, false);
 }
 
 /* Waits until something is held up, and lets it go on, and all that comes later. */
@@ -264,16 +275,34 @@ static void test_collect(void **state)
 	fixture_end();
 }
 
-/* More than the server can set aside: the rest is done in place. Each is answered once, with its own data. */
+static struct rdisk_completion completions_room[RDISK_BATCH_MAX];
+
+/* Collects until all of `count` requests with cookies from 0 on were told, each once and with `result`. */
+static void collect_all(struct test_disk *disk, bool *done, int count, int left, int64_t result)
+{
+	while (left > 0) {
+		struct rdisk_request request = build_collect(completions_room, RDISK_BATCH_MAX, RDISK_REQUEST_WAIT);
+
+		assert_int_equal(test_disk_batch(disk, &request, 1), 1);
+		assert_true(request.result > 0 && request.result <= RDISK_BATCH_MAX);
+		for (int i = 0; i < request.result; i++, left--) {
+			assert_true(completions_room[i].cookie < (uint64_t)count);
+			assert_false(done[completions_room[i].cookie]);
+			assert_int_equal(completions_room[i].result, result);
+			done[completions_room[i].cookie] = true;
+		}
+	}
+}
+
+/* As many as one client may have suspended; more are refused. Each is told once, with its own data. */
 static void test_many(void **state)
 {
-	enum { BATCHES = 10, IN_BATCH = RDISK_BATCH_MAX };
+	enum { BATCHES = 3, IN_BATCH = RDISK_BATCH_MAX };
 	static struct rdisk_iovec vectors[BATCHES][IN_BATCH];
 	static struct rdisk_request requests[IN_BATCH];
-	static struct rdisk_completion completions[RDISK_BATCH_MAX];
 	static bool done[BATCHES * IN_BATCH];
 	unsigned char *memory = fixture_memory((size_t)BATCHES * IN_BATCH * 512);
-	int left = BATCHES * IN_BATCH, in_place = 0;
+	int suspended = 0;
 	struct test_disk disk;
 
 	(void)state;
@@ -289,31 +318,92 @@ static void test_many(void **state)
 		}
 		assert_int_equal(test_disk_batch(&disk, requests, IN_BATCH), IN_BATCH);
 		for (int i = 0; i < IN_BATCH; i++) {
-			if (requests[i].result == SUSPEND)
-				continue;
-			assert_int_equal(requests[i].result, 512);
-			done[b * IN_BATCH + i] = true;
-			in_place++;
-			left--;
+			if (suspended < RDISK_SUSPENDED_MAX)
+				assert_int_equal(requests[i].result, SUSPEND);
+			else
+				assert_int_equal(requests[i].result, EDVSAGAIN);
+			suspended += requests[i].result == SUSPEND;
 		}
 	}
-	assert_true(in_place > 0);
+	assert_int_equal(suspended, RDISK_SUSPENDED_MAX);
 	let_go();
-	while (left > 0) {
-		requests[0] = build_collect(completions, RDISK_BATCH_MAX, RDISK_REQUEST_WAIT);
-		assert_int_equal(test_disk_batch(&disk, requests, 1), 1);
-		assert_true(requests[0].result > 0 && requests[0].result <= RDISK_BATCH_MAX);
-		for (int i = 0; i < requests[0].result; i++) {
-			assert_true(completions[i].cookie < BATCHES * IN_BATCH);
-			assert_false(done[completions[i].cookie]);
-			assert_int_equal(completions[i].result, 512);
-			done[completions[i].cookie] = true;
-			left--;
-		}
-	}
-	for (size_t at = 0; at < (size_t)BATCHES * IN_BATCH; at++)
+	collect_all(&disk, done, BATCHES * IN_BATCH, suspended, 512);
+	for (size_t at = 0; at < RDISK_SUSPENDED_MAX; at++)
 		assert_int_equal(test_pattern_check(memory + at * 512, 512, at * 512, 1), 512);
 	free(memory);
+	fixture_end();
+}
+
+/* Collecting is given up while the server is at it: what was told to nobody is told again. */
+static void test_collecting_given_up(void **state)
+{
+	enum { COUNT = 60 };
+	static struct rdisk_iovec vectors[COUNT];
+	static struct rdisk_request requests[COUNT];
+	static bool done[COUNT];
+	unsigned char *memory = fixture_memory((size_t)COUNT * (size_t)MIB(1));
+	int left = COUNT;
+	struct test_disk disk;
+
+	(void)state;
+	memset(done, 0, sizeof(done));
+	disk = test_disk(start_slow("miss:1+"), 0);
+	assert_int_equal(test_disk_open(&disk, 0), 0);
+	for (int i = 0; i < COUNT; i++) {
+		vectors[i] = (struct rdisk_iovec){ test_address(memory + i * MIB(1)), (uint64_t)MIB(1) };
+		requests[i] = build(RDISK_OP_READ, (uint64_t)(i % 4) * (uint64_t)MIB(1), &vectors[i], (uint64_t)i);
+	}
+	assert_int_equal(test_disk_batch(&disk, requests, COUNT), COUNT);
+	let_go();
+	disk.timeout_ms = 1;
+	for (int i = 0; i < 20 && left > 0; i++) {
+		struct rdisk_request request = build_collect(completions_room, RDISK_BATCH_MAX, RDISK_REQUEST_WAIT);
+
+		if (test_disk_batch(&disk, &request, 1) != 1)
+			continue;
+		for (int c = 0; c < request.result; c++, left--) {
+			assert_false(done[completions_room[c].cookie]);
+			assert_int_equal(completions_room[c].result, MIB(1));
+			done[completions_room[c].cookie] = true;
+		}
+	}
+	disk.timeout_ms = TEST_TIMEOUT_MS;
+	collect_all(&disk, done, COUNT, left, MIB(1));
+	for (int i = 0; i < COUNT; i++)
+		assert_int_equal(test_pattern_check(memory + i * MIB(1), (size_t)MIB(1),
+						    (uint64_t)(i % 4) * (uint64_t)MIB(1), 1),
+				 MIB(1));
+	free(memory);
+	fixture_end();
+}
+
+/* However many flushes of one disk wait, another is not held up. */
+static void test_flushes_take_one_worker(void **state)
+{
+	enum { COUNT = 64 };
+	static struct rdisk_request requests[COUNT];
+	static unsigned char buffer[BLOCK];
+	static bool done[COUNT];
+	struct test_disk disk, other;
+	int self;
+
+	(void)state;
+	memset(done, 0, sizeof(done));
+	self = start_held("miss:1", true);
+	disk = test_disk(self, 0);
+	other = test_disk(self, 1);
+	assert_int_equal(test_disk_open(&disk, 0), 0);
+	assert_int_equal(test_disk_open(&other, 0), 0);
+	for (int i = 0; i < COUNT; i++)
+		requests[i] = build(RDISK_OP_FLUSH, 0, NULL, (uint64_t)i);
+	assert_int_equal(test_disk_batch(&disk, requests, COUNT), COUNT);
+	for (int i = 0; i < COUNT; i++)
+		assert_int_equal(requests[i].result, SUSPEND);
+	/* It misses, and a worker is there for it. */
+	assert_int_equal(test_disk_read(&other, 0, buffer, BLOCK), BLOCK);
+	await_miss();
+	let_go();
+	collect_all(&disk, done, COUNT, COUNT, 0);
 	fixture_end();
 }
 
@@ -356,7 +446,10 @@ static void test_whole_batch(void **state)
 	fixture_end();
 }
 
-/* What changes the image in the background: all of it is done, and a failure reaches who asked. */
+/*
+ * What changes the image is done when it is begun and not later, when another may have written there: only making it
+ * stable waits. A failure of that reaches who asked.
+ */
 static void test_slow_changes(void **state)
 {
 	static unsigned char memory[BLOCK];
@@ -365,7 +458,7 @@ static void test_slow_changes(void **state)
 	struct rdisk_completion completions[4];
 	struct rdisk_request requests[4];
 	struct test_disk disk;
-	int left = 3;
+	int left = 2;
 
 	(void)state;
 	disk = test_disk(start_slow("fdatasync:1"), 0);
@@ -373,25 +466,29 @@ static void test_slow_changes(void **state)
 	memset(memory, 0x5a, sizeof(memory));
 	requests[0] = build(RDISK_OP_WRITE_ZEROES, 0, NULL, 0);
 	requests[0].length = BLOCK;
+	requests[0].flags |= RDISK_REQUEST_FUA;
 	requests[1] = build(RDISK_OP_DISCARD, BLOCK, NULL, 1);
 	requests[1].length = BLOCK;
 	requests[2] = build(RDISK_OP_WRITE, 2 * BLOCK, &vector, 2);
 	requests[2].flags |= RDISK_REQUEST_FUA;
 	assert_int_equal(test_disk_batch(&disk, requests, 3), 3);
-	for (int i = 0; i < 3; i++)
-		assert_int_equal(requests[i].result, SUSPEND);
-	assert_others_are_served(&disk);
+	assert_int_equal(requests[0].result, SUSPEND);
+	assert_int_equal(requests[1].result, 0);
+	assert_int_equal(requests[2].result, SUSPEND);
+	assert_int_equal(test_disk_read(&disk, 0, check, BLOCK), BLOCK);
+	assert_int_equal(test_bytes_check(check, BLOCK, 0), BLOCK);
+	assert_int_equal(test_disk_read(&disk, 2 * BLOCK, check, BLOCK), BLOCK);
+	assert_int_equal(test_bytes_check(check, BLOCK, 0x5a), BLOCK);
+	assert_int_equal(test_disk_write_zeroes(&disk, 3 * BLOCK, BLOCK), 0);
 	let_go();
 	while (left > 0) {
 		requests[0] = build_collect(completions, 4, RDISK_REQUEST_WAIT);
 		assert_int_equal(test_disk_batch(&disk, requests, 1), 1);
 		assert_true(requests[0].result > 0);
 		for (int i = 0; i < requests[0].result; i++, left--)
-			assert_int_equal(completions[i].result, completions[i].cookie == 2 ? EDVSIO : 0);
+			assert_int_equal(completions[i].result, EDVSIO);
 	}
 	assert_int_equal(left, 0);
-	assert_int_equal(test_disk_read(&disk, 0, check, BLOCK), BLOCK);
-	assert_int_equal(test_bytes_check(check, BLOCK, 0), BLOCK);
 	assert_int_equal(test_disk_flush(&disk), EDVSIO);
 	(void)dvk_close();
 	assert_int_equal(test_process_stop(&server.process, SIGTERM), 2);
@@ -440,11 +537,17 @@ static void test_bad_collects(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		SUSPEND_TEST(test_miss_of_another), SUSPEND_TEST(test_death_while_waiting),
-		SUSPEND_TEST(test_giving_up),	    SUSPEND_TEST(test_end_while_waiting),
-		SUSPEND_TEST(test_collect),	    SUSPEND_TEST(test_many),
-		SUSPEND_TEST(test_whole_batch),	    SUSPEND_TEST(test_slow_changes),
+		SUSPEND_TEST(test_miss_of_another),
+		SUSPEND_TEST(test_death_while_waiting),
+		SUSPEND_TEST(test_giving_up),
+		SUSPEND_TEST(test_end_while_waiting),
+		SUSPEND_TEST(test_collect),
+		SUSPEND_TEST(test_many),
+		SUSPEND_TEST(test_whole_batch),
+		SUSPEND_TEST(test_slow_changes),
 		SUSPEND_TEST(test_bad_collects),
+		SUSPEND_TEST(test_collecting_given_up),
+		SUSPEND_TEST(test_flushes_take_one_worker),
 	};
 
 	return cmocka_run_group_tests_name("suspend", tests, NULL, NULL);

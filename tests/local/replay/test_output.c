@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a replay reads and writes beside the disk: options, traces that are broken or come from a pipe, the
+ * summary, JSON and HTML, conversion, and its end by a signal.
+ */
+#include "replay_fixture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cjson/cJSON.h>
+
+static void test_bad_options(void **state)
+{
+	static const struct {
+		const char *arguments[8];
+		const char *cause;
+	} cases[] = {
+		{ { "t" }, "no disk" },
+		{ { "--device", "x" }, "no trace" },
+		{ { "--device", "x", "t", "u" }, "unexpected argument \"u\"" },
+		{ { "--device", "x", "-d", "0", "t" }, "which disk" },
+		{ { "-d", "0", "--direct", "t" }, "--direct goes with --device" },
+		{ { "-d", "99", "t" }, "from 0 to 31" },
+		{ { "--device", "x", "--depth", "0", "t" }, "from 1 to 128" },
+		{ { "--device", "x", "--depth", "129", "t" }, "from 1 to 128" },
+		{ { "--device", "x", "--depth", "1x", "t" }, "from 1 to 128" },
+		{ { "--device", "x", "--speed", "fast", "t" }, "original, max or xN" },
+		{ { "--device", "x", "--speed", "x0", "t" }, "original, max or xN" },
+		{ { "--device", "x", "--speed", "x-1", "t" }, "original, max or xN" },
+		{ { "--device", "x", "--speed", "xnan", "t" }, "original, max or xN" },
+		{ { "--device", "x", "--map", "fold", "t" }, "error, skip, wrap or scale" },
+		{ { "--device", "x", "--writes", "yes", "t" }, "fail, real or discard" },
+		{ { "--device", "x", "--format", "elf", "t" }, "--list-formats" },
+		{ { "--convert", "elf", "t" }, "--list-formats" },
+		{ { "--device", "x", "--verify", "t" }, "needs --writes real" },
+		{ { "--device", "x", "--journal", "j", "t" }, "needs --writes real" },
+		{ { "--device", "x", "--verify-only" }, "needs the --journal" },
+		{ { "--device", "x", "--verify-only", "--journal", "j", "t" }, "takes no trace" },
+		{ { "--device", "x", "--lost-cache", "t" }, "goes with --verify-only" },
+		{ { "--device", "x", "-o", "f", "t" }, "goes with --convert" },
+		{ { "--device", "x", "--map", "scale", "-" }, "--trace-size" },
+		{ { "--device", "x", "--trace-size", "-5", "t" }, "is not a size" },
+		{ { "--device", "x", "--trace-size", "5X", "t" }, "is not a size" },
+		{ { "--device", "x", "--trace-size", "99999999T", "t" }, "is not a size" },
+		{ { "--device", "x", "--trace-device", "one", "t" }, "is not a device" },
+		{ { "--device" }, "needs a value" },
+		{ { "--no-such" }, "bad option" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		int status = replay_run(cases[i].arguments);
+
+		assert_run(status, 2, cases[i].cause);
+		/* One line, and nothing on stdout. */
+		assert_ptr_equal(strchr(replay.log.text, '\n'), replay.log.text + replay.log.length - 1);
+		assert_string_equal(replay.output.text, "");
+	}
+}
+
+static void test_help(void **state)
+{
+	(void)state;
+	assert_run(RUN("--help"), 0, NULL);
+	assert_non_null(strstr(replay.output.text, "Usage: rdisk-replay"));
+	assert_run(RUN("--version"), 0, NULL);
+	assert_non_null(strstr(replay.output.text, "rdisk-replay "));
+	assert_run(RUN("--list-formats"), 0, NULL);
+	assert_non_null(strstr(replay.output.text, "blkreplay"));
+}
+
+static void test_broken_lines(void **state)
+{
+	const char *trace = make_trace("t", "0 d read 0 4096\n1 d read zero 4096\n2 d read 4096 4096\n");
+
+	(void)state;
+	test_image_create("a.img", MIB(1));
+	assert_run(RUN("--device", path_of("a.img"), "--speed", "max", "--json", "-", trace), 0, "t:5: ");
+	assert_true(json_number("broken") == 1);
+	assert_true(json_number("kinds.read.operations") == 2);
+	assert_run(RUN("--device", path_of("a.img"), "--speed", "max", "--strict", trace), 2, "t:5: ");
+	assert_run(RUN("--device", path_of("a.img"), make_file("x", "this is no trace\n")), 2, "x");
+}
+
+/* Each number that can be known, and the sums. */
+static void test_json(void **state)
+{
+	static const char *const kinds[] = { "read", "write", "flush", "discard", "write-zeroes" };
+	const char *trace = make_mixed_trace("t", 2000, MIB(4), 9);
+	double operations = 0, bytes = 0;
+
+	(void)state;
+	test_image_create("a.img", MIB(4));
+	assert_run(RUN("--device", path_of("a.img"), "--speed", "x100000", "--depth", "4", "--writes", "real", "--seed",
+		       "9007199254740991", "--json", "-", trace),
+		   0, NULL);
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		char path[64];
+
+		(void)snprintf(path, sizeof(path), "kinds.%s.operations", kinds[i]);
+		operations += json_number(path);
+		(void)snprintf(path, sizeof(path), "kinds.%s.bytes", kinds[i]);
+		bytes += json_number(path);
+		(void)snprintf(path, sizeof(path), "kinds.%s.latency_ns.max", kinds[i]);
+		assert_true(json_number(path) <= json_number("all.latency_ns.max"));
+	}
+	assert_true(json_number("kinds.write.operations") > 1000);
+	assert_true(json_number("kinds.discard.operations") > 0);
+	assert_true(operations == 2000);
+	assert_true(json_number("trace_operations") == 2000);
+	assert_true(json_number("all.operations") == 2000);
+	assert_true(json_number("all.bytes") == bytes);
+	assert_true(json_number("errors") == 0);
+	assert_true(json_number("seed") == 9007199254740991.0);
+	assert_true(json_number("depth") == 4);
+	assert_true(json_number("target_bytes") == (double)MIB(4));
+	assert_true(json_number("trace_seconds") == 1.999);
+	assert_true(json_number("seconds") >= 1.999 / 100000);
+	assert_true(json_number("all.latency_ns.p50") <= json_number("all.latency_ns.p90"));
+	assert_true(json_number("all.latency_ns.p90") <= json_number("all.latency_ns.p99"));
+	assert_true(json_number("all.latency_ns.p99") <= json_number("all.latency_ns.max"));
+	assert_true(json_number("lateness_ns.max") >= json_number("lateness_ns.p50"));
+	/* The same into a file, and the table on stdout. */
+	assert_run(RUN("--device", path_of("a.img"), "--speed", "max", "--writes", "real", "--json", path_of("r.json"),
+		       trace),
+		   0, NULL);
+	assert_non_null(strstr(replay.output.text, "p99.9"));
+	assert_true(test_image_size("r.json") > 1000);
+	assert_run(
+		RUN("--device", path_of("a.img"), "--speed", "max", "--writes", "real", "--json", "/dev/full", trace),
+		2, "/dev/full");
+}
+
+/* A schedule is kept: the replay does not end before its time. */
+static void test_schedule(void **state)
+{
+	(void)state;
+	test_image_create("a.img", MIB(1));
+	assert_run(RUN("--device", path_of("a.img"), "--json", "-",
+		       make_trace("t", "0 d read 0 512\n100000 d read 0 512\n200000 d read 0 512\n")),
+		   0, NULL);
+	assert_true(json_number("seconds") >= 0.2);
+	assert_run(RUN("--device", path_of("a.img"), "--speed", "x0.5", "--depth", "1", "--json", "-",
+		       make_trace("t", "0 d read 0 512\n100000 d read 0 512\n")),
+		   0, NULL);
+	assert_true(json_number("seconds") >= 0.2);
+	assert_true(json_number("trace_seconds") == 0.1);
+}
+
+static void assert_page(const char *name)
+{
+	char text[TEST_PATH_SIZE * 3];
+	FILE *file = fopen(path_of(name), "r");
+	size_t plots = 0;
+
+	assert_non_null(file);
+	while (fgets(text, sizeof(text), file)) {
+		plots += strstr(text, "<svg ") != NULL;
+		/* Nothing is fetched from anywhere. */
+		assert_null(strstr(text, "href="));
+		assert_null(strstr(text, "src="));
+		assert_null(strstr(text, "url("));
+		assert_null(strstr(text, "<script"));
+		assert_null(strstr(text, "@import"));
+	}
+	(void)fclose(file);
+	assert_true(plots >= 3);
+	(void)snprintf(text, sizeof(text), "xmllint --noout %s", path_of(name));
+	if (access("/usr/bin/xmllint", X_OK) == 0)
+		assert_int_equal(system(text), 0);
+}
+
+static void test_html(void **state)
+{
+	const char *trace = make_mixed_trace("<&\"t", 3000, MIB(4), 10);
+
+	(void)state;
+	test_image_create("a.img", MIB(4));
+	assert_run(RUN("--device", path_of("a.img"), "--speed", "x1000", "--writes", "real", "--html",
+		       path_of("r.html"), trace),
+		   0, NULL);
+	assert_page("r.html");
+	/* With nothing to draw. */
+	assert_run(RUN("--device", path_of("a.img"), "--html", path_of("r.html"), make_trace("t", "")), 0, NULL);
+	assert_page("r.html");
+}
+
+static void test_convert(void **state)
+{
+	const char *trace = make_trace("t", "0 d write 0 4096\n1500 d read 8192 512\n2500 d datasync 0 0\n");
+
+	(void)state;
+	assert_run(RUN("--convert", "blkparse", "-o", path_of("t.blkparse"), trace), 0, NULL);
+	assert_run(RUN("--convert", "fio-3", "-o", path_of("t2"), path_of("t.blkparse")), 0, NULL);
+	assert_run(RUN("--convert", "fio-3", "-o", path_of("t3"), path_of("t2")), 0, NULL);
+	assert_true(same_images("t2", "t3"));
+	assert_run(RUN("--convert", "fio-3", "--limit", "1", trace), 0, NULL);
+	assert_non_null(strstr(replay.output.text, " write 0 4096\n"));
+	assert_null(strstr(replay.output.text, "read"));
+	/* What the format cannot say is said. */
+	assert_run(RUN("--convert", "msr", trace), 0, "1 flush");
+	assert_run(RUN("--convert", "fio-3", "-o", "/dev/full", trace), 2, "/dev/full");
+	/* Both replay alike. */
+	test_image_create("a.img", MIB(1));
+	test_image_create("b.img", MIB(1));
+	assert_run(RUN("--device", path_of("a.img"), "--speed", "max", "--seed", "1", "--writes", "real", trace), 0,
+		   NULL);
+	assert_run(RUN("--device", path_of("b.img"), "--speed", "max", "--seed", "1", "--writes", "real",
+		       path_of("t.blkparse")),
+		   0, NULL);
+	assert_true(same_images("a.img", "b.img"));
+}
+
+/* The second operation is due in an hour: the signal ends the wait, and what was done is told. */
+static void test_interrupt(void **state)
+{
+	const char *trace = make_trace("t", "0 d write 0 4096\n3600000000 d write 4096 4096\n");
+	static const int signals[] = { SIGINT, SIGTERM };
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		int watch;
+
+		test_image_create("a.img", MIB(1));
+		watch = watch_begin("a.img");
+		START("--device", path_of("a.img"), "--writes", "real", "--json", "-", trace);
+		watch_writes(watch, 1);
+		assert_int_equal(kill(replay.pid, signals[i]), 0);
+		assert_run(test_process_stop(&replay, 0), 128 + signals[i], NULL);
+		assert_true(WIFEXITED(replay.status));
+		assert_true(json_number("signal") == signals[i]);
+		assert_true(json_number("kinds.write.operations") == 1);
+	}
+}
+
+/* Whether a signal is pending for the process as a whole. */
+static bool is_pending(pid_t pid, int number)
+{
+	char name[64], line[256];
+	unsigned long long mask = 0;
+	FILE *file;
+
+	(void)snprintf(name, sizeof(name), "/proc/%d/status", (int)pid);
+	file = fopen(name, "r");
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file))
+		if (!strncmp(line, "ShdPnd:", 7))
+			mask = strtoull(line + 7, NULL, 16);
+	(void)fclose(file);
+	return mask >> (number - 1) & 1;
+}
+
+/* It hangs in the reading of a pipe: the second signal ends it all the same. */
+static void test_second_signal(void **state)
+{
+	const char *fifo = path_of("fifo");
+	int writer;
+
+	(void)state;
+	test_image_create("a.img", MIB(1));
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	START("--device", path_of("a.img"), "--writes", "real", fifo);
+	/* Waits until the replay opens it. */
+	writer = open(fifo, O_WRONLY | O_CLOEXEC);
+	assert_true(writer >= 0);
+	assert_int_equal(kill(replay.pid, SIGINT), 0);
+	while (is_pending(replay.pid, SIGINT))
+		(void)sched_yield();
+	assert_int_equal(kill(replay.pid, SIGINT), 0);
+	assert_int_equal(test_process_stop(&replay, 0), 128 + SIGINT);
+	assert_true(WIFSIGNALED(replay.status));
+	(void)close(writer);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		REPLAY_TEST(test_bad_options), REPLAY_TEST(test_help),	    REPLAY_TEST(test_broken_lines),
+		REPLAY_TEST(test_json),	       REPLAY_TEST(test_schedule),  REPLAY_TEST(test_html),
+		REPLAY_TEST(test_convert),     REPLAY_TEST(test_interrupt), REPLAY_TEST(test_second_signal),
+	};
+
+	test_runtime_new();
+	return cmocka_run_group_tests_name("output", tests, NULL, NULL);
+}

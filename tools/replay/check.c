@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The check of the whole disk; see check.h.
+ */
+#include "check.h"
+
+#include <inttypes.h>
+
+#define PIECE (UINT64_C(1) << 20) /* bytes of one read */
+
+static void check_block(const struct check_setup *setup, uint64_t position, const unsigned char *block)
+{
+	struct result *result = setup->result;
+	struct diagnostic why;
+
+	switch (ledger_look(setup->ledger, &setup->check, position, block, &why)) {
+	case LEDGER_UNTOUCHED: /* it lies between others */
+		return;
+	case LEDGER_UNKNOWN:
+		result->unchecked++;
+		return;
+	case LEDGER_WRONG:
+		result->wrong++;
+		result_error(result, "%s", why.text);
+		break;
+	case LEDGER_RIGHT:
+		break;
+	}
+	result->checked++;
+}
+
+static int read_piece(const struct check_setup *setup, struct io *io, struct diagnostic *diagnostic)
+{
+	struct io *done = NULL;
+	int count = 0;
+
+	setup->target->kind->start(setup->target, io);
+	while (count == 0)
+		count = setup->target->kind->wait(setup->target, &done, NEVER, diagnostic);
+	return count < 0 ? -1 : 0;
+}
+
+int check_disk(const struct check_setup *setup, struct diagnostic *diagnostic)
+{
+	struct io io = { .kind = TRACE_READ, .buffer = memory_buffer(setup->memory, 0) };
+	struct result *result = setup->result;
+
+	while (ledger_next(setup->ledger, &io.position, &io.length, PIECE)) {
+		if (events_signal(setup->events)) {
+			result->signal = events_signal(setup->events);
+			return 0;
+		}
+		io.error = 0;
+		if (read_piece(setup, &io, diagnostic))
+			return -1;
+		if (io.error || io.moved != io.length) {
+			result->errors++;
+			result_error(result, "final read of %" PRIu64 " bytes at %" PRIu64 ": %s", io.length,
+				     io.position,
+				     io.error ? setup->target->kind->error_text(io.error) : "not all was read");
+		} else {
+			for (uint64_t at = 0; at < io.length; at += LEDGER_BLOCK)
+				check_block(setup, io.position + at, (const unsigned char *)io.buffer + at);
+		}
+		io.position += io.length;
+	}
+	result->final_check = true;
+	return 0;
+}

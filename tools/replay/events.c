@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Signals and time; see events.h.
+ */
+#include "events.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SECOND UINT64_C(1000000000)
+
+uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * SECOND + (uint64_t)now.tv_nsec;
+}
+
+static void ending_signals(sigset_t *set)
+{
+	(void)sigemptyset(set);
+	(void)sigaddset(set, SIGINT);
+	(void)sigaddset(set, SIGTERM);
+}
+
+/* Takes the first signal; then is the thread that the second one, unblocked, finds. */
+static void *watch_signals(void *context)
+{
+	struct events *events = context;
+	sigset_t set;
+	int number;
+
+	ending_signals(&set);
+	if (sigwait(&set, &number))
+		return NULL;
+	atomic_store_explicit(&events->signal, number, memory_order_release);
+	(void)pthread_mutex_lock(&events->lock);
+	(void)pthread_cond_broadcast(&events->changed);
+	(void)pthread_mutex_unlock(&events->lock);
+	(void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	for (;;)
+		(void)pause();
+	return NULL;
+}
+
+int events_start(struct events *events, struct diagnostic *diagnostic)
+{
+	pthread_condattr_t attributes;
+	sigset_t set;
+	int error;
+
+	*events = (struct events){ .lock = PTHREAD_MUTEX_INITIALIZER };
+	/* Sleeps end on time, not up to 50 us later. */
+	(void)prctl(PR_SET_TIMERSLACK, 1);
+	error = pthread_condattr_init(&attributes);
+	if (!error)
+		error = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	if (!error)
+		error = pthread_cond_init(&events->changed, &attributes);
+	(void)pthread_condattr_destroy(&attributes);
+	ending_signals(&set);
+	if (!error)
+		error = pthread_sigmask(SIG_BLOCK, &set, NULL);
+	if (!error)
+		error = pthread_create(&events->watcher, NULL, watch_signals, events);
+	if (!error)
+		error = pthread_detach(events->watcher);
+	return error ? diagnostic_set(diagnostic, "cannot watch for signals: %s", strerror(error)) : 0;
+}
+
+int events_signal(struct events *events)
+{
+	return atomic_load_explicit(&events->signal, memory_order_acquire);
+}
+
+bool events_wait(struct events *events, uint64_t until_ns)
+{
+	struct timespec until = { .tv_sec = (time_t)(until_ns / SECOND), .tv_nsec = (long)(until_ns % SECOND) };
+
+	if (until_ns == NEVER)
+		return pthread_cond_wait(&events->changed, &events->lock) == 0;
+	return pthread_cond_timedwait(&events->changed, &events->lock, &until) != ETIMEDOUT;
+}
+
+void events_sleep(struct events *events, uint64_t until_ns)
+{
+	(void)pthread_mutex_lock(&events->lock);
+	while (!events_signal(events) && events_wait(events, until_ns))
+		;
+	(void)pthread_mutex_unlock(&events->lock);
+}

@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * rdisk-replay: replays a trace of I/O against a disk. This file is its outermost layer: what is opened in
+ * which order, what is written at the end, and the exit status. rdisk-replay(1) documents all of it.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "check.h"
+#include "convert.h"
+#include "engine.h"
+#include "options.h"
+#include "progress.h"
+
+enum exit_code {
+	EXIT_WELL = 0,
+	EXIT_ERRORS = 1,  /* of operations, wrong data; or the disk may not be written */
+	EXIT_UNUSABLE = 2 /* options, trace, disk or a file */
+};
+
+/* All that a replay or a check holds open. */
+struct session {
+	const struct options *options;
+	struct events events;
+	struct memory memory;
+	struct target *target;
+	struct ledger ledger;
+	struct journal journal;
+	struct trace_reader *reader;
+	struct result result;
+};
+
+static void say(const struct diagnostic *diagnostic)
+{
+	progress_clear();
+	fprintf(stderr, "rdisk-replay: %s\n", diagnostic->text);
+}
+
+/* The first broken lines are named; the summary counts all. */
+static void name_broken(void *context, const char *text)
+{
+	int *named = context;
+
+	if (++*named > ERRORS_NAMED + 1)
+		return;
+	progress_clear();
+	if (*named <= ERRORS_NAMED)
+		fprintf(stderr, "rdisk-replay: %s\n", text);
+	else
+		fprintf(stderr, "rdisk-replay: more broken lines are only counted\n");
+}
+
+static void ignore_broken(void *context, const char *text)
+{
+	(void)context;
+	(void)text;
+}
+
+static struct trace_options trace_options_of(const struct options *options)
+{
+	static int named;
+
+	return (struct trace_options){
+		.format = options->format,
+		.strict = options->strict,
+		.device = options->trace_device,
+		.event = options->event,
+		.broken = name_broken,
+		.context = &named,
+	};
+}
+
+/* A pipe can be read only once. */
+static bool can_be_read_twice(const char *trace)
+{
+	struct stat status;
+
+	return strcmp(trace, "-") != 0 && (stat(trace, &status) || S_ISREG(status.st_mode));
+}
+
+static bool changes_disk(enum trace_kind kind)
+{
+	return kind != TRACE_READ && kind != TRACE_FLUSH;
+}
+
+/*
+ * Reads the trace beforehand for what must be known: where it ends (scaling), and whether it changes the disk when
+ * nothing said that it may. An exit_code.
+ */
+static int look_ahead(const struct options *options, uint64_t *trace_size, struct diagnostic *diagnostic)
+{
+	bool refuse = options->writes == WRITES_FAIL;
+	bool measure = options->map == PLACE_SCALE && *trace_size == 0;
+	struct trace_options trace_options = trace_options_of(options);
+	struct trace_operation operation;
+	struct trace_reader *reader;
+	int got = 0, status = EXIT_WELL;
+
+	if ((!refuse && !measure) || !can_be_read_twice(options->trace)) {
+		if (!measure)
+			return EXIT_WELL;
+		diagnostic_set(diagnostic, "%s can be read only once: --map scale needs --trace-size", options->trace);
+		return EXIT_UNUSABLE;
+	}
+	trace_options.broken = ignore_broken;
+	if (trace_reader_open(&reader, options->trace, &trace_options, diagnostic))
+		return EXIT_UNUSABLE;
+	for (uint64_t i = 0; i < options->limit && (got = trace_reader_next(reader, &operation, diagnostic)) > 0; i++) {
+		if (refuse && changes_disk(operation.kind)) {
+			diagnostic_set(
+				diagnostic,
+				"%s changes the disk (operation %" PRIu64 ", %s of %" PRIu64 " bytes at %" PRIu64
+				"): allow it with --writes real, or leave such operations out with --writes discard",
+				options->trace, i + 1, trace_kind_name(operation.kind), operation.length,
+				operation.position);
+			status = EXIT_ERRORS;
+			break;
+		}
+		if (operation.kind != TRACE_FLUSH && operation.position + operation.length > *trace_size && measure)
+			*trace_size = operation.position + operation.length;
+	}
+	trace_reader_close(reader);
+	return got < 0 ? EXIT_UNUSABLE : status;
+}
+
+static int open_disk(struct session *session, unsigned int depth, bool write, struct diagnostic *diagnostic)
+{
+	const struct options *options = session->options;
+	struct target_options target_options;
+
+	if (events_start(&session->events, diagnostic) || memory_open(&session->memory, depth, diagnostic))
+		return -1;
+	target_options = (struct target_options){
+		.write = write,
+		.depth = depth,
+		.events = &session->events,
+		.memory_fd = session->memory.fd,
+		.memory = session->memory.base,
+		.memory_size = session->memory.size,
+	};
+	if (options->device)
+		return target_open_path(&session->target, options->device, options->direct, &target_options,
+					diagnostic);
+#ifdef REPLAY_NBD
+	if (options->nbd)
+		return target_open_nbd(&session->target, options->nbd, &target_options, diagnostic);
+#endif
+	return target_open_endpoint(&session->target, options->dcid, options->endpoint, options->minor, &target_options,
+				    diagnostic);
+}
+
+static void close_session(struct session *session)
+{
+	if (session->reader)
+		trace_reader_close(session->reader);
+	journal_close(&session->journal);
+	ledger_close(&session->ledger);
+	if (session->target)
+		session->target->kind->close(session->target);
+	memory_close(&session->memory);
+	free(session->result.timeline);
+}
+
+/* Writes the result into a file; "-" is standard output. 0, or -1 and *diagnostic. */
+static int write_file(const struct result *result, const char *name, int (*write)(const struct result *, FILE *),
+		      struct diagnostic *diagnostic)
+{
+	FILE *to = strcmp(name, "-") == 0 ? stdout : fopen(name, "we");
+	int status;
+
+	if (!to)
+		return diagnostic_set(diagnostic, "%s: %s", name, strerror(errno));
+	errno = 0;
+	status = write(result, to);
+	if (to != stdout && fclose(to))
+		status = -1;
+	return status ? diagnostic_set(diagnostic, "%s: cannot be written: %s", name,
+				       errno ? strerror(errno) : "out of memory")
+		      : 0;
+}
+
+static int write_result(const struct session *session, struct diagnostic *diagnostic)
+{
+	const struct options *options = session->options;
+
+	progress_clear();
+	if (!(options->json && strcmp(options->json, "-") == 0) &&
+	    write_file(&session->result, "-", result_print, diagnostic))
+		return -1;
+	if (options->json && write_file(&session->result, options->json, result_json, diagnostic))
+		return -1;
+	if (options->html && write_file(&session->result, options->html, result_html, diagnostic))
+		return -1;
+	return 0;
+}
+
+static int exit_code_of(const struct result *result)
+{
+	if (result->signal)
+		return 128 + result->signal;
+	return result->errors || result->wrong ? EXIT_ERRORS : EXIT_WELL;
+}
+
+static void describe(struct session *session)
+{
+	const struct options *options = session->options;
+	struct result *result = &session->result;
+
+	result->target = session->target->name;
+	result->target_size = session->target->size;
+	result->depth = options->depth;
+	result->speed = options->speed_text;
+	result->scheduled = options->speed > 0;
+}
+
+/* What is opened beside the disk. */
+static int prepare(struct session *session, struct diagnostic *diagnostic)
+{
+	const struct options *options = session->options;
+	struct trace_options trace_options = trace_options_of(options);
+	struct result *result = &session->result;
+
+	if (trace_reader_open(&session->reader, options->trace, &trace_options, diagnostic))
+		return -1;
+	describe(session);
+	result->trace = strcmp(options->trace, "-") ? options->trace : "standard input";
+	result->format = trace_reader_format(session->reader);
+	result->seed = options->seed;
+	result->verify = options->verify;
+	if (options->html) {
+		result->timeline = timeline_new();
+		if (!result->timeline)
+			return diagnostic_set(diagnostic, "out of memory");
+	}
+	if (options->verify && ledger_open(&session->ledger, session->target->size, diagnostic))
+		return -1;
+	if (options->journal &&
+	    journal_create(&session->journal, options->journal, options->seed, session->target->size, diagnostic))
+		return -1;
+	return 0;
+}
+
+static int final_check(struct session *session, struct diagnostic *diagnostic)
+{
+	const struct check_setup setup = {
+		.target = session->target,
+		.events = &session->events,
+		.memory = &session->memory,
+		.ledger = &session->ledger,
+		.check = { .seed = session->result.seed, .all_begun = session->options->action == ACTION_VERIFY_ONLY },
+		.result = &session->result,
+	};
+
+	return check_disk(&setup, diagnostic);
+}
+
+/* The replay and what follows it, up to the result. An exit_code. */
+static int run(struct session *session, uint64_t trace_size, struct diagnostic *diagnostic)
+{
+	const struct options *options = session->options;
+	struct result *result = &session->result;
+	const struct engine_setup setup = {
+		.reader = session->reader,
+		.target = session->target,
+		.events = &session->events,
+		.memory = &session->memory,
+		.journal = options->journal ? &session->journal : NULL,
+		.ledger = options->verify ? &session->ledger : NULL,
+		.result = result,
+		.placement = { options->map, session->target->size, trace_size, session->target->block },
+		.speed = options->speed,
+		.depth = options->depth,
+		.limit = options->limit,
+		.seed = options->seed,
+		.writes = options->writes,
+		.overlap = options->overlap,
+		.progress = options->progress ? progress_show : NULL,
+	};
+	enum engine_end end = engine_run(&setup, diagnostic);
+
+	switch (end) {
+	case ENGINE_DONE:
+		break;
+	case ENGINE_TRACE:
+		say(diagnostic);
+		return EXIT_UNUSABLE;
+	case ENGINE_REFUSED:
+	case ENGINE_LOST:
+		say(diagnostic);
+		return EXIT_ERRORS;
+	}
+	if (options->journal && !result->signal && journal_end(&session->journal, diagnostic)) {
+		say(diagnostic);
+		return EXIT_ERRORS;
+	}
+	if (options->verify && !result->signal && final_check(session, diagnostic)) {
+		say(diagnostic);
+		return EXIT_ERRORS;
+	}
+	return EXIT_WELL;
+}
+
+static int replay(struct session *session, struct diagnostic *diagnostic)
+{
+	const struct options *options = session->options;
+	uint64_t trace_size = options->trace_size;
+	int status = look_ahead(options, &trace_size, diagnostic);
+
+	if (status) {
+		say(diagnostic);
+		return status;
+	}
+	if (open_disk(session, options->depth, options->writes == WRITES_REAL, diagnostic) ||
+	    prepare(session, diagnostic)) {
+		say(diagnostic);
+		return EXIT_UNUSABLE;
+	}
+	status = run(session, trace_size, diagnostic);
+	if (write_result(session, diagnostic)) {
+		say(diagnostic);
+		return EXIT_UNUSABLE;
+	}
+	return status ? status : exit_code_of(&session->result);
+}
+
+static int report_check(const struct session *session, const struct journal_summary *summary)
+{
+	const struct result *result = &session->result;
+
+	progress_clear();
+	printf("journal %s: %" PRIu64 " changes answered, %" PRIu64 " of them covered by a flush; the replay %s\n",
+	       session->options->journal, summary->answers, summary->covered,
+	       summary->ended ? "ended by itself" : "did not end by itself");
+	printf("%s: %" PRIu64 " blocks right, %" PRIu64 " wrong, %" PRIu64 " of which nothing is known\n",
+	       result->target, result->checked - result->wrong, result->wrong, result->unchecked);
+	if (result->errors)
+		printf("errors: %" PRIu64 "\n", result->errors);
+	return fflush(stdout) || ferror(stdout) ? EXIT_UNUSABLE : exit_code_of(result);
+}
+
+static int verify_only(struct session *session, struct diagnostic *diagnostic)
+{
+	const struct options *options = session->options;
+	struct journal_summary summary;
+
+	if (journal_read(options->journal, &summary, diagnostic) || open_disk(session, 1, false, diagnostic))
+		goto unusable;
+	describe(session);
+	session->result.seed = summary.seed;
+	if (session->target->size < summary.size) {
+		diagnostic_set(diagnostic, "%s has %" PRIu64 " bytes; the journal is of a disk of %" PRIu64,
+			       session->target->name, session->target->size, summary.size);
+		goto unusable;
+	}
+	if (ledger_open(&session->ledger, summary.size, diagnostic) ||
+	    journal_load(options->journal, options->lost_cache, &session->ledger, diagnostic))
+		goto unusable;
+	if (final_check(session, diagnostic)) {
+		say(diagnostic);
+		return EXIT_ERRORS;
+	}
+	return report_check(session, &summary);
+unusable:
+	say(diagnostic);
+	return EXIT_UNUSABLE;
+}
+
+int main(int argc, char **argv)
+{
+	static struct session session;
+	static struct options options;
+	struct diagnostic diagnostic = { 0 };
+	int status = options_parse(&options, argc, argv);
+
+	if (status)
+		return status < 0 ? EXIT_UNUSABLE : EXIT_WELL;
+	session.options = &options;
+	session.memory.fd = -1;
+	session.journal.fd = -1;
+	if (options.action == ACTION_CONVERT) {
+		const struct trace_options trace_options = trace_options_of(&options);
+
+		if (!convert(&options, &trace_options, &diagnostic))
+			return EXIT_WELL;
+		say(&diagnostic);
+		return EXIT_UNUSABLE;
+	}
+	status = options.action == ACTION_REPLAY ? replay(&session, &diagnostic) : verify_only(&session, &diagnostic);
+	close_session(&session);
+	return status;
+}
