@@ -2,62 +2,74 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # The guest's part of scripts/bench.sh: fio on each device in turn, all in one boot, in interleaved rounds, so that
-# what drifts on the machine drifts for all. Prints one line a measurement: round, device, job, value.
+# what drifts on the machine drifts for all. Appends a line of JSON a measurement to RESULTS.
 #
-# usage: guest.sh ROUNDS SECONDS RESULTS NAME=DEVICE...
+# usage: guest.sh ROUNDS SECONDS RESULTS DEPTHS NAME=DEVICE...
+#   NAME is rdisk, ubd, brd or virtio; DEPTHS are the queue depths of the series guest-depth ("1 2 4")
 
 set -euo pipefail
-rounds=$1 seconds=$2 results=$3
-shift 3
+rounds=$1 seconds=$2 results=$3 depths=$4
+shift 4
+. "$(dirname "${BASH_SOURCE[0]}")/guest-functions.sh"
 
-# job NAME: fio's arguments for it. Values are IOPS for 4 KiB blocks, bytes/s for 1 MiB.
-arguments() {
-	case $1 in
-	randread-4k-qd1) echo --rw=randread --bs=4k --ioengine=psync --iodepth=1 ;;
-	randwrite-4k-qd1) echo --rw=randwrite --bs=4k --ioengine=psync --iodepth=1 ;;
-	randread-4k-qd32) echo --rw=randread --bs=4k --ioengine=libaio --iodepth=32 ;;
-	randwrite-4k-qd32) echo --rw=randwrite --bs=4k --ioengine=libaio --iodepth=32 ;;
-	read-1M-qd4) echo --rw=read --bs=1M --ioengine=libaio --iodepth=4 ;;
-	write-1M-qd4) echo --rw=write --bs=1M --ioengine=libaio --iodepth=4 ;;
+declare -A device
+for pair in "$@"; do
+	device[${pair%%=*}]=${pair#*=}
+done
+
+# measure DEVICE FIO-ARGUMENT...: sets figure, IOPS for blocks of 4 KiB and bytes/s for those of 1 MiB.
+measure() {
+	local fields
+
+	fio --name=bench --filename="$1" --direct=1 --time_based --runtime="$seconds" --randrepeat=1 \
+		--allow_file_create=0 --output-format=terse --terse-version=3 "${@:2}" >/tmp/fio.out
+	# Version 3 has reads from field 6 on (KiB, KiB/s, IOPS), writes from field 47 on.
+	IFS=';' read -r -a fields </tmp/fio.out
+	case $* in
+	*--bs=1M*) figure=$(((fields[6] + fields[47]) * 1024)) ;;
+	*) figure=$((fields[7] + fields[48])) ;;
 	esac
 }
-jobs=(randread-4k-qd1 randwrite-4k-qd1 randread-4k-qd32 randwrite-4k-qd32 read-1M-qd4 write-1M-qd4)
 
-await_device() {
-	local i
+# row ROUND ROW SIDES FIO-ARGUMENT...: measures all sides that there are, every other round the other way round.
+row() {
+	local round=$1 row=$2 side sides
 
-	for ((i = 0; i < 600; i++)); do
-		[ ! -b "$1" ] || return 0
-		sleep 0.05
+	read -r -a sides <<<"$3"
+	[ $((round % 2)) -eq 1 ] || sides=("${sides[1]}" "${sides[0]}")
+	for side in "${sides[@]}"; do
+		[ -n "${device[$side]:-}" ] || continue
+		measure "${device[$side]}" "${@:4}"
+		printf '{"row": "%s", "side": "%s", "round": %d, "value": %s}\n' "$row" "$side" "$round" "$figure" >>"$results"
+		echo "round $round: $row, $side: $figure"
 	done
-	echo "there is no $1"
-	exit 1
 }
 
-# value FIELD: of fio's terse output (version 3) in /tmp/fio.out. 8 and 49 are IOPS of reads and writes, 7 and 48 KiB/s.
-value() {
-	cut -d ';' -f "$1" /tmp/fio.out
-}
-
-: >"$results"
-for pair in "$@"; do
-	await_device "${pair#*=}"
-	# Every block is there before anything is measured.
-	dd if=/dev/zero of="${pair#*=}" bs=1M oflag=direct status=none 2>/dev/null || true
+for name in "${!device[@]}"; do
+	await_device "${device[$name]}"
+	# Every block is there before anything is measured. The end of the device is an error to dd.
+	dd if=/dev/zero of="${device[$name]}" bs=1M oflag=direct status=none 2>/dev/null || true
 done
+psync=(--ioengine=psync --bs=4k)
+libaio=(--ioengine=libaio --bs=4k)
+large=(--ioengine=libaio --bs=1M --iodepth=4)
 for ((round = 1; round <= rounds; round++)); do
-	for job in "${jobs[@]}"; do
-		for pair in "$@"; do
-			# shellcheck disable=SC2046 # the arguments are words
-			fio --name="$job" --filename="${pair#*=}" --direct=1 --time_based --runtime="$seconds" --randrepeat=1 \
-				--allow_file_create=0 --output-format=terse --terse-version=3 $(arguments "$job") >/tmp/fio.out
-			case $job in
-			randread-*) figure=$(value 8) ;;
-			randwrite-*) figure=$(value 49) ;;
-			read-*) figure=$(($(value 7) * 1024)) ;;
-			write-*) figure=$(($(value 48) * 1024)) ;;
-			esac
-			echo "$round ${pair%%=*} $job $figure" | tee -a "$results"
+	row "$round" guest-read-1 "rdisk ubd" "${psync[@]}" --rw=randread
+	row "$round" guest-write-1 "rdisk ubd" "${psync[@]}" --rw=randwrite
+	row "$round" guest-read-32 "rdisk ubd" "${libaio[@]}" --rw=randread --iodepth=32
+	row "$round" guest-write-32 "rdisk ubd" "${libaio[@]}" --rw=randwrite --iodepth=32
+	row "$round" guest-read-1m "rdisk ubd" "${large[@]}" --rw=read
+	row "$round" guest-write-1m "rdisk ubd" "${large[@]}" --rw=write
+	# The RAM disk is smaller than the others: all read only as much as it has.
+	row "$round" guest-brd "rdisk brd" "${psync[@]}" --rw=randread --size=128M
+	[ -z "${device[virtio]:-}" ] || row "$round" guest-virtio "rdisk virtio" "${psync[@]}" --rw=randread
+	# Curves need fewer rounds than what is judged.
+	[ "$round" -le 3 ] || depths=
+	for depth in $depths; do
+		for side in rdisk ubd; do
+			measure "${device[$side]}" "${libaio[@]}" --rw=randread --iodepth="$depth"
+			printf '{"series": "guest-depth", "side": "%s", "x": %d, "round": %d, "value": %s}\n' \
+				"$side" "$depth" "$round" "$figure" >>"$results"
 		done
 	done
 done

@@ -1,44 +1,86 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Measures rdisk beside ubd, the block driver that User-Mode Linux brings along: fio in one guest boot, both images on
-# the same tmpfs, interleaved rounds, medians. Prints a table and leaves DIRECTORY/bench.json and bench.md.
+# Measures rdisk beside what else there is: ubd, a RAM disk and virtio's vhost-user-blk in a guest; nbdkit and plain
+# pread() on the host; and how its cost grows. Installs what that takes, builds build/release and the guest's kernel, and
+# leaves DIRECTORY/bench.json, bench.md (a table), bench.html (with plots) and the plots as SVG files.
+# Disk images and sockets are on /dev/shm: no disk is measured. Let nothing else run meanwhile. About 15 minutes.
 #
-# usage: bench.sh [--rounds N] [--seconds N] [--size MIB] [DIRECTORY]
-#   5 rounds of 2 seconds a job on images of 512 MiB unless told; DIRECTORY is build/bench
-# environment: RDISK_BIN  the directory of the server, build/release/bin unless told
-#              RDISK_KERNEL  the guest's kernel
+# usage: bench.sh [OPTION]... [DIRECTORY]
+#   --only PART,...  only these parts; of the others what an earlier run left in DIRECTORY is used
+#                    guest   fio on rdisk, ubd, RAM disk and vhost-user-blk in one guest
+#                    tree    untar, find, cp and rm of 10 000 files in a guest
+#                    host    clients on the host beside nbdkit and pread
+#                    ipc     messages and copies without a disk
+#                    idle    processor time of an idle server with a guest
+#                    memory  memory of the server after reading 10 GiB
+#                    scale   clients, devices, sizes, depths
+#   --rounds N       rounds of each part, 5 unless told: the report has the medians
+#   --seconds N      of each measurement in the guest, 2 unless told
+#   --quick          one short round of all, to see that it works; the figures say little. About 2 minutes
+#   --report         no measuring: write the report from what is in DIRECTORY
+#   --plots PLOTS    the plots' SVG files go to this directory
+#   DIRECTORY        build/bench unless told
+# environment: RDISK_BIN  the directory of the programs, instead of building build/release
+#              RDISK_KERNEL  the guest's kernel, instead of building it
 
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+all_parts=(guest tree host ipc idle memory scale)
+parts=("${all_parts[@]}")
+rounds=5 seconds=2 host_seconds=1 idle_seconds=5 size=512 depths="1 2 4 8 16 32 64 128" plots='' directory=$rdisk_root/build/bench
 
-rounds=5 seconds=2 size=512 directory=$rdisk_root/build/bench
+need_number() {
+	[[ ${2:-} =~ ^[1-9][0-9]{0,3}$ ]] || die "$1 needs a number from 1 to 9999"
+}
+
 while [ $# -gt 0 ]; do
 	case $1 in
-	--rounds | --seconds | --size)
-		[[ ${2:-} =~ ^[1-9][0-9]*$ ]] || die "$1 needs a number"
-		declare "${1#--}=$2"
-		shift 2
-		;;
+	--rounds | --seconds) need_number "$@"; declare "${1#--}=$2"; shift 2 ;;
+	--only) IFS=, read -r -a parts <<<"${2:-}"; shift $(($# > 1 ? 2 : 1)) ;;
+	--quick) rounds=1 seconds=1 host_seconds=0.1 idle_seconds=2 depths="1 32"; shift ;;
+	--report) parts=(); shift ;;
+	--plots) plots=${2:-}; shift $(($# > 1 ? 2 : 1)) ;;
 	--help) sed -n '/^# usage:/,/^$/ s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
 	-*) die "unknown option $1 (--help)" ;;
 	*) directory=$1; shift ;;
 	esac
 done
+for part in "${parts[@]}"; do
+	[[ " ${all_parts[*]} " == *" $part "* ]] || die "unknown part \"$part\" (--help)"
+done
+
+[ ${#parts[@]} -eq 0 ] || "$rdisk_root/scripts/install-packages.sh" bench || say "going on: rows that miss a program will say so"
 bin=${RDISK_BIN:-$rdisk_root/build/release/bin}
-[ -x "$bin/rdisk" ] || die "there is no $bin/rdisk: cmake --preset release && cmake --build --preset release"
-require_programs fio
-RDISK_KERNEL=${RDISK_KERNEL:-$("$rdisk_root/scripts/build-uml.sh" | tail -n 1)}
-export RDISK_KERNEL
-mkdir -p "$directory"
+programs=(rdisk dvkd rdisk-bench-host rdisk-bench-ipc rdisk-bench-usage rdisk-bench-report)
+if [ -z "${RDISK_BIN:-}" ]; then
+	(cd "$rdisk_root" && cmake --preset release && cmake --build --preset release --target "${programs[@]}") >&2
+fi
+for program in "${programs[@]}"; do
+	[ -x "$bin/$program" ] || die "there is no $bin/$program"
+done
+mkdir -p "$directory/results"
 directory=$(cd "$directory" && pwd -P)
 
 [ "$(stat -f -c %T /dev/shm)" = tmpfs ] || die "/dev/shm is no tmpfs"
 work=$(mktemp -d /dev/shm/rdisk-bench.XXXXXX)
-server=
+running=() # pids to end, the last one first
+child=(setpriv --pdeathsig TERM) # before a program that must not outlive this script, however it ends
+
 cleanup() {
-	[ -z "$server" ] || { kill "$server" 2>/dev/null && wait "$server"; } || true
+	stop_all
 	rm -rf "$work"
+}
+
+# shellcheck disable=SC2317 # called by the trap
+stop_all() {
+	local i
+
+	for ((i = ${#running[@]} - 1; i >= 0; i--)); do
+		kill "${running[i]}" 2>/dev/null || true
+		{ wait "${running[i]}" || true; } 2>/dev/null
+	done
+	running=()
 }
 trap cleanup EXIT
 trap 'exit 130' INT
@@ -46,27 +88,212 @@ trap 'exit 143' TERM
 
 export DVK_RUNTIME_DIR=$work/node
 mkdir -m 700 "$DVK_RUNTIME_DIR"
-truncate -s "${size}M" "$work/ubd.img"
-cat >"$work/rdisk.cfg" <<END
-devices = ( { name = "bench"; image_type = "FILE_IMAGE"; image_file = "rdisk.img"; size = "${size}M"; } );
-END
-mkfifo "$work/pipe"
-"$bin/rdisk" -d 0 -e 3 -c "$work/rdisk.cfg" </dev/null 2>"$work/pipe" &
-server=$!
-exec {pipe}<"$work/pipe"
-while read -r line <&"$pipe"; do
-	echo "$line" >&2
-	[[ $line != *ready* ]] || break
+
+# start WORD PROGRAM...: runs it in the background until WORD is in a line of its output; `pid` is its pid, `output`
+# a descriptor to read what follows from.
+start() {
+	local word=$1 line
+
+	shift
+	rm -f "$work/pipe"
+	mkfifo "$work/pipe"
+	"${child[@]}" "$@" </dev/null >"$work/pipe" 2>&1 &
+	pid=$!
+	running+=("$pid")
+	exec {output}<"$work/pipe"
+	await "$word" || die "$1 did not get ready"
+}
+
+# await WORD: the next line of `output` that has WORD in it; what comes before is shown.
+await() {
+	local line
+
+	while read -r line <&"$output"; do
+		[[ $line != *"$1"* ]] || return 0
+		say "$line"
+	done
+	return 1
+}
+
+# What follows on `output` is only shown.
+drain() {
+	cat <&"$output" >&2 &
+	exec {output}<&-
+}
+
+# start_server CONFIGURATION-LINE...: a node of its own and rdisk; sets `node` and `server`.
+start_server() {
+	{ echo "devices = ("; printf '%s\n' "$@"; echo ");"; } >"$work/rdisk.cfg"
+	start ready "$bin/dvkd"
+	node=$pid
+	drain
+	start ready "$bin/rdisk" -d 0 -e 3 -c "$work/rdisk.cfg"
+	server=$pid
+	drain
+}
+
+# device NAME FILE SIZE: a line of the configuration.
+device() {
+	echo "{ name = \"$1\"; image_type = \"FILE_IMAGE\"; image_file = \"$2\"; size = \"$3\"; }"
+}
+
+attached="dcid=0 uml_ep=-2 rd_ep=3"
+
+# Waits for the last command in the background as if it were in the foreground; unlike there, a signal ends the wait.
+attend() {
+	local status=0
+
+	running+=("$!")
+	wait "$!" || status=$?
+	unset "running[-1]"
+	return "$status"
+}
+
+run_guest() {
+	"${child[@]}" "$rdisk_root/scripts/run-uml.sh" "$@" </dev/null >&2 &
+	attend
+}
+
+# skip ROW WHY: the report says why a row has no value.
+skip() {
+	say "$1: $2"
+	printf '{"skip": "%s", "why": "%s"}\n' "$1" "$2" >>"$results"
+}
+
+part_guest() {
+	local disks=(rdisk=/dev/rdiska ubd=/dev/ubda brd=/dev/ram0) append="$attached ubd0=$work/ubd.img"
+	local daemon=qemu-storage-daemon
+
+	truncate -s "${size}M" "$work/ubd.img" "$work/virtio.img"
+	start_server "$(device bench rdisk.img "${size}M")"
+	if ! command -v $daemon >/dev/null; then
+		skip guest-virtio "$daemon is not installed"
+	elif $daemon --daemonize --pidfile "$work/daemon.pid" --blockdev "driver=file,node-name=disk,filename=$work/virtio.img" \
+		--export "type=vhost-user-blk,id=bench,node-name=disk,addr.type=unix,addr.path=$work/vhost,writable=on" >&2; then
+		running+=("$(cat "$work/daemon.pid")")
+		disks+=(virtio=/dev/vda)
+		append+=" virtio_uml.device=$work/vhost:2"
+	else
+		skip guest-virtio "$daemon did not start"
+	fi
+	run_guest --timeout $((rounds * (seconds + 8) * 40 + 120)) --share "$work" --append "$append" -- \
+		"$rdisk_root/bench/guest.sh" "$rounds" "$seconds" "$results" "$depths" "${disks[@]}"
+}
+
+part_tree() {
+	"$rdisk_root/bench/make-tree.sh" "$work/tree.tar" "$work"
+	truncate -s "${size}M" "$work/ubd.img"
+	start_server "$(device bench rdisk.img "${size}M")"
+	run_guest --mem 1G --timeout $((rounds * 240 + 120)) --share "$work" --append "$attached ubd0=$work/ubd.img" -- \
+		"$rdisk_root/bench/guest-tree.sh" "$rounds" "$results" "$work/tree.tar" rdisk=/dev/rdiska ubd=/dev/ubda
+}
+
+# with_nbdkit WHAT: rdisk-bench-host, with nbdkit serving the same file.
+with_nbdkit() {
+	export work bin rounds host_seconds
+	# shellcheck disable=SC2016 # nbdkit sets unixsocket
+	"${child[@]}" nbdkit --unix - file "$work/rdisk.img" --run 'exec "$bin/rdisk-bench-host" --rounds "$rounds" --seconds "$host_seconds" \
+		--nbd "$unixsocket" --file "$work/rdisk.img" '"$1" >>"$results" &
+	attend
+}
+
+without_nbdkit() {
+	"$bin/rdisk-bench-host" --rounds "$rounds" --seconds "$host_seconds" --file "$work/rdisk.img" "$@" >>"$results" &
+	attend
+}
+
+part_host() {
+	head -c "${size}M" /dev/urandom >"$work/rdisk.img"
+	start_server "$(device bench rdisk.img "${size}M")"
+	if command -v nbdkit >/dev/null; then
+		with_nbdkit rows
+	else
+		skip host-latency "nbdkit is not installed"
+		skip host-flight "nbdkit is not installed"
+		without_nbdkit rows
+	fi
+}
+
+part_ipc() {
+	start ready "$bin/dvkd"
+	drain
+	"$bin/rdisk-bench-ipc" "$rounds" "$host_seconds" >>"$results" &
+	attend
+}
+
+part_idle() {
+	local with
+
+	start_server "$(device bench rdisk.img "${size}M")"
+	start "bench: ready" "$rdisk_root/scripts/run-uml.sh" --append "$attached" -- "$rdisk_root/bench/guest-hold.sh" idle /dev/rdiska
+	with=$pid
+	drain
+	start "bench: ready" "$rdisk_root/scripts/run-uml.sh" -- "$rdisk_root/bench/guest-hold.sh" idle
+	drain
+	"$bin/rdisk-bench-usage" cpu "$rounds" "$idle_seconds" "rdisk=$server,$node,$with" \
+		"server=$server" "node=$node" "guest=$with" "bare=$pid" >>"$results" &
+	attend
+}
+
+part_memory() {
+	local round
+
+	start_server "$(device bench rdisk.img 10G)"
+	start "bench: start" "$rdisk_root/scripts/run-uml.sh" --timeout $((rounds * 120 + 120)) --append "$attached" -- \
+		"$rdisk_root/bench/guest-hold.sh" passes "$rounds" /dev/rdiska
+	for ((round = 1; round <= rounds; round++)); do
+		await "bench: ready" || die "the guest did not read the whole device"
+		"$bin/rdisk-bench-usage" memory "$round" "$server" >>"$results"
+	done
+	drain
+}
+
+part_scale() {
+	local minor devices=() rounds=$((rounds < 3 ? rounds : 3))
+
+	# The first one is what the NBD server has too.
+	head -c 64M /dev/urandom >"$work/rdisk.img"
+	devices=("$(device disk0 rdisk.img 64M)")
+	for ((minor = 1; minor < 8; minor++)); do
+		head -c 64M /dev/urandom >"$work/disk$minor.img"
+		devices+=(",$(device "disk$minor" "disk$minor.img" 64M)")
+	done
+	start_server "${devices[@]}"
+	without_nbdkit devices
+	if command -v nbdkit >/dev/null; then
+		with_nbdkit "clients depth"
+	else
+		without_nbdkit clients depth
+	fi
+	stop_all
+
+	devices=()
+	for ((minor = 0; minor < 7; minor++)); do
+		devices+=("$([ "$minor" -eq 0 ] || echo ,)$(device "disk$minor" "sparse$minor.img" "$((1 << minor))G")")
+	done
+	start_server "${devices[@]}"
+	without_nbdkit sizes
+}
+
+if [[ " ${parts[*]} " =~ \ (guest|tree|idle|memory)\  ]]; then
+	RDISK_KERNEL=${RDISK_KERNEL:-$("$rdisk_root/scripts/build-uml.sh" | tail -n 1)}
+	export RDISK_KERNEL
+	[ -x "$RDISK_KERNEL" ] || die "there is no guest kernel $RDISK_KERNEL"
+	require_programs fio mkfs.ext4
+fi
+read -r load _ </proc/loadavg
+[ "${load%.*}" -eq 0 ] || [ ${#parts[@]} -eq 0 ] || say "this machine is busy (load $load): the figures will tell of that"
+for part in "${parts[@]}"; do
+	began=$SECONDS
+	say "part $part ..."
+	results=$work/results
+	printf '{"part": "%s", "rounds": %d}\n' "$part" "$rounds" >"$results"
+	"part_$part"
+	stop_all
+	mv "$results" "$directory/results/$part.jsonl"
+	find "$work" -maxdepth 1 -type f -delete
+	say "part $part took $((SECONDS - began)) s"
 done
-[[ ${line:-} == *ready* ]] || die "rdisk did not get ready"
-cat <&"$pipe" >&2 &
-exec {pipe}<&-
-
-"$rdisk_root/scripts/run-uml.sh" --timeout $((rounds * 12 * (seconds + 10) + 120)) --share "$work" --append "dcid=0 uml_ep=-2 rd_ep=3 ubd0=$work/ubd.img" -- \
-	"$rdisk_root/bench/guest.sh" "$rounds" "$seconds" "$work/results" rdisk=/dev/rdiska ubd=/dev/ubda >&2
-
-# results: ROUND DEVICE JOB VALUE a line.
-LC_ALL=C sort -k 3,3 -k 2,2 -k 4,4n "$work/results" | awk -v rounds="$rounds" -v seconds="$seconds" -v size="$size" \
-	-v json="$directory/bench.json" -v markdown="$directory/bench.md" -v host="$(uname -r)" -f "$rdisk_root/bench/table.awk"
+"$bin/rdisk-bench-report" "$directory/results" "$directory" "${plots:-$directory}"
 cat "$directory/bench.md"
-say "wrote $directory/bench.json and bench.md"
+say "wrote bench.json, bench.md, bench.html and plots to $directory"

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The programs that measure, for a moment each: they print what the report expects, and they fail with a message
+ * when there is nothing to measure. What they print is not judged: it is a matter of the machine.
+ */
+#include <cjson/cJSON.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "test_server.h"
+
+#define NR_DEVICES 8
+
+static struct test_process process;
+static struct test_server server;
+
+static void start_server(void)
+{
+	static struct test_device devices[NR_DEVICES];
+	static char names[NR_DEVICES][16];
+
+	test_runtime_new();
+	for (int i = 0; i < NR_DEVICES; i++) {
+		snprintf(names[i], sizeof(names[i]), "disk%d", i);
+		devices[i] = (struct test_device){ .name = names[i], .file = names[i], .size = "2M" };
+	}
+	test_server_start(&server, devices, NR_DEVICES, NULL);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	test_process_discard(&process);
+	test_process_discard(&server.process);
+	return 0;
+}
+
+static int run(const char *const arguments[])
+{
+	test_process_start(&process, arguments, NULL);
+	assert_true(test_process_wait_end(&process, TEST_TIMEOUT_MS));
+	return test_process_exit_code(&process);
+}
+
+/* How many lines of the output are values above 0 with this name; all lines must be values. */
+static int count_values(const char *kind, const char *name)
+{
+	static char text[TEST_STREAM_SIZE];
+	char *rest = text, *line;
+	int found = 0;
+
+	memcpy(text, process.output.text, sizeof(text));
+	while ((line = strsep(&rest, "\n")) != NULL && *line) {
+		cJSON *object = cJSON_Parse(line);
+		const char *text_of_kind = cJSON_GetStringValue(cJSON_GetObjectItem(object, kind));
+		double value = cJSON_GetNumberValue(cJSON_GetObjectItem(object, "value"));
+
+		if (!(value >= 0))
+			fail_msg("\"%s\" has no value", line);
+		if (text_of_kind && !strcmp(text_of_kind, name) && value > 0)
+			found++;
+		cJSON_Delete(object);
+	}
+	return found;
+}
+
+static void host_measures_rows_and_series(void **state)
+{
+	char dcid[16], endpoint[16], image[TEST_PATH_SIZE];
+	const char *const arguments[] = { HOST_PROGRAM, "-d",	   dcid,    "-e",    endpoint, "-f",
+					  image,	"-r",	   "2",	    "-s",    "0.01",   "rows",
+					  "clients",	"devices", "depth", "sizes", NULL };
+
+	(void)state;
+	start_server();
+	snprintf(dcid, sizeof(dcid), "%d", TEST_DCID);
+	snprintf(endpoint, sizeof(endpoint), "%d", TEST_SERVER_ENDPOINT);
+	test_path(image, "disk0");
+	if (run(arguments))
+		fail_msg("it failed: %s", process.log.text);
+	assert_int_equal(count_values("row", "host-latency"), 2);
+	assert_int_equal(count_values("row", "host-flight"), 2);
+	assert_int_equal(count_values("row", "host-sequential"), 4);
+	assert_int_equal(count_values("series", "clients"), 2 * 4);
+	assert_int_equal(count_values("series", "devices"), 2 * 16);
+	assert_int_equal(count_values("series", "host-depth"), 2 * 8);
+	assert_int_equal(count_values("series", "sizes"), 2 * 7);
+	assert_int_equal(test_server_stop(&server), 0);
+}
+
+static void ipc_measures_messages_and_copies(void **state)
+{
+	const char *const arguments[] = { IPC_PROGRAM, "1", "0.01", NULL };
+
+	(void)state;
+	start_server();
+	if (run(arguments))
+		fail_msg("it failed: %s", process.log.text);
+	assert_int_equal(count_values("row", "ipc-sendrec"), 1);
+	assert_int_equal(count_values("row", "ipc-vcopy"), 1);
+	assert_int_equal(count_values("row", "ipc-vcopy-plain"), 1);
+	assert_int_equal(test_server_stop(&server), 0);
+}
+
+static void usage_measures_processes(void **state)
+{
+	char group[64], pid[16];
+	const char *const cpu[] = { USAGE_PROGRAM, "cpu", "1", "1", group, NULL };
+	const char *const memory[] = { USAGE_PROGRAM, "memory", "1", pid, NULL };
+
+	(void)state;
+	/* Its own parent: that it descends from, so that some time at least is counted. */
+	snprintf(group, sizeof(group), "rdisk=%d", getpid());
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	if (run(cpu))
+		fail_msg("it failed: %s", process.log.text);
+	assert_int_equal(count_values("row", "idle"), 1);
+	if (run(memory))
+		fail_msg("it failed: %s", process.log.text);
+	assert_int_equal(count_values("row", "memory"), 1);
+}
+
+static void nothing_to_measure_is_an_error(void **state)
+{
+	const char *const no_server[] = { HOST_PROGRAM, "clients", NULL };
+	const char *const no_subject[] = { HOST_PROGRAM, "nothing", NULL };
+	const char *const no_node[] = { IPC_PROGRAM, "1", "0.01", NULL };
+	const char *const no_process[] = { USAGE_PROGRAM, "cpu", "1", "1", "rdisk=999999999", NULL };
+
+	(void)state;
+	test_runtime_new();
+	assert_int_equal(run(no_server), 1);
+	assert_non_null(strstr(process.log.text, "failed in round 1"));
+	assert_int_equal(run(no_subject), 1);
+	assert_non_null(strstr(process.log.text, "\"nothing\""));
+	assert_int_equal(run(no_node), 1);
+	assert_non_null(strstr(process.log.text, "cannot start container 0"));
+	assert_int_equal(run(no_process), 1);
+	assert_non_null(strstr(process.log.text, "no process 999999999"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(host_measures_rows_and_series, teardown),
+		cmocka_unit_test_teardown(ipc_measures_messages_and_copies, teardown),
+		cmocka_unit_test_teardown(usage_measures_processes, teardown),
+		cmocka_unit_test_teardown(nothing_to_measure_is_an_error, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
