@@ -166,6 +166,9 @@ static void keeps_nothing_of_the_starter(void **state)
 			continue;
 		snprintf(link, sizeof(link), "%s/%s", name, entry->d_name);
 		length = readlink(link, target, sizeof(target) - 1);
+		/* The node closes its end of the starter's pipe when it sees that the starter has closed the other. */
+		if (length < 0 && errno == ENOENT)
+			continue;
 		assert_true(length > 0);
 		target[length] = '\0';
 		assert_null(strstr(target, "/image"));
