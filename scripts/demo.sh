@@ -42,8 +42,8 @@ echo "all that is needed is installed"
 
 step "building the programs (build/release)"
 cd "$rdisk_root"
-cmake --preset release -DRDISK_TESTS=OFF >/dev/null
-cmake --build --preset release
+cmake --preset release >/dev/null
+cmake --build --preset release --target rdisk
 rdisk=$rdisk_root/build/release/bin/rdisk
 
 step "building the guest's kernel (some minutes the first time)"

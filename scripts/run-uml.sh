@@ -125,11 +125,12 @@ else
 	boot=(rootfstype=hostfs rootflags=/ rw "init=$state/init" "rdisk_state=$state")
 fi
 [ "$with_stdin" -eq 1 ] || exec </dev/null
+# Without the blacklist the kernel takes a file root_fs of this directory for a disk, and complains if there is none.
 # The guest says its own pid, so that there is no moment in which it runs and the watcher does not know.
 # shellcheck disable=SC2016 # the inner shell expands these
 TMPDIR=$memory bash -c 'alive=$0; echo $$ >&"$alive"; exec {alive}>&-; ulimit -c 0; exec setsid "$@"' "$alive" \
 	"$kernel" "mem=$memory_size" "uml_dir=$state/" umid=guest "${boot[@]}" \
-	con=null con0=fd:0,fd:1 quiet "${append[@]}" <&0 &
+	con=null con0=fd:0,fd:1 quiet initcall_blacklist=ubd0_init "${append[@]}" <&0 &
 guest=$!
 ended=0
 { wait "$guest"; } 2>/dev/null || ended=$? # without the shell's own word on a guest that was killed
