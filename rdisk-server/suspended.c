@@ -102,8 +102,10 @@ static struct flush_queue *flush_queue_of(struct suspension *suspension, struct 
 	while (queue->job.image && queue->job.image != image)
 		queue++;
 	assert(queue < suspension->flushes + DEVICES_MAX);
-	queue->job.image = image;
-	queue->job.kind = JOB_FLUSH;
+	if (!queue->job.image) {
+		queue->job.image = image;
+		queue->job.kind = JOB_FLUSH;
+	}
 	return queue;
 }
 
