@@ -7,9 +7,10 @@
 #include <math.h>
 #include <string.h>
 
-#define RATIOS_MAX 32
-#define POINTS_MAX 256
-#define LINES_MAX  4
+#define RATIOS_MAX  32
+#define REPLAYS_MAX 8
+#define POINTS_MAX  256
+#define LINES_MAX   4
 
 /* More is better in all of them: a ratio of which less is better is turned round. */
 static double better(const struct row *row, double ratio)
@@ -38,7 +39,7 @@ int plot_ratios(FILE *to, const struct results *results)
 	for (size_t i = 0; i < nr_rows && count < RATIOS_MAX; i++) {
 		static struct row_result result;
 
-		if (!rows[i].label)
+		if (!rows[i].label || !row_has_bar(&rows[i]))
 			continue;
 		row_evaluate(&rows[i], results, &result);
 		if (!result.measured)
@@ -55,6 +56,49 @@ int plot_ratios(FILE *to, const struct results *results)
 			high[count] = swap;
 		}
 		bar[count] = better(&rows[i], rows[i].bar);
+		count++;
+	}
+	return count ? svg_bars(to, &plot, groups, count, bars, 2) : 1;
+}
+
+/* The bars of one side of the plot of replays. */
+struct replay_bars {
+	double value[REPLAYS_MAX], low[REPLAYS_MAX], high[REPLAYS_MAX];
+};
+
+static void add_bar(struct replay_bars *bars, size_t at, const struct values *values)
+{
+	bars->value[at] = values_median(values);
+	bars->low[at] = values_least(values);
+	bars->high[at] = values_most(values);
+}
+
+int plot_replays(FILE *to, const struct results *results)
+{
+	const struct svg_plot plot = {
+		.title = "Traces of servers, replayed",
+		.x = { .label = "trace" },
+		.y = { "operations a second", SVG_LINEAR, SVG_NUMBER, 0, 0 },
+	};
+	struct replay_bars rdisk, nbd;
+	const char *groups[REPLAYS_MAX];
+	const struct svg_bars bars[2] = {
+		{ "rdisk, with the range of the rounds", rdisk.value, rdisk.low, rdisk.high },
+		{ "nbd", nbd.value, nbd.low, nbd.high },
+	};
+	size_t count = 0;
+
+	for (size_t i = 0; i < nr_rows && count < REPLAYS_MAX; i++) {
+		static struct row_result result;
+
+		if (!rows[i].label || row_has_bar(&rows[i]))
+			continue;
+		row_evaluate(&rows[i], results, &result);
+		if (!result.measured)
+			continue;
+		groups[count] = rows[i].label;
+		add_bar(&rdisk, count, &result.values);
+		add_bar(&nbd, count, &result.against);
 		count++;
 	}
 	return count ? svg_bars(to, &plot, groups, count, bars, 2) : 1;

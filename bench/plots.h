@@ -15,6 +15,9 @@
  */
 int plot_ratios(FILE *to, const struct results *results);
 
+/* Operations a second of each trace that was replayed, by side. */
+int plot_replays(FILE *to, const struct results *results);
+
 /* The medians of a series by x. */
 int plot_series(FILE *to, const struct series *series, const struct results *results);
 

@@ -21,6 +21,19 @@
 
 #define NR_COLUMNS 6
 
+/* A plot that is no series. */
+struct figure {
+	const char *name;
+	const char *caption;
+	int (*plot)(FILE *to, const struct results *results);
+};
+
+static const struct figure ratios = { "ratios", "The axis is logarithmic.", plot_ratios };
+static const struct figure replays = { "replay",
+				       "rdisk-replay, 32 operations in flight, without the trace's pauses; writes are "
+				       "done. Each replay begins with an image of holes.",
+				       plot_replays };
+
 struct report {
 	struct results results;
 	struct machine machine;
@@ -56,11 +69,6 @@ static int finish(FILE *file, const char *name)
 	return -1;
 }
 
-static bool has_bar(const struct row *row)
-{
-	return row->rule != NO_BAR && row->rule != NO_BAR_TIMES;
-}
-
 static void fill_cells(const struct row *row, const struct row_result *result, struct cells *cells)
 {
 	char value[SVG_VALUE_SIZE];
@@ -68,10 +76,10 @@ static void fill_cells(const struct row *row, const struct row_result *result, s
 	memset(cells, 0, sizeof(*cells));
 	(void)snprintf(cells->text[0], sizeof(cells->text[0]), "%s", row->title);
 	(void)row_bar(row, cells->text[4]);
-	if (!result->measured && has_bar(row)) {
+	if (!result->measured && (row_has_bar(row) || result->skipped)) {
 		(void)snprintf(cells->text[5], sizeof(cells->text[5]), "not measured%s%s", result->skipped ? ": " : "",
 			       result->skipped ? result->skipped : "");
-	} else if (has_bar(row)) {
+	} else if (row_has_bar(row)) {
 		(void)snprintf(cells->text[5], sizeof(cells->text[5]), result->met ? "yes" : "no");
 	}
 	if (!isnan(result->value))
@@ -94,7 +102,7 @@ static void each_row(const struct report *report, bool bars, FILE *to,
 		static struct row_result result;
 		struct cells cells;
 
-		if (has_bar(&rows[i]) != bars)
+		if (row_has_bar(&rows[i]) != bars)
 			continue;
 		row_evaluate(&rows[i], &report->results, &result);
 		fill_cells(&rows[i], &result, &cells);
@@ -160,7 +168,7 @@ static cJSON *json_row(const struct row *row, const struct results *results)
 		cJSON_AddItemToObject(object, "ratios", json_values(&result.ratios));
 		cJSON_AddItemToObject(object, "ratio", json_number(result.ratio));
 	}
-	if (has_bar(row)) {
+	if (row_has_bar(row)) {
 		cJSON_AddStringToObject(object, "bar", row_bar(row, bar));
 		cJSON_AddBoolToObject(object, "measured", result.measured);
 		cJSON_AddBoolToObject(object, "met", result.met);
@@ -230,13 +238,23 @@ static void write_html_row(FILE *to, const struct cells *cells)
 	html_table_row(to, text, NR_COLUMNS);
 }
 
-static int html_plot(FILE *to, const struct report *report, const struct series *series)
+static int html_plot(FILE *to, const struct report *report, const struct figure *figure)
 {
 	int result;
 
 	html_figure_begin(to);
-	result = series ? plot_series(to, series, &report->results) : plot_ratios(to, &report->results);
-	html_figure_end(to, result > 0 ? "Not measured." : series ? series->caption : "The axis is logarithmic.");
+	result = figure->plot(to, &report->results);
+	html_figure_end(to, result > 0 ? "Not measured." : figure->caption);
+	return result < 0 ? -1 : 0;
+}
+
+static int html_series(FILE *to, const struct report *report, const struct series *series)
+{
+	int result;
+
+	html_figure_begin(to);
+	result = plot_series(to, series, &report->results);
+	html_figure_end(to, result > 0 ? "Not measured." : series->caption);
 	return result < 0 ? -1 : 0;
 }
 
@@ -256,30 +274,33 @@ static int write_html(const struct report *report, const char *directory)
 	html_table_begin(to, "What is to be reached", columns, NR_COLUMNS);
 	each_row(report, true, to, write_html_row);
 	html_table_end(to);
-	result = html_plot(to, report, NULL);
+	result = html_plot(to, report, &ratios);
 	html_table_begin(to, "For information", columns, NR_COLUMNS);
 	each_row(report, false, to, write_html_row);
 	html_table_end(to);
+	if (!result)
+		result = html_plot(to, report, &replays);
 	html_heading(to, 2, "How cost grows");
 	for (size_t i = 0; i < nr_series && !result; i++)
-		result = html_plot(to, report, &all_series[i]);
+		result = html_series(to, report, &all_series[i]);
 	if (html_report_end(to))
 		result = -1;
 	return finish(to, "bench.html") ? -1 : result;
 }
 
-/* One plot as a file; what was not measured leaves no file. */
-static int write_plot(const struct report *report, const struct series *series, const char *directory)
+/* One plot as a file; what was not measured leaves no file. Either figure or series. */
+static int write_plot(const struct report *report, const struct figure *figure, const struct series *series,
+		      const char *directory)
 {
 	char name[64], path[4096];
 	FILE *to;
 	int result;
 
-	(void)snprintf(name, sizeof(name), "performance-%s.svg", series ? series->name : "ratios");
+	(void)snprintf(name, sizeof(name), "performance-%s.svg", figure ? figure->name : series->name);
 	to = create(directory, name);
 	if (!to)
 		return -1;
-	result = series ? plot_series(to, series, &report->results) : plot_ratios(to, &report->results);
+	result = figure ? figure->plot(to, &report->results) : plot_series(to, series, &report->results);
 	if (finish(to, name))
 		return -1;
 	if (result > 0 && snprintf(path, sizeof(path), "%s/%s", directory, name) < (int)sizeof(path))
@@ -289,10 +310,12 @@ static int write_plot(const struct report *report, const struct series *series, 
 
 static int write_plots(const struct report *report, const char *directory)
 {
-	int result = write_plot(report, NULL, directory);
+	int result = write_plot(report, &ratios, NULL, directory);
 
+	if (!result)
+		result = write_plot(report, &replays, NULL, directory);
 	for (size_t i = 0; i < nr_series && !result; i++)
-		result = write_plot(report, &all_series[i], directory);
+		result = write_plot(report, NULL, &all_series[i], directory);
 	return result;
 }
 

@@ -43,6 +43,16 @@ const struct row rows[] = {
 	{ "tree-cp", "guest: cp -r", NULL, "rdisk", "ubd", SVG_SECONDS, NO_BAR_TIMES, 0 },
 	{ "tree-rm", "guest: rm -r", NULL, "rdisk", "ubd", SVG_SECONDS, NO_BAR_TIMES, 0 },
 	{ "host-sequential", "host: 1 MiB sequential read", NULL, "rdisk", "nbd", SVG_BYTES_PER_SECOND, NO_BAR, 0 },
+	{ "replay-linux-mysql", "replay of linux-mysql, operations a second", "mysql", "rdisk", "nbd", SVG_NUMBER,
+	  NO_BAR, 0 },
+	{ "replay-linux-webserver-1", "replay of linux-webserver-1, operations a second", "webserver-1", "rdisk", "nbd",
+	  SVG_NUMBER, NO_BAR, 0 },
+	{ "replay-linux-webserver-2", "replay of linux-webserver-2, operations a second", "webserver-2", "rdisk", "nbd",
+	  SVG_NUMBER, NO_BAR, 0 },
+	{ "replay-windows-mssql", "replay of windows-mssql, operations a second", "mssql", "rdisk", "nbd", SVG_NUMBER,
+	  NO_BAR, 0 },
+	{ "replay-windows-shared-server", "replay of windows-shared-server, operations a second", "shared-server",
+	  "rdisk", "nbd", SVG_NUMBER, NO_BAR, 0 },
 	{ "ipc-vcopy-plain", "vcopy of 16 KiB, memory that is not granted", NULL, "rdisk", NULL, SVG_BYTES_PER_SECOND,
 	  NO_BAR, 0 },
 	{ "idle", "idle: the server alone", NULL, "server", NULL, SVG_PERCENT, NO_BAR, 0 },
@@ -88,6 +98,11 @@ const struct series all_series[] = {
 };
 
 const size_t nr_series = sizeof(all_series) / sizeof(all_series[0]);
+
+bool row_has_bar(const struct row *row)
+{
+	return row->rule != NO_BAR && row->rule != NO_BAR_TIMES;
+}
 
 static bool needs_ratio(const struct row *row)
 {
@@ -142,7 +157,7 @@ const char *row_bar(const struct row *row, char text[ROW_TEXT_SIZE])
 	char value[SVG_VALUE_SIZE];
 
 	text[0] = '\0';
-	if (row->rule == NO_BAR || row->rule == NO_BAR_TIMES)
+	if (!row_has_bar(row))
 		return text;
 	if (needs_ratio(row))
 		(void)snprintf(text, ROW_TEXT_SIZE, "%s%g", sign[row->rule], row->bar);

@@ -22,7 +22,7 @@ enum row_rule {
 struct row {
 	const char *name;
 	const char *title;
-	const char *label;   /* in the plot of ratios; NULL: not there */
+	const char *label;   /* in the plot of ratios or, if it has no bar, of replays; NULL: not there */
 	const char *side;    /* whose value it is */
 	const char *against; /* the other side, or NULL */
 	enum svg_unit unit;
@@ -32,6 +32,8 @@ struct row {
 
 extern const struct row rows[];
 extern const size_t nr_rows;
+
+bool row_has_bar(const struct row *row);
 
 /* A row with what was measured. Ratios are taken round by round. */
 struct row_result {

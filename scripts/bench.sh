@@ -2,15 +2,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Measures rdisk beside what else there is: ubd, a RAM disk and virtio's vhost-user-blk in a guest; nbdkit and plain
-# pread() on the host; and how its cost grows. Installs what that takes, builds build/release and the guest's kernel, and
+# pread() on the host, with traces of servers too; and how its cost grows. Installs what that takes, builds build/release and the guest's kernel, and
 # leaves DIRECTORY/bench.json, bench.md (a table), bench.html (with plots) and the plots as SVG files.
-# Disk images and sockets are on /dev/shm: no disk is measured. Let nothing else run meanwhile. About 15 minutes.
+# Disk images and sockets are on /dev/shm: no disk is measured. Let nothing else run meanwhile. About 17 minutes.
 #
 # usage: bench.sh [OPTION]... [DIRECTORY]
 #   --only PART,...  only these parts; of the others what an earlier run left in DIRECTORY is used
 #                    guest   fio on rdisk, ubd, RAM disk and vhost-user-blk in one guest
 #                    tree    untar, find, cp and rm of 10 000 files in a guest
 #                    host    clients on the host beside nbdkit and pread
+#                    replay  rdisk-replay of the traces of Debian's blkreplay-examples, beside nbdkit
 #                    ipc     messages and copies without a disk
 #                    idle    processor time of an idle server with a guest
 #                    memory  memory of the server after reading 10 GiB
@@ -26,9 +27,10 @@
 
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-all_parts=(guest tree host ipc idle memory scale)
+all_parts=(guest tree host replay ipc idle memory scale)
 parts=("${all_parts[@]}")
-rounds=5 seconds=2 host_seconds=1 idle_seconds=5 size=512 depths="1 2 4 8 16 32 64 128" plots='' directory=$rdisk_root/build/bench
+rounds=5 seconds=2 host_seconds=1 idle_seconds=5 size=512 depths="1 2 4 8 16 32 64 128"
+traces=(linux-mysql linux-webserver-1 linux-webserver-2 windows-mssql windows-shared-server) plots='' directory=$rdisk_root/build/bench
 
 need_number() {
 	[[ ${2:-} =~ ^[1-9][0-9]{0,3}$ ]] || die "$1 needs a number from 1 to 9999"
@@ -38,7 +40,7 @@ while [ $# -gt 0 ]; do
 	case $1 in
 	--rounds | --seconds) need_number "$@"; declare "${1#--}=$2"; shift 2 ;;
 	--only) IFS=, read -r -a parts <<<"${2:-}"; shift $(($# > 1 ? 2 : 1)) ;;
-	--quick) rounds=1 seconds=1 host_seconds=0.1 idle_seconds=2 depths="1 32"; shift ;;
+	--quick) rounds=1 seconds=1 host_seconds=0.1 idle_seconds=2 depths="1 32" traces=(linux-mysql); shift ;;
 	--report) parts=(); shift ;;
 	--plots) plots=${2:-}; shift $(($# > 1 ? 2 : 1)) ;;
 	--help) sed -n '/^# usage:/,/^$/ s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
@@ -52,7 +54,7 @@ done
 
 [ ${#parts[@]} -eq 0 ] || "$rdisk_root/scripts/install-packages.sh" bench || say "going on: rows that miss a program will say so"
 bin=${RDISK_BIN:-$rdisk_root/build/release/bin}
-programs=(rdisk dvkd rdisk-bench-host rdisk-bench-ipc rdisk-bench-usage rdisk-bench-report)
+programs=(rdisk dvkd rdisk-replay rdisk-bench-host rdisk-bench-ipc rdisk-bench-usage rdisk-bench-report)
 if [ -z "${RDISK_BIN:-}" ]; then
 	(cd "$rdisk_root" && cmake --preset release && cmake --build --preset release --target "${programs[@]}") >&2
 fi
@@ -212,6 +214,66 @@ part_host() {
 		skip host-flight "nbdkit is not installed"
 		without_nbdkit rows
 	fi
+}
+
+# Why traces cannot be replayed on both sides, or nothing.
+replay_lacks() {
+	local trace
+
+	for trace in "${traces[@]}"; do
+		[ -r "$natural/$trace.load.gz" ] || { echo "blkreplay-examples is not installed"; return; }
+	done
+	if ! command -v nbdkit >/dev/null; then
+		echo "nbdkit is not installed"
+	elif ! "$bin/rdisk-replay" --nbd unused --help >/dev/null 2>&1; then
+		echo "rdisk-replay was built without libnbd"
+	fi
+}
+
+# replay SIDE TRACE ROUND: onto an image that has only holes at first.
+replay() {
+	fallocate --punch-hole --offset 0 --length 8G "$work/rdisk.img"
+	export bin trace_file=$natural/$2.load.gz
+	export options="--speed max --depth 32 --map wrap --writes real --seed $3 --strict --quiet --json -"
+	if [ "$1" = rdisk ]; then
+		# shellcheck disable=SC2086 # words
+		"${child[@]}" "$bin/rdisk-replay" -d 0 -e 3 --minor 0 $options "$trace_file" >"$work/replay.json" &
+	else
+		# shellcheck disable=SC2016 # nbdkit sets uri
+		"${child[@]}" nbdkit --unix - file "$work/rdisk.img" \
+			--run 'exec "$bin/rdisk-replay" --nbd "$uri" $options "$trace_file"' >"$work/replay.json" &
+	fi
+	attend
+	"$rdisk_root/bench/replay-result.pl" "replay-$2" "$1" "$3" <"$work/replay.json" >>"$results"
+}
+
+part_replay() {
+	local natural=/usr/share/doc/blkreplay-examples/examples/example-load/natural lacks trace round
+	local rounds=$((rounds < 3 ? rounds : 3)) turns
+
+	lacks=$(replay_lacks)
+	if [ -n "$lacks" ]; then
+		for trace in "${traces[@]}"; do
+			skip "replay-$trace" "$lacks"
+		done
+		return
+	fi
+	truncate -s 8G "$work/rdisk.img"
+	start_server "$(device bench rdisk.img 8G)"
+	for trace in "${traces[@]}"; do
+		turns=$rounds
+		# It takes longer than all others together: 1.47 million operations.
+		[ "$trace" != linux-webserver-1 ] || turns=$((rounds < 2 ? rounds : 2))
+		for ((round = 1; round <= turns; round++)); do
+			if ((round % 2)); then
+				replay rdisk "$trace" "$round"
+				replay nbd "$trace" "$round"
+			else
+				replay nbd "$trace" "$round"
+				replay rdisk "$trace" "$round"
+			fi
+		done
+	done
 }
 
 part_ipc() {

@@ -28,8 +28,8 @@ test)
 	)
 	;;
 bench)
-	# The disk servers to compare with; qemu-storage-daemon is in qemu-system-common.
-	packages+=(fio nbdkit libnbd-dev qemu-system-common tar)
+	# The disk servers to compare with; qemu-storage-daemon is in qemu-system-common. Traces of servers.
+	packages+=(fio nbdkit libnbd-dev qemu-system-common tar blkreplay-examples)
 	;;
 *) die "usage: install-packages.sh [demo|test|bench]" ;;
 esac

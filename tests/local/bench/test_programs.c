@@ -129,6 +129,34 @@ static void usage_measures_processes(void **state)
 	assert_int_equal(count_values("row", "memory"), 1);
 }
 
+/* What rdisk-replay says becomes a value; what is not the whole trace's time is refused. */
+static void replay_is_measured(void **state)
+{
+	static const char script[] =
+		"\"$0\" -d \"$2\" -e \"$3\" --speed max --map wrap --writes \"$4\" --quiet --json - \"$5\""
+		" | \"$1\" replay-sample rdisk 1";
+	char dcid[16], endpoint[16];
+	const char *const real[] = { "/bin/sh", "-c",	  script, REPLAY_PROGRAM, REPLAY_RESULT_PROGRAM,
+				     dcid,	endpoint, "real", TRACE,	  NULL };
+	const char *const discard[] = { "/bin/sh", "-c",     script,	REPLAY_PROGRAM, REPLAY_RESULT_PROGRAM,
+					dcid,	   endpoint, "discard", TRACE,		NULL };
+	const char *const no_result[] = { "/bin/sh", "-c", "\"$0\" replay-sample rdisk 1 </dev/null",
+					  REPLAY_RESULT_PROGRAM, NULL };
+
+	(void)state;
+	start_server();
+	snprintf(dcid, sizeof(dcid), "%d", TEST_DCID);
+	snprintf(endpoint, sizeof(endpoint), "%d", TEST_SERVER_ENDPOINT);
+	if (run(real))
+		fail_msg("it failed: %s", process.log.text);
+	assert_int_equal(count_values("row", "replay-sample"), 1);
+	assert_int_not_equal(run(discard), 0);
+	assert_non_null(strstr(process.log.text, "discarded is "));
+	assert_int_equal(test_server_stop(&server), 0);
+	assert_int_not_equal(run(no_result), 0);
+	assert_non_null(strstr(process.log.text, "no result of rdisk-replay"));
+}
+
 static void nothing_to_measure_is_an_error(void **state)
 {
 	const char *const no_server[] = { HOST_PROGRAM, "clients", NULL };
@@ -154,6 +182,7 @@ int main(void)
 		cmocka_unit_test_teardown(host_measures_rows_and_series, teardown),
 		cmocka_unit_test_teardown(ipc_measures_messages_and_copies, teardown),
 		cmocka_unit_test_teardown(usage_measures_processes, teardown),
+		cmocka_unit_test_teardown(replay_is_measured, teardown),
 		cmocka_unit_test_teardown(nothing_to_measure_is_an_error, teardown),
 	};
 

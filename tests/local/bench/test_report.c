@@ -239,6 +239,28 @@ static void page_stands_alone(void **state)
 	assert_null(read_output("performance-devices.svg"));
 }
 
+/* A row without a bar: values, ratio and plot; and why a trace was not replayed. */
+static void replays_are_shown(void **state)
+{
+	const char *table, *plot;
+
+	(void)state;
+	write_pair("replay-windows-mssql", "nbd", 60000, 20000);
+	write_results("replay.jsonl",
+		      "{\"skip\": \"replay-linux-mysql\", \"why\": \"blkreplay-examples is not installed\"}\n");
+	assert_int_equal(run(), 0);
+	table = read_output("bench.md");
+	assert_non_null(table);
+	assert_non_null(strstr(table, "| replay of windows-mssql, operations a second | 60 k | nbd: 20 k | 3 |  |  |"));
+	assert_non_null(strstr(table, "not measured: blkreplay-examples is not installed"));
+	plot = read_output("performance-replay.svg");
+	assert_non_null(plot);
+	assert_non_null(strstr(plot, "mssql"));
+	assert_null(strstr(plot, "mysql"));
+	assert_null(read_output("performance-ratios.svg"));
+	assert_int_equal(count(read_output("bench.html"), "<svg"), 1);
+}
+
 static void assert_refused(const char *line, const char *cause)
 {
 	write_results("bad.jsonl", line);
@@ -276,6 +298,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(bars_are_judged, setup, teardown),
 		cmocka_unit_test_setup_teardown(missing_rows_are_not_met, setup, teardown),
 		cmocka_unit_test_setup_teardown(page_stands_alone, setup, teardown),
+		cmocka_unit_test_setup_teardown(replays_are_shown, setup, teardown),
 		cmocka_unit_test_setup_teardown(broken_results_are_refused, setup, teardown),
 	};
 
