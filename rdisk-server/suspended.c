@@ -304,7 +304,7 @@ static void abandon(struct suspension *suspension, struct suspended *suspended)
 		break;
 	case SUSPENDED_FREE:
 	case SUSPENDED_ABANDONED:
-		assert(!"only what a client waits for is in its list");
+		assert(false); /* only what a client waits for is in its list */
 	}
 }
 

@@ -129,8 +129,8 @@ void rdisk_user_release(void);
 /* KERNEL -> IDLE, with a batch outstanding that was submitted and is not answered. */
 void rdisk_user_leave(void);
 /*
- * KERNEL, the first thing after a rdisk_user_leave(): 1 and link->result, 0 (no answer yet: the batch is taken back), or a
- * code: then hand over CONNECT.
+ * KERNEL, the first thing after a rdisk_user_leave(): 1 and link->result, 0 (no answer yet: the
+ * batch is taken back), or a code: then hand over CONNECT.
  */
 int rdisk_user_recall(void);
 /* KERNEL -> THREAD. minor and access only for OPEN and CLOSE. */

@@ -262,7 +262,8 @@ static void complete_suspended(const struct rdisk_completion *completion)
 	struct request *rq = rdisk.suspended[tag];
 
 	if (!rq || command_of(rq)->request.cookie != completion->cookie) {
-		pr_warn_ratelimited("the server answers request %llu, which it has not suspended\n", completion->cookie);
+		pr_warn_ratelimited("the server answers request %llu, which it has not suspended\n",
+				    completion->cookie);
 		return;
 	}
 	rdisk.suspended[tag] = NULL;

@@ -505,7 +505,7 @@ static void wait_for_job(uint32_t *seen)
 		if (wake != *seen) {
 			*seen = wake;
 			passed = 0;
-			/* acquire: the job that was handed over; else a batch was left, which is seen in the next turn */
+			/* acquire: the job that was handed over; else a batch was left: seen in the next turn */
 			if (atomic_load_explicit(&rdisk_host.state, memory_order_acquire) == RDISK_THREAD)
 				return;
 			continue;
@@ -522,8 +522,8 @@ static void wait_for_job(uint32_t *seen)
 			return;
 		}
 		/*
-		 * The kernel has the link: either it has taken the batch back, or it is about to leave it, and changes `wake`
-		 * when it has: until then there is nothing to watch for.
+		 * The kernel has the link: either it has taken the batch back, or it is about to leave it, and
+		 * changes `wake` when it has: until then there is nothing to watch for.
 		 */
 		passed = watch;
 	}
