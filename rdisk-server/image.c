@@ -441,6 +441,7 @@ int image_fetch(struct image *image, uint64_t position, uint64_t length, const a
 	int code = 0;
 
 	while (length > 0 && !code && !atomic_load_explicit(unwanted, memory_order_relaxed)) {
+		/* cppcheck-suppress legacyUninitvar ; it is read into */
 		struct iovec piece = { buffer, length < sizeof(buffer) ? (size_t)length : sizeof(buffer) };
 		uint64_t bytes = piece.iov_len;
 
