@@ -47,21 +47,19 @@ struct recording {
 static_assert(sizeof(((struct recording_device *)NULL)->name) == RDISK_NAME_SIZE, "names fit");
 static_assert(DEVICES_MAX <= RECORDING_DEVICES_MAX, "devices fit");
 
-/* 0 or -errno. */
-static int write_all(int fd, const void *bytes, size_t length)
+/* 0 or -errno; *written is how many bytes were written, also on errors. */
+static int write_all(int fd, const void *bytes, size_t length, size_t *written)
 {
-	const char *at = bytes;
+	*written = 0;
+	while (*written < length) {
+		ssize_t got = write(fd, (const char *)bytes + *written, length - *written);
 
-	while (length > 0) {
-		ssize_t written = write(fd, at, length);
-
-		if (written < 0) {
+		if (got < 0) {
 			if (errno == EINTR)
 				continue;
 			return -errno;
 		}
-		at += written;
-		length -= (size_t)written;
+		*written += (size_t)got;
 	}
 	return 0;
 }
@@ -82,12 +80,13 @@ static void fail(struct recording *recording, int code)
 /* 0, or a code after fail(). */
 static int write_records(struct recording *recording, const struct recording_record *records, size_t count)
 {
-	int code = write_all(recording->fd, records, count * sizeof(*records));
+	size_t written;
+	int code = write_all(recording->fd, records, count * sizeof(*records), &written);
 
+	/* A disk that gets full takes the first of them: these stay. */
+	recording->written += written / sizeof(*records) * sizeof(*records);
 	if (code)
 		fail(recording, code);
-	else
-		recording->written += count * sizeof(*records);
 	return code;
 }
 
@@ -245,6 +244,7 @@ static int write_header(struct recording *recording, const struct device_table *
 		.endpoint = endpoint,
 	};
 	size_t length = (size_t)devices->nr_devices * sizeof(described[0]);
+	size_t written;
 	int code;
 
 	memcpy(header.magic, RECORDING_MAGIC, sizeof(header.magic));
@@ -261,9 +261,9 @@ static int write_header(struct recording *recording, const struct device_table *
 		described[minor].image_id = info.image_id;
 		memcpy(described[minor].name, info.name, sizeof(described[minor].name));
 	}
-	code = write_all(recording->fd, &header, sizeof(header));
+	code = write_all(recording->fd, &header, sizeof(header), &written);
 	if (!code)
-		code = write_all(recording->fd, described, length);
+		code = write_all(recording->fd, described, length, &written);
 	recording->written = sizeof(header) + length;
 	return code;
 }

@@ -6,9 +6,11 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <zlib.h>
 
 #include "trace_test.h"
 
@@ -159,7 +161,8 @@ static void check_broken_line(const struct format_lines *format, const char *lin
 	/* strict: an error, after what was before it */
 	options.strict = true;
 	trace_test_read_text(&test, text, &options);
-	if (!test.failed || !strstr(test.error.text, where) || !strstr(test.error.text, cause) || test.report[0])
+	if (!test.failed || test.count != 1 || !strstr(test.error.text, where) || !strstr(test.error.text, cause) ||
+	    test.report[0])
 		fail_msg("%s, strict: \"%s\" told \"%s\"", format->format, line, test.error.text);
 }
 
@@ -324,11 +327,82 @@ static void test_blktrace_damaged(void **state)
 	trace_test_read_bytes(&test, bytes, length, &options);
 	assert_true(test.failed);
 	assert_non_null(strstr(test.error.text, "record 3, at byte 96, has no magic number"));
+	assert_int_equal(test.count, 1); /* before it */
 	bytes[2 * BLKTRACE_RECORD + 3] ^= 1;
 	bytes[0] = 6;
 	trace_test_read_bytes(&test, bytes, length, &options);
 	assert_true(test.failed);
 	assert_non_null(strstr(test.error.text, "version 6"));
+}
+
+/* Writes a trace, compressed; returns the length of the file. */
+static off_t write_compressed(const char *path, int operations)
+{
+	gzFile file = gzopen(path, "wb");
+	struct stat status;
+
+	assert_non_null(file);
+	for (int i = 0; i < operations; i++)
+		assert_true(gzprintf(file, "1,R,%d,512,%d\n", i * 7919 % 1000003 * 512, i) > 0);
+	assert_int_equal(gzclose(file), Z_OK);
+	assert_int_equal(stat(path, &status), 0);
+	return status.st_size;
+}
+
+/* What is before the place where a compressed trace ends too early is handed out, whole lines only, and then told. */
+static void test_cut_gzip(void **state)
+{
+	static const int lengths[] = { 1000, 20000 };
+	struct trace_options options = trace_test_options(NULL);
+	char path[TEST_PATH_SIZE];
+
+	(void)state;
+	test_path(path, "cut");
+	for (int i = 0; i < ELEMENTS(lengths); i++) {
+		off_t size = write_compressed(path, lengths[i]);
+
+		assert_int_equal(truncate(path, size * 9 / 10), 0);
+		trace_test_read(&test, path, &options);
+		assert_true(test.failed);
+		assert_non_null(strstr(test.error.text, "the gzip data ends before its end"));
+		assert_int_equal(test.broken, 0);
+		assert_true(test.count > lengths[i] / 2);
+		assert_true(test.count < lengths[i]);
+		for (int k = 0; k < test.count && k < TRACE_TEST_OPERATIONS; k++)
+			assert_int_equal(test.operations[k].position, k * 7919 % 1000003 * 512);
+	}
+}
+
+static void ignore_broken(void *context, const char *text)
+{
+	(void)context;
+	(void)text;
+}
+
+/* Progress is of what was handed out, not of what was read ahead. */
+static void test_progress(void **state)
+{
+	struct trace_options options = trace_test_options(NULL);
+	struct diagnostic diagnostic = { "" };
+	struct trace_reader *reader;
+	struct trace_operation operation;
+	char path[TEST_PATH_SIZE];
+
+	(void)state;
+	options.broken = ignore_broken;
+	test_path(path, "progress");
+	write_compressed(path, 1000);
+	assert_int_equal(trace_reader_open(&reader, path, &options, &diagnostic), 0);
+	for (int i = 1; i <= 1000; i++) {
+		double progress;
+
+		assert_int_equal(trace_reader_next(reader, &operation, &diagnostic), 1);
+		progress = trace_reader_progress(reader);
+		assert_true(progress > i / 1000.0 - 0.01);
+		assert_true(progress < i / 1000.0 + 0.01);
+	}
+	assert_int_equal(trace_reader_next(reader, &operation, &diagnostic), 0);
+	trace_reader_close(reader);
 }
 
 int main(void)
@@ -339,6 +413,7 @@ int main(void)
 		cmocka_unit_test(test_zero_byte),	cmocka_unit_test(test_printable),
 		cmocka_unit_test(test_no_last_newline), cmocka_unit_test(test_not_a_trace),
 		cmocka_unit_test(test_no_operations),	cmocka_unit_test(test_blktrace_damaged),
+		cmocka_unit_test(test_cut_gzip),	cmocka_unit_test(test_progress),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -91,6 +91,8 @@ static int expect(const struct format_limits *limit, struct trace_operation expe
 			losses->left_out[operation.kind]++;
 			continue;
 		}
+		losses->times += limit->time_unit ? operation.time_ns % limit->time_unit > 0 : operation.time_ns > 0;
+		losses->latencies += !limit->latency_unit && operation.latency_ns != TRACE_NO_LATENCY;
 		operation.time_ns = limit->time_unit ? operation.time_ns / limit->time_unit * limit->time_unit : 0;
 		if (!limit->latency_unit)
 			operation.latency_ns = TRACE_NO_LATENCY;
@@ -117,6 +119,8 @@ static void assert_losses(const struct trace_losses *got, const struct trace_los
 	assert_int_equal(got->devices, expected->devices);
 	assert_int_equal(got->fua, expected->fua);
 	assert_int_equal(got->widened, expected->widened);
+	assert_int_equal(got->times, expected->times);
+	assert_int_equal(got->latencies, expected->latencies);
 }
 
 /* Written and read back, with the format told by the content; and written again from that: the same text. */
@@ -188,6 +192,7 @@ static void test_fio_2(void **state)
 	struct trace_losses losses;
 	size_t length;
 	char *text = trace_test_write("fio-2", operations, OPERATIONS, &losses, &length);
+	uint64_t shortened = 0;
 	int written = 0;
 
 	(void)state;
@@ -204,10 +209,13 @@ static void test_fio_2(void **state)
 		assert_int_equal(read->position, operations[i].position);
 		assert_int_equal(read->device, operations[i].device);
 		assert_true(read->time_ns <= operations[i].time_ns);
+		shortened += read->time_ns < operations[i].time_ns;
 		assert_true(operations[i].time_ns - read->time_ns < 101000);
 		written++;
 	}
 	assert_int_equal(test.count, written);
+	assert_true(shortened > 0);
+	assert_int_equal(losses.times, shortened);
 	free(text);
 }
 
@@ -247,9 +255,12 @@ static void test_widened(void **state)
 
 static void test_losses_in_words(void **state)
 {
-	const struct trace_losses losses = {
-		.left_out = { [TRACE_FLUSH] = 12, [TRACE_DISCARD] = 3 }, .devices = 1, .fua = 2, .widened = 4
-	};
+	const struct trace_losses losses = { .left_out = { [TRACE_FLUSH] = 12, [TRACE_DISCARD] = 3 },
+					     .devices = 1,
+					     .fua = 2,
+					     .widened = 4,
+					     .times = 5,
+					     .latencies = 6 };
 	char words[512];
 	char few[20];
 
@@ -258,7 +269,8 @@ static void test_losses_in_words(void **state)
 	assert_string_equal(words, "12 flush, 3 discard operations were left out, the format does not have them; "
 				   "1 operations were left out, the format cannot name their device; "
 				   "2 operations were written without forced unit access; "
-				   "4 operations were widened to whole sectors");
+				   "4 operations were widened to whole sectors; "
+				   "5 times were shortened or left out; 6 latencies were left out");
 	assert_true(trace_losses_describe(&losses, few, sizeof(few)));
 	assert_int_equal(strlen(few), sizeof(few) - 1);
 }

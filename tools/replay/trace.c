@@ -98,8 +98,10 @@ int trace_push(struct trace_reader *reader, const struct trace_operation *operat
 	} else if (check_range(&pushed, cause)) {
 		return -1;
 	}
-	if (reader->options.device < 0 || reader->options.device == pushed.device)
+	if (reader->options.device < 0 || reader->options.device == pushed.device) {
 		trace_window_add(reader->window, &pushed);
+		reader->pushed++;
+	}
 	return 0;
 }
 
@@ -241,24 +243,32 @@ static int read_line(struct trace_reader *reader, struct diagnostic *diagnostic)
 	return trace_report_broken(reader, cause.text, diagnostic) ? -1 : 1;
 }
 
+/* What fails here is noted: the operations before it are good, and come first. */
+static void fill_window(struct trace_reader *reader)
+{
+	while (!reader->at_end && trace_window_has_room(reader->window)) {
+		int got = reader->format->line ? read_line(reader, &reader->failure)
+					       : reader->format->record(reader, &reader->failure);
+
+		if (got == 0 && reader->format->finish && reader->format->finish(reader, &reader->failure))
+			got = -1;
+		reader->at_end = got <= 0;
+		reader->failed = got < 0;
+	}
+}
+
 int trace_reader_next(struct trace_reader *reader, struct trace_operation *operation, struct diagnostic *diagnostic)
 {
 	uint64_t earliest;
 
-	while (!reader->at_end && trace_window_has_room(reader->window)) {
-		int got = reader->format->line ? read_line(reader, diagnostic)
-					       : reader->format->record(reader, diagnostic);
-
-		if (got < 0)
-			return -1;
-		if (got == 0) {
-			reader->at_end = true;
-			if (reader->format->finish && reader->format->finish(reader, diagnostic))
-				return -1;
-		}
+	fill_window(reader);
+	if (!trace_window_take(reader->window, operation)) {
+		if (!reader->failed)
+			return 0;
+		*diagnostic = reader->failure;
+		return -1;
 	}
-	if (!trace_window_take(reader->window, operation))
-		return 0;
+	reader->taken++;
 	if (!reader->started) {
 		reader->started = true;
 		reader->first_ns = operation->time_ns;
@@ -290,7 +300,11 @@ uint64_t trace_reader_left_out(const struct trace_reader *reader)
 
 double trace_reader_progress(const struct trace_reader *reader)
 {
-	return trace_input_progress(reader->input);
+	double progress = trace_input_progress(reader->input);
+
+	/* What is in the window was read, but nobody has seen it yet. */
+	return progress > 0 && reader->pushed > 0 ? progress * (double)reader->taken / (double)reader->pushed
+						  : progress;
 }
 
 const char *trace_reader_format(const struct trace_reader *reader)

@@ -82,7 +82,8 @@ struct trace_reader;
 int trace_reader_open(struct trace_reader **reader, const char *path, const struct trace_options *options,
 		      struct diagnostic *diagnostic);
 
-/* The next operation: 1; 0 at the end; -1 and *diagnostic (cannot be read, or broken and strict). */
+/* The next operation: 1; 0 at the end; -1 and *diagnostic (cannot be read, or broken and strict), after all before it.
+ */
 int trace_reader_next(struct trace_reader *reader, struct trace_operation *operation, struct diagnostic *diagnostic);
 
 /* How many lines (or records) were broken and left out so far. */
@@ -97,7 +98,7 @@ uint64_t trace_reader_late(const struct trace_reader *reader);
 /* Operations that are in the trace and are not to be replayed: they failed, or are of a kind that no disk here has. */
 uint64_t trace_reader_left_out(const struct trace_reader *reader);
 
-/* How much of the trace was read, 0 to 1, for a progress line; < 0: not known (a pipe). */
+/* How much of the trace was handed out, 0 to 1, about, for a progress line; < 0: not known (a pipe). */
 double trace_reader_progress(const struct trace_reader *reader);
 
 /* The name of the format that was named or detected. */
@@ -113,6 +114,8 @@ struct trace_losses {
 	uint64_t devices;		/* operations left out because their device cannot be named */
 	uint64_t fua;			/* operations written without their TRACE_FUA */
 	uint64_t widened;		/* operations written as the whole sectors that they touch */
+	uint64_t times;			/* operations written with a less exact time, or without one */
+	uint64_t latencies;		/* operations written without their latency */
 };
 
 /* Begins a trace in `format` on a stream, which stays the caller's. 0, or -1 and *diagnostic (not writable). */

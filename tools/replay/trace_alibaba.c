@@ -68,5 +68,6 @@ const struct trace_format trace_format_alibaba = {
 	.line = parse_line,
 	.kinds = TRACE_KIND_BIT(TRACE_READ) | TRACE_KIND_BIT(TRACE_WRITE),
 	.unit = 1,
+	.time_unit = NS_PER_US,
 	.write = write_operation,
 };

@@ -234,6 +234,8 @@ const struct trace_format trace_format_blkparse = {
 		 TRACE_KIND_BIT(TRACE_DISCARD) | TRACE_KIND_BIT(TRACE_WRITE_ZEROES),
 	.has_fua = true,
 	.unit = BLOCK_SECTOR,
+	.time_unit = 1,
+	.has_latency = true,
 	.writer_state = sizeof(struct writer_state),
 	.write = write_operation,
 	.write_finish = write_finish,

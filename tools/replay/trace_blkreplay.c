@@ -108,6 +108,8 @@ const struct trace_format trace_format_blkreplay = {
 	.line = parse_line,
 	.kinds = TRACE_KIND_BIT(TRACE_READ) | TRACE_KIND_BIT(TRACE_WRITE),
 	.unit = SECTOR,
+	.time_unit = 1,
+	.has_latency = true,
 	.write_begin = write_begin,
 	.write = write_operation,
 };

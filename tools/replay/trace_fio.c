@@ -225,9 +225,11 @@ static int pass_time(struct trace_writer *writer, const struct trace_operation *
 	uint64_t us = operation->time_ns / NS_PER_US;
 	uint64_t wait = us > state->now_us ? us - state->now_us : 0;
 
-	if (writer->format == &trace_format_fio_2) {
-		if (wait < WAIT_MIN_US)
-			return 0;
+	if (writer->format == &trace_format_fio_2 && wait < WAIT_MIN_US)
+		wait = 0;
+	if (operation->time_ns > (state->now_us + wait) * NS_PER_US)
+		writer->losses.times++;
+	if (writer->format == &trace_format_fio_2 && wait > 0) {
 		if (write_name(writer, operation->device) ||
 		    trace_print(writer, " wait %llu 0\n", (unsigned long long)wait))
 			return -1;
@@ -286,6 +288,7 @@ const struct trace_format trace_format_fio_2 = {
 	.end = end_reading,
 	.kinds = FIO_KINDS,
 	.unit = 1,
+	.time_unit = 1, /* pass_time() counts */
 	.writer_state = sizeof(struct writer_state),
 	.write_begin = write_begin,
 	.write = write_operation,
@@ -301,6 +304,7 @@ const struct trace_format trace_format_fio_3 = {
 	.end = end_reading,
 	.kinds = FIO_KINDS,
 	.unit = 1,
+	.time_unit = 1, /* pass_time() counts */
 	.writer_state = sizeof(struct writer_state),
 	.write_begin = write_begin,
 	.write = write_operation,

@@ -24,6 +24,8 @@ struct trace_input {
 	size_t start; /* of what was not taken yet */
 	size_t end;
 	bool at_end; /* of the file; the buffer may hold more */
+	bool failed; /* no more can be read, for the reason in `failure`; the buffer may hold more */
+	struct diagnostic failure;
 	char buffer[BUFFER_SIZE + 1];
 };
 
@@ -117,8 +119,14 @@ int64_t trace_input_peek(struct trace_input *input, size_t want, const char **by
 	while (input->end - input->start < want && !input->at_end) {
 		if (input->start == 0 && input->end == BUFFER_SIZE)
 			break;
-		if (fill(input, diagnostic))
-			return -1;
+		if (!input->failed && fill(input, &input->failure))
+			input->failed = true;
+		if (input->failed)
+			break;
+	}
+	if (input->failed && input->start == input->end) {
+		*diagnostic = input->failure;
+		return -1;
 	}
 	*bytes = input->buffer + input->start;
 	return (int64_t)(input->end - input->start);
@@ -164,6 +172,11 @@ enum trace_line trace_input_line(struct trace_input *input, char **line, struct 
 		if (there == 0)
 			return TRACE_LINE_END;
 		newline = memchr(bytes, '\n', (size_t)there);
+		if (!newline && input->failed) {
+			/* the rest of the line is missing: it could be taken for another one */
+			*diagnostic = input->failure;
+			return TRACE_LINE_FAILED;
+		}
 	}
 	*line = input->buffer + input->start;
 	length = newline ? (size_t)(newline - *line) : input->end - input->start;
@@ -216,10 +229,18 @@ uint64_t trace_input_position(const struct trace_input *input)
 
 double trace_input_progress(const struct trace_input *input)
 {
+	double given = (double)input->position;
 	double progress;
 
 	if (input->file_size == 0)
 		return -1;
-	progress = (double)gzoffset(input->file) / (double)input->file_size;
+	if (gzdirect(input->file))
+		progress = given / (double)input->file_size;
+	else if (input->position > 0)
+		/* what is in the buffer was not taken */
+		progress = (double)gzoffset(input->file) / (double)input->file_size * given /
+			   (given + (double)(input->end - input->start));
+	else
+		progress = 0;
 	return progress > 1 ? 1 : progress < 0 ? -1 : progress;
 }

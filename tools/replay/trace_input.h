@@ -22,7 +22,8 @@ void trace_input_close(struct trace_input *input);
 
 /*
  * The first bytes that were not taken yet, without taking them: at least `want` of them (at most 64 KiB) unless the
- * trace ends before. Returns how many there are, or -1 and *diagnostic.
+ * trace ends before, or cannot be read any further. Returns how many there are; -1 and *diagnostic: there are none
+ * because it cannot be read.
  */
 int64_t trace_input_peek(struct trace_input *input, size_t want, const char **bytes, struct diagnostic *diagnostic);
 
@@ -43,7 +44,7 @@ int64_t trace_input_skip(struct trace_input *input, size_t length, struct diagno
 /* How many bytes (of what gzip holds) were taken. */
 uint64_t trace_input_position(const struct trace_input *input);
 
-/* How much of the file was read, 0 to 1; < 0: not known. */
+/* How much of the file was taken, 0 to 1; < 0: not known. */
 double trace_input_progress(const struct trace_input *input);
 
 #endif

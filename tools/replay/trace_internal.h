@@ -37,7 +37,9 @@ struct trace_format {
 
 	unsigned int kinds; /* that can be written, TRACE_KIND_BIT; 0: the format is read only */
 	bool has_fua;
-	unsigned int unit; /* bytes: positions and lengths are multiples of it */
+	unsigned int unit;  /* bytes: positions and lengths are multiples of it */
+	uint64_t time_unit; /* ns: times are multiples of it; 0: it has none; 1: any, or it counts losses itself */
+	bool has_latency;
 	size_t writer_state;
 	/* Each 0 or -1 (the stream has failed); begin and finish may be NULL. */
 	int (*write_begin)(struct trace_writer *writer);
@@ -65,8 +67,12 @@ struct trace_reader {
 	uint64_t left_out;
 	uint64_t first_ns; /* the first operation's time */
 	uint64_t last_ns;  /* of the one handed out last, since the first */
+	uint64_t pushed;   /* into the window */
+	uint64_t taken;	   /* out of it */
 	bool started;
-	bool at_end;
+	bool at_end; /* nothing more is read */
+	bool failed; /* for the reason in `failure`, which is told when the window is empty */
+	struct diagnostic failure;
 };
 
 struct trace_writer {

@@ -75,5 +75,7 @@ const struct trace_format trace_format_msr = {
 	.line = parse_line,
 	.kinds = TRACE_KIND_BIT(TRACE_READ) | TRACE_KIND_BIT(TRACE_WRITE),
 	.unit = 1,
+	.time_unit = TICK_NS,
+	.has_latency = true,
 	.write = write_operation,
 };

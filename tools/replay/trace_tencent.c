@@ -70,5 +70,6 @@ const struct trace_format trace_format_tencent = {
 	.line = parse_line,
 	.kinds = TRACE_KIND_BIT(TRACE_READ) | TRACE_KIND_BIT(TRACE_WRITE),
 	.unit = SECTOR,
+	.time_unit = NS_PER_S,
 	.write = write_operation,
 };

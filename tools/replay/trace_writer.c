@@ -67,6 +67,10 @@ int trace_writer_put(struct trace_writer *writer, const struct trace_operation *
 		writer->losses.fua++;
 	if (widen(&written, writer->format->unit))
 		writer->losses.widened++;
+	if (writer->format->time_unit ? written.time_ns % writer->format->time_unit : written.time_ns)
+		writer->losses.times++;
+	if (written.latency_ns != TRACE_NO_LATENCY && !writer->format->has_latency)
+		writer->losses.latencies++;
 	errno = 0;
 	return writer->format->write(writer, &written) ? write_error(diagnostic) : 0;
 }
@@ -117,6 +121,8 @@ bool trace_losses_describe(const struct trace_losses *losses, char *text, size_t
 	append_loss(text, size, losses->devices, "operations were left out, the format cannot name their device");
 	append_loss(text, size, losses->fua, "operations were written without forced unit access");
 	append_loss(text, size, losses->widened, "operations were widened to whole sectors");
+	append_loss(text, size, losses->times, "times were shortened or left out");
+	append_loss(text, size, losses->latencies, "latencies were left out");
 	return *text != '\0';
 }
 
