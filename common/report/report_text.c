@@ -7,11 +7,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define REPLACEMENT "\xef\xbf\xbd"
-
-/* Bytes of the character at `text`, 0 when it is not well-formed UTF-8 or not allowed in XML. */
-static size_t character_length(const unsigned char *text)
+size_t report_character_length(const char *from)
 {
+	const unsigned char *text = (const unsigned char *)from;
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
 	size_t length = *text < 0x80 ? 1 : *text >> 5 == 6 ? 2 : *text >> 4 == 14 ? 3 : *text >> 3 == 30 ? 4 : 0;
 	uint32_t code;
@@ -53,13 +51,13 @@ static const char *entity(char character)
 void report_text(FILE *to, const char *text)
 {
 	while (*text) {
-		size_t length = character_length((const unsigned char *)text);
+		size_t length = report_character_length(text);
 		const char *escaped = entity(*text);
 
 		if (escaped)
 			(void)fputs(escaped, to);
 		else if (length == 0)
-			(void)fputs(REPLACEMENT, to);
+			(void)fputs(REPORT_REPLACEMENT, to);
 		else
 			(void)fwrite(text, 1, length, to);
 		text += length ? length : 1;

@@ -40,9 +40,27 @@ static int read_piece(const struct check_setup *setup, struct io *io, struct dia
 	return count < 0 ? -1 : 0;
 }
 
+/* Reads at least what `wanted` has, from and up to whole blocks of the target. *data: where it lies then. */
+static int read_blocks(const struct check_setup *setup, const struct io *wanted, struct io *io,
+		       const unsigned char **data, struct diagnostic *diagnostic)
+{
+	uint64_t block = setup->target->block, before = wanted->position % block;
+
+	*io = *wanted;
+	io->position -= before;
+	io->length = (before + wanted->length + block - 1) / block * block;
+	*data = (const unsigned char *)io->buffer + before;
+	if (read_piece(setup, io, diagnostic))
+		return -1;
+	/* A disk may end in the midst of the last block. */
+	io->moved = io->moved > before ? io->moved - before : 0;
+	return 0;
+}
+
 int check_disk(const struct check_setup *setup, struct diagnostic *diagnostic)
 {
-	struct io io = { .kind = TRACE_READ, .buffer = memory_buffer(setup->memory, 0) };
+	struct io io = { .kind = TRACE_READ, .buffer = memory_buffer(setup->memory, 0) }, done;
+	const unsigned char *data;
 	struct result *result = setup->result;
 
 	while (ledger_next(setup->ledger, &io.position, &io.length, PIECE)) {
@@ -50,17 +68,16 @@ int check_disk(const struct check_setup *setup, struct diagnostic *diagnostic)
 			result->signal = events_signal(setup->events);
 			return 0;
 		}
-		io.error = 0;
-		if (read_piece(setup, &io, diagnostic))
+		if (read_blocks(setup, &io, &done, &data, diagnostic))
 			return -1;
-		if (io.error || io.moved != io.length) {
+		if (done.error || done.moved < io.length) {
 			result->errors++;
 			result_error(result, "final read of %" PRIu64 " bytes at %" PRIu64 ": %s", io.length,
 				     io.position,
-				     io.error ? setup->target->kind->error_text(io.error) : "not all was read");
+				     done.error ? setup->target->kind->error_text(done.error) : "not all was read");
 		} else {
 			for (uint64_t at = 0; at < io.length; at += LEDGER_BLOCK)
-				check_block(setup, io.position + at, (const unsigned char *)io.buffer + at);
+				check_block(setup, io.position + at, data + at);
 		}
 		io.position += io.length;
 	}

@@ -27,6 +27,8 @@ struct engine {
 	uint64_t flying_bytes;
 	uint32_t sequence; /* of the last change */
 	uint64_t progress_ns;
+	bool disk_lost;	   /* nothing that is under way will be answered */
+	bool journal_lost; /* nothing is noted any more */
 };
 
 static bool is_transfer(enum trace_kind kind)
@@ -93,6 +95,12 @@ static void verify_read(struct engine *engine, const struct io *io)
 	}
 }
 
+static int journal_status(struct engine *engine, int status)
+{
+	engine->journal_lost |= status != 0;
+	return status;
+}
+
 /* What follows from an answer, before it is counted. -1: the journal is lost. */
 static int conclude(struct engine *engine, const struct io *io)
 {
@@ -105,11 +113,11 @@ static int conclude(struct engine *engine, const struct io *io)
 		return 0;
 	}
 	if (io->kind == TRACE_FLUSH)
-		return journal ? journal_flushed(journal, io->answers, engine->diagnostic) : 0;
+		return journal ? journal_status(engine, journal_flushed(journal, io->answers, engine->diagnostic)) : 0;
 	if (journal) {
 		const struct journal_change change = journal_change_of(io);
 
-		if (journal_answered(journal, &change, engine->diagnostic))
+		if (journal_status(engine, journal_answered(journal, &change, engine->diagnostic)))
 			return -1;
 	}
 	if (ledger)
@@ -168,9 +176,10 @@ static int finish(struct engine *engine, struct io *io)
 	if (io->error || (is_transfer(io->kind) && io->moved != io->length)) {
 		count_error(engine, io);
 	} else {
-		status = conclude(engine, io);
-		if (!status)
-			count_success(engine, io);
+		/* From an answer that the journal cannot have, nothing is concluded. */
+		if (!engine->journal_lost)
+			status = conclude(engine, io);
+		count_success(engine, io);
 	}
 	if (is_transfer(io->kind)) {
 		engine->flying_bytes -= io->length;
@@ -186,14 +195,16 @@ static void show_progress(struct engine *engine, uint64_t now)
 	engine->setup->progress(engine->setup->context, engine->result, trace_reader_progress(engine->setup->reader));
 }
 
-/* Takes the answers that come until then. -1: the disk or the journal is lost. */
+/* Takes the answers that come until then, all of them. -1: the disk or the journal is lost. */
 static int collect(struct engine *engine, uint64_t until_ns)
 {
 	struct target *target = engine->setup->target;
 	struct io *done = NULL;
 	int count = target->kind->wait(target, &done, until_ns, engine->diagnostic);
+	int status = 0;
 
 	if (count < 0) {
+		engine->disk_lost = true;
 		engine->result->unanswered += engine->nr_flying;
 		engine->result->errors += engine->nr_flying;
 		return -1;
@@ -203,17 +214,28 @@ static int collect(struct engine *engine, uint64_t until_ns)
 
 		done = io->next;
 		if (finish(engine, io))
-			return -1;
+			status = -1;
 	}
-	return 0;
+	return status;
 }
 
+/*
+ * Waits for all that is under way: as long as the target may touch an operation, it has to stay. The first cause is
+ * the one that is told.
+ */
 static int drain(struct engine *engine)
 {
-	while (engine->nr_flying > 0)
-		if (collect(engine, NEVER))
-			return -1;
-	return 0;
+	struct diagnostic *diagnostic = engine->diagnostic, other = { 0 };
+	int status = 0;
+
+	while (engine->nr_flying > 0 && !engine->disk_lost) {
+		if (collect(engine, NEVER)) {
+			status = -1;
+			engine->diagnostic = &other;
+		}
+	}
+	engine->diagnostic = diagnostic;
+	return status;
 }
 
 static bool interrupted(const struct engine *engine)
@@ -300,7 +322,7 @@ static int prepare_change(struct engine *engine, struct io *io)
 	if (setup->journal && io->kind != TRACE_WRITE) {
 		const struct journal_change change = journal_change_of(io);
 
-		return journal_begun(setup->journal, &change, engine->diagnostic);
+		return journal_status(engine, journal_begun(setup->journal, &change, engine->diagnostic));
 	}
 	return 0;
 }
@@ -335,6 +357,22 @@ static enum engine_end refuse(struct engine *engine, const struct trace_operatio
 		"--writes discard",
 		engine->result->read, trace_kind_name(operation->kind), operation->length, operation->position);
 	return ENGINE_REFUSED;
+}
+
+/* Whether the journal can have it; else it is an error, and not done. */
+static bool can_be_noted(struct engine *engine, const struct io *io)
+{
+	struct result *result = engine->result;
+
+	if (!engine->setup->journal || !is_change(io->kind) || io->length <= JOURNAL_LENGTH_MAX)
+		return true;
+	result->kinds[io->kind].errors++;
+	result->errors++;
+	result_error(result,
+		     "operation %" PRIu64 ": %s of %" PRIu64 " bytes at %" PRIu64
+		     " is too long for the journal, which has changes of less than 1 TiB",
+		     io->number, trace_kind_name(io->kind), io->length, io->position);
+	return false;
 }
 
 /* Puts an operation in its place. False: it is not done, and counted as that. */
@@ -419,7 +457,7 @@ static enum engine_end replay(struct engine *engine, const struct trace_operatio
 		if (collect(engine, NEVER))
 			return ENGINE_LOST;
 	io = engine->idle[--engine->nr_idle];
-	if (put_in_place(engine, operation, io))
+	if (put_in_place(engine, operation, io) && can_be_noted(engine, io))
 		end = send_when_due(engine, operation, io, &launched);
 	if (!launched)
 		engine->idle[engine->nr_idle++] = io;
@@ -449,6 +487,7 @@ enum engine_end engine_run(const struct engine_setup *setup, struct diagnostic *
 {
 	struct engine *engine = calloc(1, sizeof(*engine));
 	struct result *result = setup->result;
+	struct diagnostic other = { 0 };
 	enum engine_end end;
 
 	if (!engine) {
@@ -466,13 +505,11 @@ enum engine_end engine_run(const struct engine_setup *setup, struct diagnostic *
 	}
 	end = replay_all(engine);
 	/* What is under way is answered even when the trace ends badly; the first cause is the one that is told. */
-	if (end != ENGINE_LOST) {
-		struct diagnostic lost = { 0 };
-
-		engine->diagnostic = end == ENGINE_DONE ? diagnostic : &lost;
-		if (drain(engine) && end == ENGINE_DONE)
-			end = ENGINE_LOST;
-	}
+	engine->diagnostic = end == ENGINE_DONE ? diagnostic : &other;
+	if (drain(engine) && end == ENGINE_DONE)
+		end = ENGINE_LOST;
+	if (end == ENGINE_LOST && engine->journal_lost)
+		end = ENGINE_JOURNAL;
 	result->signal = events_signal(setup->events);
 	result->broken = trace_reader_broken(setup->reader);
 	result->late_lines = trace_reader_late(setup->reader);

@@ -55,7 +55,8 @@ enum engine_end {
 	ENGINE_DONE,	/* the trace, or what was to be done of it, is over; or a signal came */
 	ENGINE_TRACE,	/* the trace cannot be read any further: *diagnostic */
 	ENGINE_REFUSED, /* it would change the disk, and nobody said that it may: *diagnostic */
-	ENGINE_LOST	/* the disk or the journal is lost: *diagnostic */
+	ENGINE_LOST,	/* the disk is lost, or nothing more can be done on it: *diagnostic */
+	ENGINE_JOURNAL	/* the journal cannot be written: *diagnostic */
 };
 
 /* Errors of operations are in the result. */

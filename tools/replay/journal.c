@@ -95,6 +95,7 @@ int journal_create(struct journal *journal, const char *name, uint64_t seed, uin
 	return 0;
 fail:
 	journal_close(journal);
+	(void)unlink(name); /* ours, and good for nothing */
 	return -1;
 }
 

@@ -186,16 +186,19 @@ static int write_file(const struct result *result, const char *name, int (*write
 static int write_result(const struct session *session, struct diagnostic *diagnostic)
 {
 	const struct options *options = session->options;
+	struct diagnostic other;
+	int status = 0;
 
 	progress_clear();
 	if (!(options->json && strcmp(options->json, "-") == 0) &&
 	    write_file(&session->result, "-", result_print, diagnostic))
-		return -1;
-	if (options->json && write_file(&session->result, options->json, result_json, diagnostic))
-		return -1;
-	if (options->html && write_file(&session->result, options->html, result_html, diagnostic))
-		return -1;
-	return 0;
+		status = -1;
+	/* One that cannot be written does not cost the others; the first cause is the one that is told. */
+	if (options->json && write_file(&session->result, options->json, result_json, status ? &other : diagnostic))
+		status = -1;
+	if (options->html && write_file(&session->result, options->html, result_html, status ? &other : diagnostic))
+		status = -1;
+	return status;
 }
 
 static int exit_code_of(const struct result *result)
@@ -286,6 +289,7 @@ static int run(struct session *session, uint64_t trace_size, struct diagnostic *
 	case ENGINE_DONE:
 		break;
 	case ENGINE_TRACE:
+	case ENGINE_JOURNAL:
 		say(diagnostic);
 		return EXIT_UNUSABLE;
 	case ENGINE_REFUSED:
@@ -295,7 +299,7 @@ static int run(struct session *session, uint64_t trace_size, struct diagnostic *
 	}
 	if (options->journal && !result->signal && journal_end(&session->journal, diagnostic)) {
 		say(diagnostic);
-		return EXIT_ERRORS;
+		return EXIT_UNUSABLE;
 	}
 	if (options->verify && !result->signal && final_check(session, diagnostic)) {
 		say(diagnostic);
@@ -335,8 +339,9 @@ static int report_check(const struct session *session, const struct journal_summ
 	printf("journal %s: %" PRIu64 " changes answered, %" PRIu64 " of them covered by a flush; the replay %s\n",
 	       session->options->journal, summary->answers, summary->covered,
 	       summary->ended ? "ended by itself" : "did not end by itself");
-	printf("%s: %" PRIu64 " blocks right, %" PRIu64 " wrong, %" PRIu64 " of which nothing is known\n",
-	       result->target, result->checked - result->wrong, result->wrong, result->unchecked);
+	printf("%s: %" PRIu64 " blocks right, %" PRIu64 " wrong, %" PRIu64 " of which nothing is known%s\n",
+	       result->target, result->checked - result->wrong, result->wrong, result->unchecked,
+	       result->final_check ? "" : "; interrupted: the check is not complete");
 	if (result->errors)
 		printf("errors: %" PRIu64 "\n", result->errors);
 	return fflush(stdout) || ferror(stdout) ? EXIT_UNUSABLE : exit_code_of(result);

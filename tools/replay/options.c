@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "dvk_endpoint.h"
@@ -386,6 +387,53 @@ static int check_disk_options(const struct options *options)
 	return 0;
 }
 
+/* Whether a file that is to be written is the one that is read or replayed onto; "-" of that is standard input. */
+static bool is_same_file(const char *written, const char *used)
+{
+	struct stat a, b;
+
+	if (!written || !used || !strcmp(written, "-") || stat(written, &a))
+		return false;
+	if (strcmp(used, "-") ? stat(used, &b) : fstat(STDIN_FILENO, &b))
+		return false;
+	if (S_ISBLK(a.st_mode) && S_ISBLK(b.st_mode))
+		return a.st_rdev == b.st_rdev;
+	return S_ISREG(a.st_mode) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+/* What is written must not destroy what it is made from. */
+static int check_files(const struct options *options)
+{
+	const struct {
+		const char *option, *name;
+	} written[] = {
+		{ "--output", options->output },
+		{ "--json", options->json },
+		{ "--html", options->html },
+		{ "--journal", options->action == ACTION_REPLAY ? options->journal : NULL },
+	};
+
+	for (size_t i = 0; i < sizeof(written) / sizeof(written[0]); i++) {
+		if (is_same_file(written[i].name, options->trace))
+			return complain("%s \"%s\" is the trace itself", written[i].option, written[i].name);
+		if (is_same_file(written[i].name, options->device))
+			return complain("%s \"%s\" is the disk itself", written[i].option, written[i].name);
+	}
+	return 0;
+}
+
+static int check_convert_options(const struct options *options)
+{
+	if (!options->trace)
+		return complain("no trace to convert");
+	if (options->device || options->nbd || options->dcid >= 0)
+		return complain("--convert needs no disk");
+	if (options->json || options->html || options->journal || options->verify)
+		return complain(
+			"--json, --html, --journal and --verify are of a replay: they do not go with --convert");
+	return 0;
+}
+
 /* What options make no sense together. */
 static int check_options(const struct options *options)
 {
@@ -395,17 +443,21 @@ static int check_options(const struct options *options)
 		return complain("--lost-cache goes with --verify-only");
 	if (options->output && options->action != ACTION_CONVERT)
 		return complain("--output goes with --convert");
+	if (options->trace_size && (options->map != PLACE_SCALE || options->action != ACTION_REPLAY))
+		return complain("--trace-size goes with --map scale");
+	if (check_files(options))
+		return -1;
 	switch (options->action) {
 	case ACTION_VERIFY_ONLY:
 		if (!options->journal)
 			return complain("--verify-only needs the --journal of the replay");
 		if (options->trace)
 			return complain("--verify-only takes no trace");
+		if (options->json || options->html)
+			return complain("--json and --html are of a replay: they do not go with --verify-only");
 		return check_disk_options(options);
 	case ACTION_CONVERT:
-		if (!options->trace)
-			return complain("no trace to convert");
-		return options->device || options->nbd || options->dcid >= 0 ? complain("--convert needs no disk") : 0;
+		return check_convert_options(options);
 	case ACTION_REPLAY:
 		break;
 	}

@@ -85,6 +85,7 @@ static void print_counts(const struct result *result, FILE *to)
 	} counts[] = {
 		{ result->broken, "broken lines of the trace, left out" },
 		{ result->late_lines, "lines of the trace out of their order in time" },
+		{ result->left_out, "operations of the trace that cannot be replayed, left out" },
 		{ result->mapped, "operations folded or scaled to another position" },
 		{ result->widened, "operations widened to whole blocks" },
 		{ result->skipped, "operations skipped: beyond the end of the disk" },

@@ -5,7 +5,9 @@
 #include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "report_text.h"
 #include "result.h"
 
 /* Numbers as they are: a double has no room for all of 64 bits. */
@@ -15,6 +17,32 @@ static void add_u64(cJSON *object, const char *key, uint64_t value)
 
 	(void)snprintf(text, sizeof(text), "%" PRIu64, value);
 	(void)cJSON_AddRawToObject(object, key, text);
+}
+
+/* A name may have any bytes, JSON has none but UTF-8: what is none becomes U+FFFD. */
+static void add_text(cJSON *object, const char *key, const char *text)
+{
+	size_t used = 0;
+	char *copy = malloc(strlen(text) * (sizeof(REPORT_REPLACEMENT) - 1) + 1);
+
+	if (!copy)
+		return;
+	while (*text) {
+		/* cJSON escapes control characters, which XML has not. */
+		size_t length = (unsigned char)*text < 0x80 ? 1 : report_character_length(text);
+
+		if (length) {
+			memcpy(copy + used, text, length);
+			used += length;
+		} else {
+			memcpy(copy + used, REPORT_REPLACEMENT, sizeof(REPORT_REPLACEMENT) - 1);
+			used += sizeof(REPORT_REPLACEMENT) - 1;
+		}
+		text += length ? length : 1;
+	}
+	copy[used] = 0;
+	(void)cJSON_AddStringToObject(object, key, copy);
+	free(copy);
 }
 
 static void add_latency(cJSON *object, const char *key, const struct histogram *histogram)
@@ -76,9 +104,9 @@ static cJSON *build(const struct result *result)
 	cJSON *object = cJSON_CreateObject();
 	cJSON *kinds;
 
-	(void)cJSON_AddStringToObject(object, "trace", result->trace);
+	add_text(object, "trace", result->trace);
 	(void)cJSON_AddStringToObject(object, "format", result->format);
-	(void)cJSON_AddStringToObject(object, "target", result->target);
+	add_text(object, "target", result->target);
 	add_u64(object, "target_bytes", result->target_size);
 	(void)cJSON_AddStringToObject(object, "speed", result->speed);
 	add_u64(object, "depth", result->depth);

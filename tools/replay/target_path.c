@@ -229,6 +229,23 @@ static int start_workers(struct path *path, unsigned int count, struct diagnosti
 	return 0;
 }
 
+/*
+ * An image that a server serves is locked by it, and so is one of another replay: two that write make a mess. Not
+ * every file system has locks; what cannot be locked is used as it is.
+ */
+static int lock_file(const struct path *path, const char *name, bool write, struct diagnostic *diagnostic)
+{
+	struct flock lock = { .l_type = write ? F_WRLCK : F_RDLCK, .l_whence = SEEK_SET };
+	struct stat status;
+
+	if (fstat(path->fd, &status) || !S_ISREG(status.st_mode) || !fcntl(path->fd, F_OFD_SETLK, &lock))
+		return 0;
+	return errno == EAGAIN || errno == EACCES
+		       ? diagnostic_set(diagnostic, "%s is in use by another process (a server?): stop that first",
+					name)
+		       : 0;
+}
+
 static int open_file(struct path *path, const char *name, int flags, struct diagnostic *diagnostic)
 {
 	struct stat status;
@@ -238,7 +255,7 @@ static int open_file(struct path *path, const char *name, int flags, struct diag
 		flags |= O_EXCL;
 	path->fd = open(name, flags);
 	if (path->fd >= 0)
-		return 0;
+		return lock_file(path, name, flags & O_RDWR, diagnostic);
 	if (errno == EBUSY && flags & O_EXCL)
 		return diagnostic_set(diagnostic, "%s is in use (mounted?): it is not written", name);
 	if (errno == EINVAL && flags & O_DIRECT)

@@ -6,6 +6,8 @@
 
 #include <fcntl.h>
 #include <glob.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -307,6 +309,105 @@ static void test_bad_journals(void **state)
 	assert_run(RUN("--verify-only", "--journal", path_of("j"), "--device", path_of("a.img")), 2, "damaged");
 }
 
+/*
+ * A replay of the trace "t" onto a.img whose journal may not grow beyond that. Its buffers are files too, so the limit
+ * is set after them: while it waits for the trace, from a pipe.
+ */
+static int run_limited(uint64_t size)
+{
+	struct rlimit limit;
+	static char bytes[65536];
+	ssize_t got;
+	int from = open(path_of("t"), O_RDONLY | O_CLOEXEC), to;
+
+	(void)unlink(path_of("fifo"));
+	assert_int_equal(mkfifo(path_of("fifo"), 0600), 0);
+	/* The error is wanted in place of the signal, and it ends before all of the trace is read. */
+	assert_true(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+	START("--device", path_of("a.img"), "--speed", "max", "--writes", "real", "--journal", path_of("j"),
+	      path_of("fifo"));
+	assert_true(signal(SIGXFSZ, SIG_DFL) != SIG_ERR);
+	assert_true(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
+	to = open(path_of("fifo"), O_WRONLY | O_CLOEXEC);
+	assert_true(to >= 0);
+	assert_int_equal(prlimit(replay.pid, RLIMIT_FSIZE, NULL, &limit), 0);
+	limit.rlim_cur = size;
+	assert_int_equal(prlimit(replay.pid, RLIMIT_FSIZE, &limit, NULL), 0);
+	while ((got = read(from, bytes, sizeof(bytes))) > 0 && write(to, bytes, (size_t)got) == got)
+		;
+	(void)close(to);
+	(void)close(from);
+	assert_true(signal(SIGPIPE, SIG_DFL) != SIG_ERR);
+	return test_process_stop(&replay, 0);
+}
+
+/* The journal cannot grow: with the operations under way it ends well, and that is said. */
+static void test_full_journal(void **state)
+{
+	FILE *file;
+
+	(void)state;
+	test_image_create("a.img", MIB(1));
+	(void)unlink(path_of("j"));
+	file = fopen(make_trace("t", ""), "a");
+	assert_non_null(file);
+	/* More than the records of the first 4 MiB. */
+	for (unsigned int i = 0; i < 132000; i++)
+		(void)fprintf(file, "%u d write %u 512\n", i, i % 2048 * 512);
+	assert_int_equal(fclose(file), 0);
+	assert_run(run_limited(MIB(6)), 2, "cannot allocate space");
+	/* What it has is good. */
+	assert_run(RUN("--verify-only", "--journal", path_of("j"), "--device", path_of("a.img")), 0, NULL);
+	/* None could be begun: none is left. */
+	(void)unlink(path_of("j"));
+	assert_run(run_limited(MIB(1)), 2, "cannot allocate space");
+	assert_int_equal(access(path_of("j"), F_OK), -1);
+}
+
+/* One change that the journal cannot have is an error of its own, and the rest is done. */
+static void test_long_change(void **state)
+{
+	int fd;
+
+	(void)state;
+	test_image_create("a.img", 0);
+	fd = open(path_of("a.img"), O_WRONLY | O_CLOEXEC);
+	if (ftruncate(fd, INT64_C(1) << 41)) {
+		(void)close(fd);
+		skip();
+	}
+	(void)close(fd);
+	(void)unlink(path_of("j"));
+	assert_run(RUN("--device", path_of("a.img"), "--speed", "max", "--writes", "real", "--journal", path_of("j"),
+		       "--json", "-",
+		       make_trace("t", "0 d write 0 4096\n1 d trim 0 1099511627776\n2 d write 4096 4096\n")),
+		   1, "too long for the journal");
+	assert_true(json_number("kinds.write.operations") == 2);
+	assert_true(json_number("kinds.discard.errors") == 1);
+	assert_true(json_number("errors") == 1);
+	(void)unlink(path_of("a.img"));
+}
+
+/* A server's lock is respected. */
+static void test_locked_image(void **state)
+{
+	const char *trace = make_trace("t", "0 d read 0 4096\n");
+	struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
+	int fd;
+
+	(void)state;
+	test_image_create("a.img", MIB(1));
+	fd = open(path_of("a.img"), O_RDWR | O_CLOEXEC);
+	assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), 0);
+	/* Beside one that only reads another may read. */
+	assert_run(RUN("--device", path_of("a.img"), trace), 0, NULL);
+	assert_run(RUN("--device", path_of("a.img"), "--writes", "real", trace), 2, "in use by another process");
+	lock.l_type = F_WRLCK;
+	assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), 0);
+	assert_run(RUN("--device", path_of("a.img"), trace), 2, "in use by another process");
+	(void)close(fd);
+}
+
 /* A small trace of each format. */
 static void test_formats(void **state)
 {
@@ -339,6 +440,13 @@ static void test_direct(void **state)
 	if (status == 2 && strstr(replay.log.text, "no O_DIRECT"))
 		skip();
 	assert_run(status, 0, NULL);
+	/* Of a replay with smaller blocks whole ones are read. */
+	(void)unlink(path_of("j"));
+	assert_run(RUN("--device", path_of("a.img"), "--speed", "max", "--writes", "real", "--journal", path_of("j"),
+		       make_trace("t", "0 d write 512 512\n1 d write 5632 1024\n")),
+		   0, NULL);
+	assert_run(RUN("--device", path_of("a.img"), "--direct", "--verify-only", "--journal", path_of("j")), 0, NULL);
+	assert_non_null(strstr(replay.output.text, "3 blocks right, 0 wrong"));
 }
 
 static void test_unusable_targets(void **state)
@@ -369,6 +477,9 @@ int main(void)
 		REPLAY_TEST(test_planted_corruption),
 		REPLAY_TEST(test_lost_cache),
 		REPLAY_TEST(test_bad_journals),
+		REPLAY_TEST(test_full_journal),
+		REPLAY_TEST(test_long_change),
+		REPLAY_TEST(test_locked_image),
 		REPLAY_TEST(test_formats),
 		REPLAY_TEST(test_direct),
 		REPLAY_TEST(test_unusable_targets),

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <iconv.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -49,6 +50,14 @@ static void test_bad_options(void **state)
 		{ { "--device", "x", "--trace-size", "5X", "t" }, "is not a size" },
 		{ { "--device", "x", "--trace-size", "99999999T", "t" }, "is not a size" },
 		{ { "--device", "x", "--trace-device", "one", "t" }, "is not a device" },
+		{ { "--device", "x", "--trace-size", "1M", "t" }, "--map scale" },
+		{ { "--convert", "msr", "--trace-size", "1M", "t" }, "--map scale" },
+		{ { "--device", "x", "--verify-only", "--journal", "j", "--json", "r" }, "do not go with" },
+		{ { "--device", "x", "--verify-only", "--journal", "j", "--html", "r" }, "do not go with" },
+		{ { "--convert", "msr", "--json", "r", "t" }, "do not go with" },
+		{ { "--convert", "msr", "--html", "r", "t" }, "do not go with" },
+		{ { "--convert", "msr", "--journal", "r", "t" }, "do not go with" },
+		{ { "--convert", "msr", "--verify", "t" }, "do not go with" },
 		{ { "--device" }, "needs a value" },
 		{ { "--no-such" }, "bad option" },
 	};
@@ -137,6 +146,57 @@ static void test_json(void **state)
 		2, "/dev/full");
 }
 
+/* What is written never goes over what it is made from. */
+static void test_same_file(void **state)
+{
+	const char *body = "0 d read 0 4096\n";
+	const char *trace = make_trace("t", body), *image = path_of("a.img");
+
+	(void)state;
+	(void)make_trace("copy", body);
+	test_image_create("a.img", MIB(1));
+	assert_int_equal(link(trace, path_of("link")), 0);
+	assert_run(RUN("--convert", "msr", "-o", trace, trace), 2, "the trace itself");
+	assert_run(RUN("--convert", "msr", "-o", path_of("link"), trace), 2, "the trace itself");
+	assert_run(RUN("--device", image, "--json", trace, trace), 2, "the trace itself");
+	assert_run(RUN("--device", image, "--html", trace, trace), 2, "the trace itself");
+	assert_run(RUN("--device", image, "--json", image, trace), 2, "the disk itself");
+	assert_run(RUN("--device", image, "--html", image, trace), 2, "the disk itself");
+	assert_run(RUN("--device", image, "--writes", "real", "--journal", trace, trace), 2, "the trace itself");
+	assert_true(same_images("t", "copy"));
+	assert_int_equal(test_image_size("a.img"), MIB(1));
+}
+
+/* Whether text is UTF-8 as far as iconv() of the C library goes. */
+static bool is_utf8(const char *text, size_t length)
+{
+	iconv_t converter = iconv_open("UTF-32LE", "UTF-8");
+	char *from = (char *)text;
+	bool well = true;
+
+	assert_true(converter != (iconv_t)-1);
+	while (length && well) {
+		char piece[1024], *to = piece;
+		size_t room = sizeof(piece);
+
+		well = iconv(converter, &from, &length, &to, &room) != (size_t)-1 || errno == E2BIG;
+	}
+	(void)iconv_close(converter);
+	return well;
+}
+
+/* A name may be no UTF-8; the JSON is. */
+static void test_bad_name(void **state)
+{
+	const char *trace = make_trace("\xc3\xa4 \xff\xe4.fio", "0 d read 0 4096\n");
+
+	(void)state;
+	test_image_create("a.img", MIB(1));
+	assert_run(RUN("--device", path_of("a.img"), "--json", "-", trace), 0, NULL);
+	assert_true(is_utf8(replay.output.text, replay.output.length));
+	assert_non_null(strstr(replay.output.text, "\xc3\xa4 \xef\xbf\xbd\xef\xbf\xbd.fio"));
+}
+
 /* A schedule is kept: the replay does not end before its time. */
 static void test_schedule(void **state)
 {
@@ -188,6 +248,29 @@ static void test_html(void **state)
 	assert_page("r.html");
 	/* With nothing to draw. */
 	assert_run(RUN("--device", path_of("a.img"), "--html", path_of("r.html"), make_trace("t", "")), 0, NULL);
+	assert_page("r.html");
+}
+
+/* What the trace has and no disk can do is told. */
+static void test_left_out(void **state)
+{
+	const char *trace = make_trace("t", "0 d read 0 4096\n1 d sync_file_range 0 4096\n");
+
+	(void)state;
+	test_image_create("a.img", MIB(1));
+	assert_run(RUN("--device", path_of("a.img"), trace), 0, NULL);
+	assert_non_null(strstr(replay.output.text, "1 operations of the trace that cannot be replayed"));
+}
+
+/* A file that cannot be written does not cost the others. */
+static void test_unwritable_json(void **state)
+{
+	(void)state;
+	test_image_create("a.img", MIB(1));
+	(void)unlink(path_of("r.html"));
+	assert_run(RUN("--device", path_of("a.img"), "--json", path_of("none/r.json"), "--html", path_of("r.html"),
+		       make_trace("t", "0 d read 0 4096\n")),
+		   2, "r.json");
 	assert_page("r.html");
 }
 
@@ -281,9 +364,13 @@ static void test_second_signal(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		REPLAY_TEST(test_bad_options), REPLAY_TEST(test_help),	    REPLAY_TEST(test_broken_lines),
-		REPLAY_TEST(test_json),	       REPLAY_TEST(test_schedule),  REPLAY_TEST(test_html),
-		REPLAY_TEST(test_convert),     REPLAY_TEST(test_interrupt), REPLAY_TEST(test_second_signal),
+		REPLAY_TEST(test_bad_options),	   REPLAY_TEST(test_help),
+		REPLAY_TEST(test_broken_lines),	   REPLAY_TEST(test_json),
+		REPLAY_TEST(test_schedule),	   REPLAY_TEST(test_html),
+		REPLAY_TEST(test_convert),	   REPLAY_TEST(test_interrupt),
+		REPLAY_TEST(test_second_signal),   REPLAY_TEST(test_left_out),
+		REPLAY_TEST(test_same_file),	   REPLAY_TEST(test_bad_name),
+		REPLAY_TEST(test_unwritable_json),
 	};
 
 	test_runtime_new();
