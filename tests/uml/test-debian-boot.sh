@@ -45,7 +45,7 @@ for round in 1 2; do
 	exec {keyboard}>&- {console}<&-
 	rm "$work/stdin" "$work/stdout"
 	check_image "$work/disk.img"
-	! dumpe2fs -h "$work/disk.img" 2>/dev/null | grep -q needs_recovery || fail "round $round: the file system was not unmounted"
+	! dumpe2fs -h "$work/disk.img" 2>/dev/null | grep needs_recovery >/dev/null || fail "round $round: the file system was not unmounted"
 done
 stop_rdisk
 [ "$(debugfs -R 'cat /root/rounds' "$work/disk.img" 2>/dev/null)" = $'round-1\nround-2' ] || fail "what root wrote is not on the disk"

@@ -22,7 +22,7 @@ at_least nr_requests 64
 [ "$(cat /sys/block/rdiska/queue/write_cache)" = "write back" ]
 
 # HDIO_GETGEO: 2 heads and 32 sectors are the original's.
-sfdisk -g /dev/rdiska | grep -q ' 2 heads, 32 sectors/track' || { sfdisk -g /dev/rdiska; guest_fail "not the geometry expected"; }
+sfdisk -g /dev/rdiska | grep ' 2 heads, 32 sectors/track' >/dev/null || { sfdisk -g /dev/rdiska; guest_fail "not the geometry expected"; }
 
 # A block at each of these places, named by it.
 places=(0 4095 524287 524288 1048575 1048576 1572863)
