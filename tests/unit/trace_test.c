@@ -21,7 +21,7 @@ static void note_broken(void *context, const char *text)
 
 struct trace_options trace_test_options(const char *format)
 {
-	struct trace_options options = { .device = -1 };
+	struct trace_options options = { .device = -1, .wake = -1 };
 
 	if (format) {
 		options.format = trace_format_find(format);

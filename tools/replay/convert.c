@@ -5,7 +5,17 @@
 #include "convert.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <string.h>
+#include <unistd.h>
+
+/* What the trace is written to. */
+struct output {
+	int fd;
+	int wake; /* see struct trace_options */
+};
 
 static const char *output_of(const struct options *options)
 {
@@ -53,23 +63,76 @@ static int write_trace(const struct options *options, struct trace_reader *reade
 	return status;
 }
 
+/* Of a stream, so: what is not written is an error, and errno says which. */
+static ssize_t write_output(void *context, const char *bytes, size_t size)
+{
+	const struct output *output = context;
+	struct pollfd polled[] = {
+		{ .fd = output->fd, .events = POLLOUT },
+		{ .fd = output->wake, .events = POLLIN },
+	};
+	size_t written = 0;
+
+	while (written < size) {
+		/* A pipe that is ready takes so much without waiting. */
+		size_t piece = size - written < PIPE_BUF ? size - written : PIPE_BUF;
+		ssize_t got = poll(polled, 2, -1);
+
+		if (got > 0 && !polled[0].revents) {
+			errno = EINTR;
+			break;
+		}
+		if (got > 0)
+			got = write(output->fd, bytes + written, piece);
+		if (got < 0 && errno != EINTR && errno != EAGAIN)
+			break;
+		written += got > 0 ? (size_t)got : 0;
+	}
+	return (ssize_t)written;
+}
+
+static int close_output(void *context)
+{
+	const struct output *output = context;
+
+	return output->fd == STDOUT_FILENO ? 0 : close(output->fd);
+}
+
+static FILE *open_output(struct output *output, const struct options *options, int wake, struct diagnostic *diagnostic)
+{
+	static const cookie_io_functions_t functions = { .write = write_output, .close = close_output };
+	FILE *to;
+
+	output->wake = wake;
+	output->fd =
+		options->output ? open(options->output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) : STDOUT_FILENO;
+	if (output->fd < 0) {
+		diagnostic_set(diagnostic, "%s: %s", options->output, strerror(errno));
+		return NULL;
+	}
+	to = fopencookie(output, "w", functions);
+	if (!to) {
+		diagnostic_set(diagnostic, "%s: %s", output_of(options), strerror(errno));
+		(void)close_output(output);
+	}
+	return to;
+}
+
 int convert(const struct options *options, const struct trace_options *trace_options, struct diagnostic *diagnostic)
 {
 	struct trace_reader *reader;
-	FILE *to = stdout;
-	int status;
+	struct output output;
+	FILE *to;
+	int status = -1;
 
 	if (trace_reader_open(&reader, options->trace, trace_options, diagnostic))
 		return -1;
-	if (options->output)
-		to = fopen(options->output, "we");
-	if (!to) {
-		trace_reader_close(reader);
-		return diagnostic_set(diagnostic, "%s: %s", options->output, strerror(errno));
+	to = open_output(&output, options, trace_options->wake, diagnostic);
+	if (to) {
+		status = write_trace(options, reader, to, diagnostic);
+		if (fclose(to) && !status)
+			status = diagnostic_set(diagnostic, "%s: %s", output_of(options), strerror(errno));
 	}
-	status = write_trace(options, reader, to, diagnostic);
 	trace_reader_close(reader);
-	if ((to == stdout ? fflush(to) : fclose(to)) && !status)
-		status = diagnostic_set(diagnostic, "%s: %s", output_of(options), strerror(errno));
 	return status;
 }

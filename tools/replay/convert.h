@@ -8,7 +8,9 @@
 #include "diagnostic.h"
 #include "options.h"
 
-/* What goes wrong with the output is told on stderr: 0, or -1 and *diagnostic. What the format cannot say is a warning.
+/*
+ * 0, or -1 and *diagnostic: what was read before is written then, a whole trace. What the format cannot say is told on
+ * stderr. From when trace_options->wake is readable on nothing is waited for, of the output neither.
  */
 int convert(const struct options *options, const struct trace_options *trace_options, struct diagnostic *diagnostic);
 

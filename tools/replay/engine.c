@@ -473,6 +473,9 @@ static enum engine_end replay_all(struct engine *engine)
 		struct trace_operation operation;
 		int got = trace_reader_next(reader, &operation, engine->diagnostic);
 
+		/* It may have been waited for; and that the wait was ended is no error of the trace. */
+		if (interrupted(engine))
+			break;
 		if (got < 0)
 			return ENGINE_TRACE;
 		if (got == 0)

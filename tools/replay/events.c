@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
@@ -42,6 +43,7 @@ static void *watch_signals(void *context)
 	(void)pthread_mutex_lock(&events->lock);
 	(void)pthread_cond_broadcast(&events->changed);
 	(void)pthread_mutex_unlock(&events->lock);
+	(void)eventfd_write(events->wake, 1); /* of 2^64 - 1: it cannot fail */
 	(void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 	for (;;)
 		(void)pause();
@@ -54,7 +56,9 @@ int events_start(struct events *events, struct diagnostic *diagnostic)
 	sigset_t set;
 	int error;
 
-	*events = (struct events){ .lock = PTHREAD_MUTEX_INITIALIZER };
+	*events = (struct events){ .lock = PTHREAD_MUTEX_INITIALIZER, .wake = eventfd(0, EFD_CLOEXEC) };
+	if (events->wake < 0)
+		return diagnostic_set(diagnostic, "cannot watch for signals: %s", strerror(errno));
 	/* Sleeps end on time, not up to 50 us later. */
 	(void)prctl(PR_SET_TIMERSLACK, 1);
 	error = pthread_condattr_init(&attributes);

@@ -20,6 +20,7 @@ struct events {
 	pthread_cond_t changed; /* CLOCK_MONOTONIC; with lock */
 	atomic_int signal;	/* the one that asked for the end, 0: none. Release on set, acquire on look: it orders
 				   nothing more. */
+	int wake;		/* an eventfd: readable from the signal on, for who waits for descriptors */
 	pthread_t watcher;
 };
 

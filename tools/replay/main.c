@@ -60,7 +60,7 @@ static void ignore_broken(void *context, const char *text)
 	(void)text;
 }
 
-static struct trace_options trace_options_of(const struct options *options)
+static struct trace_options trace_options_of(const struct options *options, int wake)
 {
 	static int named;
 
@@ -69,6 +69,7 @@ static struct trace_options trace_options_of(const struct options *options)
 		.strict = options->strict,
 		.device = options->trace_device,
 		.event = options->event,
+		.wake = wake,
 		.broken = name_broken,
 		.context = &named,
 	};
@@ -95,7 +96,8 @@ static int look_ahead(const struct options *options, uint64_t *trace_size, struc
 {
 	bool refuse = options->writes == WRITES_FAIL;
 	bool measure = options->map == PLACE_SCALE && *trace_size == 0;
-	struct trace_options trace_options = trace_options_of(options);
+	/* Signals are not taken yet: they end the program. */
+	struct trace_options trace_options = trace_options_of(options, -1);
 	struct trace_operation operation;
 	struct trace_reader *reader;
 	int got = 0, status = EXIT_WELL;
@@ -218,27 +220,28 @@ static void describe(struct session *session)
 	result->depth = options->depth;
 	result->speed = options->speed_text;
 	result->scheduled = options->speed > 0;
+	result->trace = options->trace && strcmp(options->trace, "-") == 0 ? "standard input" : options->trace;
+	result->format = "unknown format";
+	result->seed = options->seed;
+	result->verify = options->verify;
 }
 
-/* What is opened beside the disk. */
-static int prepare(struct session *session, struct diagnostic *diagnostic)
+static int open_trace(struct session *session, struct diagnostic *diagnostic)
 {
 	const struct options *options = session->options;
-	struct trace_options trace_options = trace_options_of(options);
-	struct result *result = &session->result;
+	const struct trace_options trace_options = trace_options_of(options, session->events.wake);
 
 	if (trace_reader_open(&session->reader, options->trace, &trace_options, diagnostic))
 		return -1;
-	describe(session);
-	result->trace = strcmp(options->trace, "-") ? options->trace : "standard input";
-	result->format = trace_reader_format(session->reader);
-	result->seed = options->seed;
-	result->verify = options->verify;
-	if (options->html) {
-		result->timeline = timeline_new();
-		if (!result->timeline)
-			return diagnostic_set(diagnostic, "out of memory");
-	}
+	session->result.format = trace_reader_format(session->reader);
+	return 0;
+}
+
+/* What is kept beside the disk. */
+static int prepare(struct session *session, struct diagnostic *diagnostic)
+{
+	const struct options *options = session->options;
+
 	if (options->verify && ledger_open(&session->ledger, session->target->size, diagnostic))
 		return -1;
 	if (options->journal &&
@@ -311,6 +314,7 @@ static int run(struct session *session, uint64_t trace_size, struct diagnostic *
 static int replay(struct session *session, struct diagnostic *diagnostic)
 {
 	const struct options *options = session->options;
+	struct result *result = &session->result;
 	uint64_t trace_size = options->trace_size;
 	int status = look_ahead(options, &trace_size, diagnostic);
 
@@ -318,17 +322,29 @@ static int replay(struct session *session, struct diagnostic *diagnostic)
 		say(diagnostic);
 		return status;
 	}
-	if (open_disk(session, options->depth, options->writes == WRITES_REAL, diagnostic) ||
-	    prepare(session, diagnostic)) {
-		say(diagnostic);
-		return EXIT_UNUSABLE;
+	if (open_disk(session, options->depth, options->writes == WRITES_REAL, diagnostic))
+		goto unusable;
+	describe(session);
+	if (options->html && !(result->timeline = timeline_new())) {
+		diagnostic_set(diagnostic, "out of memory");
+		goto unusable;
 	}
-	status = run(session, trace_size, diagnostic);
-	if (write_result(session, diagnostic)) {
-		say(diagnostic);
-		return EXIT_UNUSABLE;
+	if (open_trace(session, diagnostic)) {
+		/* Ended while it waited for the trace to begin: that nothing was done is reported as ever. */
+		result->signal = events_signal(&session->events);
+		if (!result->signal)
+			goto unusable;
+	} else {
+		if (prepare(session, diagnostic))
+			goto unusable;
+		status = run(session, trace_size, diagnostic);
 	}
-	return status ? status : exit_code_of(&session->result);
+	if (write_result(session, diagnostic))
+		goto unusable;
+	return status ? status : exit_code_of(result);
+unusable:
+	say(diagnostic);
+	return EXIT_UNUSABLE;
 }
 
 static int report_check(const struct session *session, const struct journal_summary *summary)
@@ -374,6 +390,21 @@ unusable:
 	return EXIT_UNUSABLE;
 }
 
+static int convert_trace(struct session *session, struct diagnostic *diagnostic)
+{
+	const struct options *options = session->options;
+	struct trace_options trace_options;
+
+	if (events_start(&session->events, diagnostic))
+		goto failed;
+	trace_options = trace_options_of(options, session->events.wake);
+	if (!convert(options, &trace_options, diagnostic))
+		return EXIT_WELL;
+failed:
+	say(diagnostic);
+	return events_signal(&session->events) ? 128 + events_signal(&session->events) : EXIT_UNUSABLE;
+}
+
 int main(int argc, char **argv)
 {
 	static struct session session;
@@ -386,15 +417,17 @@ int main(int argc, char **argv)
 	session.options = &options;
 	session.memory.fd = -1;
 	session.journal.fd = -1;
-	if (options.action == ACTION_CONVERT) {
-		const struct trace_options trace_options = trace_options_of(&options);
-
-		if (!convert(&options, &trace_options, &diagnostic))
-			return EXIT_WELL;
-		say(&diagnostic);
-		return EXIT_UNUSABLE;
+	switch (options.action) {
+	case ACTION_REPLAY:
+		status = replay(&session, &diagnostic);
+		break;
+	case ACTION_VERIFY_ONLY:
+		status = verify_only(&session, &diagnostic);
+		break;
+	case ACTION_CONVERT:
+		status = convert_trace(&session, &diagnostic);
+		break;
 	}
-	status = options.action == ACTION_REPLAY ? replay(&session, &diagnostic) : verify_only(&session, &diagnostic);
 	close_session(&session);
 	return status;
 }

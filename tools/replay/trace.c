@@ -184,7 +184,7 @@ int trace_reader_open(struct trace_reader **reader, const char *path, const stru
 	}
 	if (blktrace_find_files(path, &first, diagnostic))
 		goto fail;
-	opened->input = trace_input_open(first ? first : path, diagnostic);
+	opened->input = trace_input_open(first ? first : path, options->wake, diagnostic);
 	if (!opened->input || detect(opened, diagnostic))
 		goto fail;
 	opened->state = calloc(1, opened->format->reader_state + 1);

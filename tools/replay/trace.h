@@ -67,6 +67,7 @@ struct trace_options {
 	/* which device of a trace of several; -1: all of them */
 	int64_t device;
 	enum trace_event event;
+	int wake; /* a descriptor: from when it is readable on the trace cannot be read any further; -1: none */
 	/* Called for each broken line: "FILE:LINE: cause". Never NULL. */
 	void (*broken)(void *context, const char *text);
 	void *context;

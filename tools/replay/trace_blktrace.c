@@ -194,7 +194,7 @@ static int open_others(struct trace_reader *reader, struct diagnostic *diagnosti
 			free(path);
 			return diagnostic_set(diagnostic, "%s: more than %d files", reader->path, FILES_MAX);
 		}
-		state->files[state->nr_files].input = trace_input_open(path, diagnostic);
+		state->files[state->nr_files].input = trace_input_open(path, reader->options.wake, diagnostic);
 		free(path);
 		if (!state->files[state->nr_files].input)
 			return -1;

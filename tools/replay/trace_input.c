@@ -1,66 +1,40 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Bytes of a trace; see trace_input.h. zlib reads files that are not gzip as they are, so that there is one path.
+ * Lines and records of a trace; see trace_input.h.
  */
 #include "trace_input.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include <zlib.h>
+#include "trace_source.h"
 
 #define BUFFER_SIZE 65536
 
 struct trace_input {
-	gzFile file;
-	char *path;
-	uint64_t file_size; /* 0: not known */
+	struct trace_source *source;
 	uint64_t position;
 	size_t start; /* of what was not taken yet */
 	size_t end;
-	bool at_end; /* of the file; the buffer may hold more */
+	bool at_end; /* of the source; the buffer may hold more */
 	bool failed; /* no more can be read, for the reason in `failure`; the buffer may hold more */
 	struct diagnostic failure;
 	char buffer[BUFFER_SIZE + 1];
 };
 
-struct trace_input *trace_input_open(const char *path, struct diagnostic *diagnostic)
+struct trace_input *trace_input_open(const char *path, int wake, struct diagnostic *diagnostic)
 {
-	bool standard = strcmp(path, "-") == 0;
 	struct trace_input *input = calloc(1, sizeof(*input));
-	struct stat status;
-	int fd = -1;
 
-	if (!input || !(input->path = strdup(standard ? "standard input" : path))) {
+	if (!input) {
 		diagnostic_set(diagnostic, "%s: out of memory", path);
-		goto fail;
+		return NULL;
 	}
-	fd = standard ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0) : open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &status)) {
-		diagnostic_set(diagnostic, "%s: cannot be opened: %s", input->path, strerror(errno));
-		goto fail;
-	}
-	if (S_ISDIR(status.st_mode)) {
-		diagnostic_set(diagnostic, "%s: is a directory", input->path);
-		goto fail;
-	}
-	if (S_ISREG(status.st_mode) && status.st_size > 0)
-		input->file_size = (uint64_t)status.st_size;
-	input->file = gzdopen(fd, "rb");
-	if (!input->file || gzbuffer(input->file, BUFFER_SIZE)) {
-		diagnostic_set(diagnostic, "%s: out of memory", input->path);
-		goto fail;
-	}
-	return input;
-fail:
-	if (fd >= 0 && !(input && input->file))
-		close(fd);
-	trace_input_close(input);
+	input->source = trace_source_open(path, wake, diagnostic);
+	if (input->source)
+		return input;
+	free(input);
 	return NULL;
 }
 
@@ -68,49 +42,25 @@ void trace_input_close(struct trace_input *input)
 {
 	if (!input)
 		return;
-	if (input->file)
-		gzclose_r(input->file); /* it was only read: what went wrong was told when it was */
-	free(input->path);
+	trace_source_close(input->source);
 	free(input);
 }
 
-static int read_error(struct trace_input *input, struct diagnostic *diagnostic)
-{
-	int code;
-	const char *text = gzerror(input->file, &code);
-
-	if (code == Z_ERRNO)
-		text = strerror(errno);
-	else if (code == Z_BUF_ERROR)
-		text = "the gzip data ends before its end";
-	return diagnostic_set(diagnostic, "%s: cannot be read: %s", input->path, text);
-}
-
-/* Adds bytes to the buffer. 0, or -1 and *diagnostic. */
+/* Adds bytes to the buffer, which has room. 0, or -1 and *diagnostic. */
 static int fill(struct trace_input *input, struct diagnostic *diagnostic)
 {
+	int64_t got;
+
 	if (input->start > 0) {
 		memmove(input->buffer, input->buffer + input->start, input->end - input->start);
 		input->end -= input->start;
 		input->start = 0;
 	}
-	while (!input->at_end && input->end < BUFFER_SIZE) {
-		int got = gzread(input->file, input->buffer + input->end, (unsigned int)(BUFFER_SIZE - input->end));
-		int code = Z_OK;
-
-		if (got > 0) {
-			input->end += (size_t)got;
-			return 0;
-		}
-		gzerror(input->file, &code);
-		if (code == Z_ERRNO && errno == EINTR) {
-			gzclearerr(input->file);
-			continue;
-		}
-		if (got < 0 || code != Z_OK)
-			return read_error(input, diagnostic);
-		input->at_end = true;
-	}
+	got = trace_source_read(input->source, input->buffer + input->end, BUFFER_SIZE - input->end, diagnostic);
+	if (got < 0)
+		return -1;
+	input->end += (size_t)got;
+	input->at_end = got == 0;
 	return 0;
 }
 
@@ -229,18 +179,12 @@ uint64_t trace_input_position(const struct trace_input *input)
 
 double trace_input_progress(const struct trace_input *input)
 {
-	double given = (double)input->position;
-	double progress;
+	double taken = (double)input->position;
+	double progress = trace_source_progress(input->source);
 
-	if (input->file_size == 0)
-		return -1;
-	if (gzdirect(input->file))
-		progress = given / (double)input->file_size;
-	else if (input->position > 0)
-		/* what is in the buffer was not taken */
-		progress = (double)gzoffset(input->file) / (double)input->file_size * given /
-			   (given + (double)(input->end - input->start));
-	else
-		progress = 0;
-	return progress > 1 ? 1 : progress < 0 ? -1 : progress;
+	if (progress < 0 || input->position == 0)
+		return progress < 0 ? -1 : 0;
+	/* what is in the buffer was not taken */
+	progress *= taken / (taken + (double)(input->end - input->start));
+	return progress > 1 ? 1 : progress;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The bytes of a trace: a file or standard input, gzip or not, as lines or as records. It never holds more than
- * one buffer of it.
+ * The bytes of a trace (trace_source.h) as lines or as records. It never holds more than one buffer of it.
  */
 #ifndef REPLAY_TRACE_INPUT_H
 #define REPLAY_TRACE_INPUT_H
@@ -15,8 +14,8 @@
 
 struct trace_input;
 
-/* Opens a path, or "-" for standard input. NULL and *diagnostic when it cannot be opened. */
-struct trace_input *trace_input_open(const char *path, struct diagnostic *diagnostic);
+/* As trace_source_open(). NULL and *diagnostic when it cannot be opened. */
+struct trace_input *trace_input_open(const char *path, int wake, struct diagnostic *diagnostic);
 
 void trace_input_close(struct trace_input *input);
 

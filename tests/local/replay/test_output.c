@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What a replay reads and writes beside the disk: options, traces that are broken or come from a pipe, the
- * summary, JSON and HTML, conversion, and its end by a signal.
+ * summary, JSON and HTML, and conversion.
  */
 #include "replay_fixture.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <iconv.h>
-#include <sched.h>
-#include <signal.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cjson/cJSON.h>
@@ -251,15 +247,88 @@ static void test_html(void **state)
 	assert_page("r.html");
 }
 
-/* What the trace has and no disk can do is told. */
-static void test_left_out(void **state)
+/* A page, to be freed. */
+static char *read_page(const char *name)
 {
-	const char *trace = make_trace("t", "0 d read 0 4096\n1 d sync_file_range 0 4096\n");
+	size_t size = test_image_size(name);
+	char *text = calloc(size + 1, 1);
+
+	assert_non_null(text);
+	test_image_read(name, 0, text, size);
+	return text;
+}
+
+/* What was not done as in the trace is told, in all three forms: each count is another one. */
+static void test_counts(void **state)
+{
+	static const struct {
+		int count;
+		const char *key, *line, *row;
+	} counts[] = {
+		{ 1, "not_replayable", "operations of the trace that cannot be replayed, left out",
+		  "operations of the trace that cannot be replayed" },
+		{ 2, "broken", "broken lines of the trace, left out", "broken lines of the trace" },
+		{ 3, "widened", "operations widened to whole blocks", "widened to whole blocks" },
+		{ 4, "skipped", "operations skipped: beyond the end of the disk",
+		  "skipped, beyond the end of the disk" },
+		{ 5, "discarded", "changes of the disk not done (--writes discard)", "changes of the disk not done" },
+	};
+	const char *trace = make_trace("t", "0 d sync_file_range 0 4096\n1 d read x 1\n1 d erase 0 512\n"
+					    "2 d read 1 1\n2 d read 2 1\n2 d read 3 1\n3 d read 1048576 512\n"
+					    "3 d read 1048576 512\n3 d read 1048576 512\n3 d read 1048576 512\n"
+					    "4 d write 0 512\n4 d write 0 512\n4 d write 0 512\n4 d trim 0 512\n"
+					    "4 d trim 0 512\n");
+	char *page;
 
 	(void)state;
 	test_image_create("a.img", MIB(1));
-	assert_run(RUN("--device", path_of("a.img"), trace), 0, NULL);
-	assert_non_null(strstr(replay.output.text, "1 operations of the trace that cannot be replayed"));
+	assert_run(RUN("--device", path_of("a.img"), "--speed", "max", "--map", "skip", "--writes", "discard", "--html",
+		       path_of("r.html"), trace),
+		   0, "t:5: ");
+	page = read_page("r.html");
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		char line[128], row[128];
+
+		(void)snprintf(line, sizeof(line), "\n%d %s\n", counts[i].count, counts[i].line);
+		if (!strstr(replay.output.text, line))
+			fail_msg("no line \"%s\" in: %s", line, replay.output.text);
+		(void)snprintf(row, sizeof(row), "<td>%s</td><td class=\"n\">%d</td>", counts[i].row, counts[i].count);
+		if (!strstr(page, row))
+			fail_msg("no row %s in: %s", row, page);
+	}
+	free(page);
+	assert_run(RUN("--device", path_of("a.img"), "--speed", "max", "--map", "skip", "--writes", "discard", "--json",
+		       "-", trace),
+		   0, "t:5: ");
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
+		assert_true(json_number(counts[i].key) == counts[i].count);
+}
+
+/* Of more operations than a plot has room for an even choice is drawn, and the table counts all of them. */
+static void test_long_html(void **state)
+{
+	const char *trace = make_trace("t", "");
+	FILE *file = fopen(trace, "a");
+	size_t points = 0;
+	char *page;
+
+	(void)state;
+	assert_non_null(file);
+	for (unsigned int i = 0; i < 40000; i++)
+		(void)fprintf(file, "%u d read %u 512\n", i, i * 7919 % 131072 * 512);
+	assert_int_equal(fclose(file), 0);
+	test_image_create("a.img", MIB(64));
+	assert_run(
+		RUN("--device", path_of("a.img"), "--speed", "max", "--depth", "1", "--html", path_of("r.html"), trace),
+		0, NULL);
+	assert_page("r.html");
+	page = read_page("r.html");
+	assert_non_null(strstr(page, "<td>read</td><td class=\"n\">40000</td>"));
+	assert_non_null(strstr(page, "too many operations to draw"));
+	for (const char *at = page; (at = strstr(at, "h0")); at++)
+		points++;
+	assert_in_range(points, 4000, 13000);
+	free(page);
 }
 
 /* A file that cannot be written does not cost the others. */
@@ -300,77 +369,15 @@ static void test_convert(void **state)
 	assert_true(same_images("a.img", "b.img"));
 }
 
-/* The second operation is due in an hour: the signal ends the wait, and what was done is told. */
-static void test_interrupt(void **state)
-{
-	const char *trace = make_trace("t", "0 d write 0 4096\n3600000000 d write 4096 4096\n");
-	static const int signals[] = { SIGINT, SIGTERM };
-
-	(void)state;
-	for (size_t i = 0; i < 2; i++) {
-		int watch;
-
-		test_image_create("a.img", MIB(1));
-		watch = watch_begin("a.img");
-		START("--device", path_of("a.img"), "--writes", "real", "--json", "-", trace);
-		watch_writes(watch, 1);
-		assert_int_equal(kill(replay.pid, signals[i]), 0);
-		assert_run(test_process_stop(&replay, 0), 128 + signals[i], NULL);
-		assert_true(WIFEXITED(replay.status));
-		assert_true(json_number("signal") == signals[i]);
-		assert_true(json_number("kinds.write.operations") == 1);
-	}
-}
-
-/* Whether a signal is pending for the process as a whole. */
-static bool is_pending(pid_t pid, int number)
-{
-	char name[64], line[256];
-	unsigned long long mask = 0;
-	FILE *file;
-
-	(void)snprintf(name, sizeof(name), "/proc/%d/status", (int)pid);
-	file = fopen(name, "r");
-	assert_non_null(file);
-	while (fgets(line, sizeof(line), file))
-		if (!strncmp(line, "ShdPnd:", 7))
-			mask = strtoull(line + 7, NULL, 16);
-	(void)fclose(file);
-	return mask >> (number - 1) & 1;
-}
-
-/* It hangs in the reading of a pipe: the second signal ends it all the same. */
-static void test_second_signal(void **state)
-{
-	const char *fifo = path_of("fifo");
-	int writer;
-
-	(void)state;
-	test_image_create("a.img", MIB(1));
-	assert_int_equal(mkfifo(fifo, 0600), 0);
-	START("--device", path_of("a.img"), "--writes", "real", fifo);
-	/* Waits until the replay opens it. */
-	writer = open(fifo, O_WRONLY | O_CLOEXEC);
-	assert_true(writer >= 0);
-	assert_int_equal(kill(replay.pid, SIGINT), 0);
-	while (is_pending(replay.pid, SIGINT))
-		(void)sched_yield();
-	assert_int_equal(kill(replay.pid, SIGINT), 0);
-	assert_int_equal(test_process_stop(&replay, 0), 128 + SIGINT);
-	assert_true(WIFSIGNALED(replay.status));
-	(void)close(writer);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		REPLAY_TEST(test_bad_options),	   REPLAY_TEST(test_help),
 		REPLAY_TEST(test_broken_lines),	   REPLAY_TEST(test_json),
 		REPLAY_TEST(test_schedule),	   REPLAY_TEST(test_html),
-		REPLAY_TEST(test_convert),	   REPLAY_TEST(test_interrupt),
-		REPLAY_TEST(test_second_signal),   REPLAY_TEST(test_left_out),
+		REPLAY_TEST(test_convert),	   REPLAY_TEST(test_counts),
 		REPLAY_TEST(test_same_file),	   REPLAY_TEST(test_bad_name),
-		REPLAY_TEST(test_unwritable_json),
+		REPLAY_TEST(test_unwritable_json), REPLAY_TEST(test_long_html),
 	};
 
 	test_runtime_new();

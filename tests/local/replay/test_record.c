@@ -68,7 +68,7 @@ static void note_broken(void *context, const char *text)
 
 static void read_recording(void)
 {
-	const struct trace_options options = { .device = -1, .broken = note_broken };
+	const struct trace_options options = { .device = -1, .wake = -1, .broken = note_broken };
 	struct trace_operation operation;
 	struct trace_reader *reader;
 	int got;
