@@ -21,6 +21,8 @@
 
 #include "rdisk_protocol.h"
 
+#define READ_ONLY_ADVICE ": to replay only what reads, use --writes discard"
+
 struct path {
 	struct target target;
 	int fd;
@@ -188,12 +190,26 @@ static void close_path(struct target *target)
 
 static const struct target_kind path_kind = { start, wait_done, error_text, close_path };
 
+/* A read-only device may well be opened for writing; each write fails then. */
+static int measure_device(struct path *path, bool write, struct diagnostic *diagnostic)
+{
+	const char *name = path->target.name;
+	int sector, read_only = 0;
+
+	if (ioctl(path->fd, BLKGETSIZE64, &path->target.size) || ioctl(path->fd, BLKSSZGET, &sector))
+		return diagnostic_set(diagnostic, "%s: cannot ask for its size: %s", name, strerror(errno));
+	if (sector > RDISK_SECTOR_SIZE)
+		path->target.block = (uint32_t)sector;
+	if (write && ioctl(path->fd, BLKROGET, &read_only))
+		return diagnostic_set(diagnostic, "%s: cannot ask whether it is read-only: %s", name, strerror(errno));
+	return read_only ? diagnostic_set(diagnostic, "%s is read-only" READ_ONLY_ADVICE, name) : 0;
+}
+
 /* Looks at what was opened. */
-static int measure(struct path *path, bool direct, struct diagnostic *diagnostic)
+static int measure(struct path *path, bool write, bool direct, struct diagnostic *diagnostic)
 {
 	const char *name = path->target.name;
 	struct stat status;
-	int sector;
 
 	if (fstat(path->fd, &status))
 		return diagnostic_set(diagnostic, "%s: %s", name, strerror(errno));
@@ -208,11 +224,7 @@ static int measure(struct path *path, bool direct, struct diagnostic *diagnostic
 	}
 	if (!path->is_device)
 		return diagnostic_set(diagnostic, "%s is neither a file nor a block device", name);
-	if (ioctl(path->fd, BLKGETSIZE64, &path->target.size) || ioctl(path->fd, BLKSSZGET, &sector))
-		return diagnostic_set(diagnostic, "%s: cannot ask for its size: %s", name, strerror(errno));
-	if (sector > RDISK_SECTOR_SIZE)
-		path->target.block = (uint32_t)sector;
-	return 0;
+	return measure_device(path, write, diagnostic);
 }
 
 static int start_workers(struct path *path, unsigned int count, struct diagnostic *diagnostic)
@@ -262,9 +274,7 @@ static int open_file(struct path *path, const char *name, int flags, struct diag
 		return diagnostic_set(diagnostic, "%s cannot be opened with --direct: its file system has no O_DIRECT",
 				      name);
 	return diagnostic_set(diagnostic, "%s: %s%s", name, strerror(errno),
-			      errno == EROFS || (errno == EACCES && flags & O_RDWR)
-				      ? ": to replay only what reads, use --writes discard"
-				      : "");
+			      errno == EROFS || (errno == EACCES && flags & O_RDWR) ? READ_ONLY_ADVICE : "");
 }
 
 int target_open_path(struct target **target, const char *name, bool direct, const struct target_options *options,
@@ -280,7 +290,7 @@ int target_open_path(struct target **target, const char *name, bool direct, cons
 	path->todo_end = &path->todo;
 	path->work = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
 	(void)snprintf(path->target.name, sizeof(path->target.name), "%s", name);
-	if (open_file(path, name, flags, diagnostic) || measure(path, direct, diagnostic))
+	if (open_file(path, name, flags, diagnostic) || measure(path, options->write, direct, diagnostic))
 		goto fail;
 	if (options->depth > 1 && start_workers(path, options->depth, diagnostic))
 		goto fail;
