@@ -45,10 +45,11 @@ mend() {
 }
 
 mkdir -p "$target/kernel-include"
-for file in "$here"/*.c "$here"/*.h "$here/Makefile" "$here/Kconfig" \
-	"$common"/dvk/*.h "$common"/dvk/dvk_client.c "$common"/dvk/dvk_ipc.c "$common"/dvk/dvk_wait.c \
-	"$common"/dvk/dvk_copy.c "$common"/dvk/dvk_runtime.c "$common"/dvk/dvk_system_raw.c "$common"/rdisk/*.h; do
+for file in "$here"/*.c "$here"/*.h "$here/Makefile" "$here/Kconfig" "$common"/dvk/*.h "$common"/rdisk/*.h; do
 	put "$file" "$target"
+done
+for part in client bind info peer grant packet event request errno ipc wait copy runtime system_raw; do
+	put "$common/dvk/dvk_$part.c" "$target"
 done
 for file in "$here"/kernel-include/*.h; do
 	put "$file" "$target/kernel-include"

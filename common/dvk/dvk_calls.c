@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The original's calls by their names: finds the endpoint that a call acts for and hands
- * over to the core. What the calls do is in dvk_client.c, dvk_ipc.c and dvk_copy.c.
+ * over to the core. What the calls do is there: dvk_client.h.
  *
  * A handle is one client and the lock that lets one thread at a time in. The
  * process has one; a thread that dvk_tbind() bound has one of its own, freed (and so

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the files of libdvk's core share among themselves; not installed.
+ * What the files of libdvk's core share among themselves; not installed. What only those of the control connection
+ * share is in dvk_control.h.
  * Freestanding.
  */
 #ifndef DVK_INTERNAL_H
@@ -38,7 +39,23 @@ static inline void dvk_pause(void)
 #endif
 }
 
-/* ---- dvk_client.c ---- */
+/* 0 if the caller can use IPC now; EDVSDVSINIT, EDVSNOTBIND. */
+static inline int dvk_client_ready(const struct dvk_client *client)
+{
+	if (client->node_fd < 0 || client->node_lost)
+		return EDVSDVSINIT;
+	return client->endpoint == NONE ? EDVSNOTBIND : 0;
+}
+
+/* True when the node has sent events that were not taken yet. The client is bound. */
+static inline bool dvk_events_pending(const struct dvk_client *client)
+{
+	uint32_t bell = atomic_load_explicit(&client->page->bell, memory_order_acquire);
+
+	return (bell & ~DVK_BELL_SLEEPER) != client->bell_seen;
+}
+
+/* ---- dvk_errno.c ---- */
 
 /* EDVS code for what a system call returned (-errno). */
 int dvk_error_of(int error);
@@ -46,17 +63,15 @@ int dvk_error_of(int error);
 /* The same code, or one below EDVSERRCODE: for calls that return endpoints. */
 int dvk_endpoint_error(int code);
 
-/* 0 if the caller can use IPC now; EDVSDVSINIT, EDVSNOTBIND. */
-int dvk_client_ready(const struct dvk_client *client);
-
-/* True when the node has sent events that were not taken yet. */
-bool dvk_events_pending(const struct dvk_client *client);
+/* ---- dvk_event.c ---- */
 
 /*
  * Takes what the node has sent, without waiting: introductions, deaths, grants.
  * 0, or EDVSDVSINIT (node gone), EDVSNOTBIND (we were unbound).
  */
 int dvk_take_events(struct dvk_client *client);
+
+/* ---- dvk_peer.c ---- */
 
 /*
  * The peer at `endpoint`, introduced by the node if need be. *timeout_ms is the caller's, and reduced by what that took

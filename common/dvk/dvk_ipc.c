@@ -224,7 +224,7 @@ static bool take_from_peer(struct dvk_client *client, struct exchange *exchange)
 	return false;
 }
 
-/* A reply that came before its sender went; see drop_peer(). */
+/* A reply that came before its sender went; see dvk_peer_drop(). */
 static bool take_rescued(struct dvk_client *client, struct exchange *exchange)
 {
 	if (exchange->until_taken || client->rescued_slot != dvk_endpoint_slot(exchange->peer->endpoint))

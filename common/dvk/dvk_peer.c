@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The table of peers: who is introduced to us, by an event or because we asked for it, and who went. How messages
+ * move between peers is in dvk_ipc.c, the memory that they grant in dvk_grant.c.
+ *
+ * The node is trusted (it runs as the same user or as root), the peers are not: of
+ * a channel or a page only the mapping is taken here, nothing is read from it but
+ * a notification and a reply that are left when a peer goes.
+ */
+#include <errno.h>
+
+#include "dvk_control.h"
+#include "dvk_system.h"
+
+#define MS_NS 1000000LL
+
+int dvk_peer_add(struct dvk_client *client, const struct dvk_received *received)
+{
+	const struct dvk_node_packet *packet = &received->packet;
+	struct dvk_peer *peer;
+	void *channel, *page;
+	int rc;
+
+	if (!dvk_endpoint_valid(packet->endpoint) || packet->side < 0 || packet->side > 1)
+		return -EINVAL;
+	peer = &client->peers[dvk_endpoint_slot(packet->endpoint)];
+	if (peer->channel)
+		return -EINVAL;
+	rc = dvk_system_map(received->fds[0], 0, DVK_PAGE_SIZE, 1, &channel);
+	if (rc)
+		return rc;
+	rc = dvk_system_map(received->fds[1], 0, DVK_PAGE_SIZE, 0, &page);
+	if (rc) {
+		dvk_system_unmap(channel, DVK_PAGE_SIZE);
+		return rc;
+	}
+	peer->channel = channel;
+	peer->out = &peer->channel->mailbox[packet->side];
+	peer->in = &peer->channel->mailbox[!packet->side];
+	peer->page = page;
+	peer->endpoint = packet->endpoint;
+	peer->pid = packet->pid;
+	peer->send_sequence = 0;
+	peer->want_sequence = 0;
+	peer->want_state = DVK_WANT_IDLE;
+	/* no sequence that a request has: they are multiples of DVK_STATE_STEP */
+	peer->request_sequence = DVK_STATE_MASK;
+	peer->notifies = dvk_endpoint_is_system(packet->endpoint, client->nr_tasks, client->nr_sysprocs);
+	client->active[client->nr_active++] = dvk_endpoint_slot(packet->endpoint);
+	return 0;
+}
+
+void dvk_peer_drop(struct dvk_client *client, int slot, int code)
+{
+	struct dvk_peer *peer = &client->peers[slot];
+
+	if (!peer->channel)
+		return;
+	if (peer->notifies && atomic_load_explicit(&peer->in->notify, memory_order_acquire) &&
+	    client->nr_gone_notify < NR_SLOTS) {
+		client->gone_notify[client->nr_gone_notify] = peer->endpoint;
+		client->gone_notify_value[client->nr_gone_notify] =
+			atomic_load_explicit(&peer->in->notify_value, memory_order_relaxed);
+		client->nr_gone_notify++;
+	}
+	if (atomic_load_explicit(&peer->in->want, memory_order_acquire) == (peer->want_sequence | DVK_WANT_DELIVERED)) {
+		dvk_body_read(&client->rescued_reply, peer->in->reply_body);
+		client->rescued_reply.m_source = peer->endpoint;
+		client->rescued_slot = slot;
+	}
+	dvk_grants_unmap(peer);
+	dvk_system_unmap(peer->channel, DVK_PAGE_SIZE);
+	dvk_system_unmap((void *)peer->page, DVK_PAGE_SIZE);
+	peer->channel = NULL;
+	peer->in = NULL;
+	peer->out = NULL;
+	peer->page = NULL;
+	peer->gone_code = code;
+	peer->incarnation++;
+	for (int i = 0; i < client->nr_active; i++) {
+		if (client->active[i] == slot) {
+			client->active[i] = client->active[--client->nr_active];
+			break;
+		}
+	}
+}
+
+int dvk_client_peer_incarnation(const struct dvk_client *client, int endpoint)
+{
+	if (!dvk_endpoint_valid(endpoint) || !client->peers[dvk_endpoint_slot(endpoint)].channel)
+		return EDVSNOTBIND;
+	return (int)(client->peers[dvk_endpoint_slot(endpoint)].incarnation & INT32_MAX);
+}
+
+int dvk_peer_known(struct dvk_client *client, int endpoint, struct dvk_peer **peer)
+{
+	int rc = dvk_client_ready(client);
+
+	if (rc)
+		return rc;
+	if (!dvk_endpoint_valid(endpoint) || endpoint == client->endpoint)
+		return EDVSENDPOINT;
+	*peer = &client->peers[dvk_endpoint_slot(endpoint)];
+	return (*peer)->channel ? 0 : EDVSNOTBIND;
+}
+
+/* Asks for an introduction within a call's own time; what it took is taken off. */
+static int introduce(struct dvk_client *client, int endpoint, int *timeout_ms)
+{
+	struct dvk_node_request request = { .call = DVK_CALL_CONNECT, .endpoint = endpoint };
+	struct dvk_patience patience = dvk_short_patience;
+	int64_t start = dvk_system_monotonic_ns();
+	struct dvk_received received;
+	int rc;
+
+	if (timeout_ms) {
+		patience.interruptible = true;
+		/* "no wait" does not mean the node, which answers at once if it answers */
+		if (*timeout_ms == 0)
+			patience = (struct dvk_patience){ true, DVK_GRACE_MS, EDVSAGAIN };
+		else if (*timeout_ms > 0 && *timeout_ms < DVK_NODE_ANSWER_MS)
+			patience = (struct dvk_patience){ true, *timeout_ms, EDVSTIMEDOUT };
+	}
+	rc = dvk_call_node(client, &request, -1, &patience, &received);
+	if (!rc && received.fds[0] >= 0 && dvk_peer_add(client, &received))
+		rc = dvk_lose_node(client);
+	dvk_close_received(&received);
+	if (!rc && timeout_ms && *timeout_ms > 0) {
+		int64_t took = (dvk_system_monotonic_ns() - start) / MS_NS;
+
+		*timeout_ms = took < *timeout_ms ? *timeout_ms - (int)took : 1;
+	}
+	return rc;
+}
+
+int dvk_peer_get(struct dvk_client *client, int endpoint, int *timeout_ms, struct dvk_peer **peer)
+{
+	struct dvk_peer *found;
+	int rc = dvk_client_ready(client);
+
+	if (rc)
+		return rc;
+	if (!dvk_endpoint_valid(endpoint) || endpoint == client->endpoint)
+		return EDVSENDPOINT;
+	if (dvk_events_pending(client)) {
+		rc = dvk_take_events(client);
+		if (rc)
+			return rc;
+	}
+	found = &client->peers[dvk_endpoint_slot(endpoint)];
+	if (!found->channel) {
+		rc = introduce(client, endpoint, timeout_ms);
+		if (!rc && !found->channel)
+			rc = EDVSNOTBIND; /* it went away between the introduction and the answer */
+		if (rc)
+			return rc;
+	}
+	*peer = found;
+	return 0;
+}
