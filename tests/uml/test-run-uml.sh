@@ -35,9 +35,13 @@ expect 125 --timeout 60 --append 'init=/nowhere' -- true
 expect 1 --mem nonsense -- true
 expect 1 -- /nowhere/script
 expect 1 --timeout 5
+expect 1 --processor 1000000 -- true
+expect 1 --processor last -- true
 
 # Killed itself, it takes the guest along: the watcher's last act is to remove the directory.
-TMPDIR=$work/tmp "$run" -- sleep 1000 >"$work/output" 2>&1 &
+allowed=$(awk '/^Cpus_allowed_list:/ { print $2 }' /proc/self/status)
+processor=${allowed##*[,-]}
+TMPDIR=$work/tmp "$run" --processor "$processor" -- sleep 1000 >"$work/output" 2>&1 &
 victim=$!
 started+=("$victim")
 until compgen -G "$work/tmp/*/guest/pid" >/dev/null; do
@@ -45,6 +49,8 @@ until compgen -G "$work/tmp/*/guest/pid" >/dev/null; do
 	sleep 0.05
 done
 guest_pid=$(cat "$work"/tmp/*/guest/pid)
+[ "$(awk '/^Cpus_allowed_list:/ { print $2 }' "/proc/$guest_pid/status")" = "$processor" ] ||
+	fail "the guest is not kept on processor $processor"
 kill -KILL "$victim"
 for ((i = 0; i < 400; i++)); do
 	[ -n "$(ls -A "$work/tmp")" ] || break
