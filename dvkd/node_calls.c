@@ -67,13 +67,14 @@ struct call {
 	struct node_answer answer;
 };
 
-/* A process that was bound before it connected. */
+/* A process that was bound before it connected. Its number alone could be that of a thread that has ended. */
 static struct node_client *find_detached(const struct dvk_node *node, const struct node_client *client)
 {
 	struct node_client *other;
 
 	for (other = TAILQ_FIRST(&node->clients); other; other = TAILQ_NEXT(other, link))
-		if (other->fd < 0 && !other->doomed && (other->tid == client->tid || other->tid == client->pid))
+		if (other->fd < 0 && !other->doomed && other->pid == client->pid &&
+		    (other->tid == client->tid || other->tid == client->pid))
 			return other;
 	return NULL;
 }

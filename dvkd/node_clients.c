@@ -116,7 +116,7 @@ static int client_admit(struct dvk_node *node, struct node_client *client)
 {
 	struct ucred peer;
 	socklen_t size = sizeof(peer);
-	int on = 1;
+	const int on = 1, room = NODE_GUEST_ROOM;
 
 	if (getsockopt(client->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) || peer.pid <= 0 ||
 	    setsockopt(client->fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)))
@@ -126,7 +126,8 @@ static int client_admit(struct dvk_node *node, struct node_client *client)
 	client->uid = peer.uid;
 	client->access = node_access_of(node, client->fd, peer.uid, peer.gid);
 	if (client->access != NODE_ACCESS_FULL) {
-		if (too_many_guests(node, client->uid))
+		if (too_many_guests(node, client->uid) ||
+		    setsockopt(client->fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)))
 			return -1;
 		client->guest = true;
 		node->nr_guests++;
@@ -270,19 +271,26 @@ void node_client_doom(struct dvk_node *node, struct node_client *client, const c
 	STAILQ_INSERT_TAIL(&node->doomed, client, doomed_link);
 }
 
+/* Before a descriptor is closed. Closing alone would not do: a helper may still have it, and epoll still report it. */
+static void stop_watching(struct dvk_node *node, int fd)
+{
+	if (fd < 0)
+		return;
+	epoll_ctl(node->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+	epoll_ctl(node->deaths_fd, EPOLL_CTL_DEL, fd, NULL);
+}
+
 /* A socket in which descriptors are left is closed by a helper. */
 static void close_socket(struct dvk_node *node, struct node_client *client)
 {
 	if (client->fd < 0)
 		return;
+	stop_watching(node, client->fd);
 	if (!node_socket_empty(client->fd)) {
-		epoll_ctl(node->epoll_fd, EPOLL_CTL_DEL, client->fd, NULL);
-		epoll_ctl(node->deaths_fd, EPOLL_CTL_DEL, client->fd, NULL);
 		client->leftover_fd = client->fd;
 		client->fd = -1;
 		node_leftover_close(node, client);
 	}
-	/* Closing takes it out of epoll's sets: it was never duplicated. */
 	node_close(&client->fd);
 }
 
@@ -306,6 +314,7 @@ static void client_drop(struct dvk_node *node, struct node_client *client)
 		node_unbind(node, client, EDVSDSTDIED, 0);
 	node_queue_clear(client);
 	close_socket(node, client);
+	stop_watching(node, client->pidfd);
 	node_close(&client->pidfd);
 	TAILQ_REMOVE(&node->clients, client, link);
 	if (is_lingering(client))

@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -76,6 +78,14 @@ static bool mount_is_local(unsigned long long mount)
 	return local;
 }
 
+/* A page that is punched out of such a file may not be had again, also if it is sealed: a load then raises SIGBUS. */
+static bool has_huge_pages(int fd)
+{
+	struct statfs system;
+
+	return fstatfs(fd, &system) || system.f_type == HUGETLBFS_MAGIC;
+}
+
 /*
  * True for a file that can be mapped and whose closing does not wait for anybody: a memfd, a file on tmpfs, or a
  * regular file on one of the host's own file systems.
@@ -86,7 +96,7 @@ static bool is_memory(int fd)
 
 	/* Only memfds and files on tmpfs and hugetlbfs have seals. */
 	if (fcntl(fd, F_GET_SEALS) >= 0)
-		return true;
+		return !has_huge_pages(fd);
 	/* fstat() would ask the file system, whoever that is. */
 	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_MNT_ID, &status) ||
 	    !(status.stx_mask & STATX_TYPE) || !(status.stx_mask & STATX_MNT_ID) || !S_ISREG(status.stx_mode))
@@ -196,6 +206,16 @@ static bool receive_note(int connection, struct note *note)
 	return true;
 }
 
+/* Hears what a helper says. One that says nothing is killed: it may still have all that the node has. */
+static bool hear_helper(const struct node_client *client, int connection, struct note *note)
+{
+	bool told = receive_note(connection, note);
+
+	if (!told)
+		kill(client->helper, SIGKILL);
+	return told;
+}
+
 /* The helper's part: the node's answer is an error unless there is one descriptor, and that is memory. */
 static void take_descriptors(int socket, int connection)
 {
@@ -244,7 +264,7 @@ int node_descriptor_take(struct dvk_node *node, struct node_client *client)
 		node_client_watch(node, client);
 		return NODE_NO_ANSWER;
 	}
-	told = receive_note(connection, &note);
+	told = hear_helper(client, connection, &note);
 	close(connection);
 	if (!told) {
 		node_client_doom(node, client, "sent descriptors that cannot be looked at");
@@ -278,8 +298,11 @@ void node_leftover_close(struct dvk_node *node, struct node_client *client)
 		node_try_again(node);
 		return;
 	}
-	/* A helper that is killed before it has the socket for sure: another one is started when it is gone. */
-	if (receive_note(connection, &ready))
+	/*
+	 * A helper that is killed before it has the socket for sure: another one is started when it is gone. The end of
+	 * the connection lets the helper close the socket: it comes after our own closing.
+	 */
+	if (hear_helper(client, connection, &ready))
 		node_close(&client->leftover_fd);
 	close(connection);
 }

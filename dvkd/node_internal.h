@@ -35,8 +35,8 @@
 
 /*
  * Packets that may wait for one client that does not read; above that it is cut off, which nobody can bring about: of
- * each peer at most the news of its end, its next introduction and its grants wait (an end takes an introduction that
- * was not sent yet back), and while anything waits the client is not listened to, so no answers come to it.
+ * each peer at most the news of its end, its next introduction and its grants wait (an end takes an introduction and
+ * grants that were not sent yet back), and while anything waits the client is not listened to: no answers come to it.
  */
 #define NODE_QUEUE_MAX	     (NR_SLOTS * (2 + DVK_GRANTS_PER_PEER) + 64)
 
@@ -49,6 +49,9 @@
 
 /* Those of one user, so that he leaves room for others. */
 #define NODE_GUESTS_PER_USER 128
+
+/* Bytes in the socket of one that he has not read (the kernel takes double): each answer may hold a page's memory. */
+#define NODE_GUEST_ROOM	     16384
 
 /* What a call handler returns when the answer comes later, or never. No EDVS code. */
 #define NODE_NO_ANSWER	     INT_MIN
@@ -281,7 +284,7 @@ void node_clients_close_all(struct dvk_node *node);
 void node_client_send(struct dvk_node *node, struct node_client *client, const struct dvk_node_packet *packet,
 		      const int *fds, int nr_fds, struct node_page *page);
 /*
- * Takes an introduction to that peer, and its grants, out of the queue. False: there is none, that
+ * Takes an introduction to that peer, and its grants, out of the queue. False: there is no introduction, that
  * is, the client knows the peer.
  */
 bool node_client_unsend_peer(struct node_client *client, int endpoint);

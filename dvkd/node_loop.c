@@ -310,11 +310,14 @@ void dvk_node_destroy(struct dvk_node *node)
 	node_runtime_enter(&node->runtime, false);
 	if (node->bound)
 		unlinkat(node->runtime.directory_fd, DVK_NODE_SOCKET, 0);
-	/* Those in the backlog come to an end like all others: what they have sent may be odd, too. */
+	/*
+	 * Those in the backlog come to an end like all others: what they have sent may be odd, too. The kernel keeps
+	 * one more than it was told to.
+	 */
 	if (node->listen_fd >= 0) {
 		shutdown(node->listen_fd, SHUT_RDWR);
 		node->accept_again = INT64_MAX;
-		for (int accepted = 0; accepted < NODE_BACKLOG; accepted += NODE_ACCEPT_BATCH)
+		for (int accepted = 0; accepted < NODE_BACKLOG + 1; accepted += NODE_ACCEPT_BATCH)
 			node_accept(node);
 	}
 	node_close(&node->listen_fd);

@@ -23,6 +23,19 @@
 
 #define LOCK_FILE "node.lock"
 
+/* Whoever can open the directory for reading can hold its lock, and keep nodes from starting and ending by that. */
+static int shut_out_others(const struct node_runtime *runtime)
+{
+	struct stat status;
+
+	if (fstat(runtime->directory_fd, &status))
+		return -1;
+	/* Who is neither its owner nor root starts no node there. */
+	if (!(status.st_mode & (S_IRGRP | S_IROTH)) || (status.st_uid != geteuid() && geteuid() != 0))
+		return 0;
+	return fchmod(runtime->directory_fd, status.st_mode & 07777 & ~(mode_t)(S_IRGRP | S_IROTH));
+}
+
 int node_runtime_open(struct node_runtime *runtime, char *cause, size_t size)
 {
 	int rc;
@@ -46,6 +59,13 @@ int node_runtime_open(struct node_runtime *runtime, char *cause, size_t size)
 	if (runtime->directory_fd < 0)
 		return node_fail(cause, size, node_error_of(errno), "cannot open the runtime directory %s: %s",
 				 runtime->path, strerror(errno));
+	if (shut_out_others(runtime)) {
+		rc = node_fail(cause, size, node_error_of(errno),
+			       "cannot make the runtime directory %s unreadable for others: %s", runtime->path,
+			       strerror(errno));
+		node_close(&runtime->directory_fd);
+		return rc;
+	}
 	return 0;
 }
 

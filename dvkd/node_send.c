@@ -143,10 +143,10 @@ bool node_client_unsend_peer(struct node_client *client, int endpoint)
 		const struct dvk_node_packet *wire = &packet->wire;
 
 		next = STAILQ_NEXT(packet, link);
-		if (wire->endpoint != endpoint ||
-		    !(wire->kind == DVK_EVENT_PEER || (found && wire->kind == DVK_EVENT_GRANT)))
+		if (wire->endpoint != endpoint || (wire->kind != DVK_EVENT_PEER && wire->kind != DVK_EVENT_GRANT))
 			continue;
-		found = true;
+		if (wire->kind == DVK_EVENT_PEER)
+			found = true;
 		STAILQ_REMOVE(&client->queue, packet, node_packet, link);
 		client->queued--;
 		packet_free(packet);

@@ -169,16 +169,18 @@ static int choose_endpoint(const struct node_client *client, struct node_dc *dc,
 
 /*
  * Whom LCL_BIND binds: the connection of that thread, else an unbound one of that process, else
- * the process itself, known by its number alone until it connects.
+ * the process itself, known by its number alone until it connects. A client whose thread has ended may bear a number
+ * that another process has now.
  */
 static struct node_client *find_local(struct dvk_node *node, pid_t id, int *error)
 {
 	struct node_client *client, *other = NULL;
+	pid_t process = node_process_of(id);
 
 	for (client = TAILQ_FIRST(&node->clients); client; client = TAILQ_NEXT(client, link)) {
 		if (client->doomed || (client->fd >= 0 && !client->greeted))
 			continue;
-		if (client->tid == id) {
+		if (client->tid == id && client->pid == process) {
 			*error = EDVSSLOTUSED;
 			if (client->endpoint == NONE)
 				return client;
@@ -279,7 +281,7 @@ int node_find_bound(const struct dvk_node *node, pid_t id, int *endpoint)
 	for (client = TAILQ_FIRST(&node->clients); client; client = TAILQ_NEXT(client, link)) {
 		if (client->endpoint == NONE || client->doomed)
 			continue;
-		if (client->tid == id) {
+		if (client->tid == id && client->pid == process) {
 			*endpoint = client->endpoint;
 			return 0;
 		}

@@ -249,7 +249,8 @@ long dvk_client_vcopy(struct dvk_client *client, int source, const void *source_
  * DVK_GRANTS_PER_PEER, and DVK_GRANT_BYTES_MAX in all, to a peer; the receiver ignores what is above that or cannot be
  * mapped. EDVSNOTBIND, EDVSENDPOINT, EDVSNOMEM; EDVSINVAL, also for a descriptor that is neither a memfd, nor a
  * file on tmpfs, nor a regular file on a disk's file system of this host (network file systems and those in user space
- * are none): the node does not pass on what its receiver could not close without waiting.
+ * are none): the node does not pass on what its receiver could not close without waiting; nor for a memfd of huge
+ * pages, of which a page may be missing even if it is sealed.
  */
 int dvk_client_grant(struct dvk_client *client, int endpoint, int fd, uint64_t offset, void *base, size_t length);
 

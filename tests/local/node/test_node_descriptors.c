@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -150,7 +151,7 @@ static void memory_is_passed_on(void **state)
 static void other_things_are_refused(void **state)
 {
 	struct raw raw;
-	int ends[2], fds[4];
+	int ends[2], fds[5];
 
 	(void)state;
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
@@ -158,8 +159,10 @@ static void other_things_are_refused(void **state)
 	fds[1] = open("/dev/null", O_RDWR | O_CLOEXEC);
 	fds[2] = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	fds[3] = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+	/* Not every kernel has it. No huge pages are needed as long as none is touched. */
+	fds[4] = memfd_create("memory", MFD_CLOEXEC | MFD_HUGETLB);
 	open_granter(&raw);
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < (fds[4] < 0 ? 4 : 5); i++) {
 		assert_true(fds[i] >= 0);
 		assert_int_equal(grant(&raw, fds[i]), EDVSINVAL);
 		close(fds[i]);
@@ -279,6 +282,52 @@ static void end_with_lingering(void **state)
 	node_pid = spawn_node(NULL);
 }
 
+/* ---- a helper that does not come to its work ---- */
+
+/* Next stop of a traced process: its status. */
+static int next_stop(pid_t pid)
+{
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, __WALL), pid);
+	assert_true(WIFSTOPPED(status));
+	return status;
+}
+
+/*
+ * Stopped before its first step, a helper has all descriptors of the node. The node does not wait for it for ever, and
+ * those that it closes are closed, as far as it is concerned.
+ */
+static void stopped_helper(void **state)
+{
+	int memory = memfd_create("memory", MFD_CLOEXEC);
+	unsigned long helper;
+	struct raw raw, other;
+	int status;
+
+	(void)state;
+	open_granter(&raw);
+	raw_open(&other);
+	if (ptrace(PTRACE_SEIZE, node_pid, NULL, PTRACE_O_TRACEFORK)) {
+		print_message("skipped: the node cannot be traced\n");
+		skip();
+		return;
+	}
+	raw_ask(&raw, REQUEST(GRANT, .endpoint = 7, .length = 4096), memory);
+	assert_int_equal(next_stop(node_pid) >> 8, SIGTRAP | PTRACE_EVENT_FORK << 8);
+	assert_int_equal(ptrace(PTRACE_GETEVENTMSG, node_pid, NULL, &helper), 0);
+	next_stop((pid_t)helper);
+	assert_int_equal(ptrace(PTRACE_DETACH, node_pid, NULL, NULL), 0);
+	raw_expect_end(&raw);
+	raw_close(&raw);
+	raw_close(&other);
+	raw_event(&witness, DVK_EVENT_PEER_GONE);
+	raw_no_event(&witness);
+	assert_int_equal(waitpid((pid_t)helper, &status, __WALL), (pid_t)helper);
+	assert_true(WIFSIGNALED(status));
+	close(memory);
+}
+
 /* ---- what the user may have under way ---- */
 
 #define USER_ID 45678
@@ -379,6 +428,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(lingering_left_behind, setup, teardown),
 		cmocka_unit_test_setup_teardown(lingering_of_the_dead, setup, teardown),
 		cmocka_unit_test_setup_teardown(end_with_lingering, setup, teardown),
+		cmocka_unit_test_setup_teardown(stopped_helper, setup, teardown),
 		cmocka_unit_test_setup_teardown(too_many_under_way, setup, teardown),
 	};
 

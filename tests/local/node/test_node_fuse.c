@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -135,37 +136,45 @@ static _Noreturn void grant_file(const struct raw *raw, int tell)
 	_exit(0);
 }
 
-static void file_of_the_client(void **state)
+/* A client of which such a file has come to the node, and the process that sent it. Skips the test if that cannot be.
+ */
+static pid_t refused_file(struct raw *raw)
 {
-	struct pollfd ready = { .events = POLLIN };
-	struct raw raw;
-	uint32_t serial;
 	int ends[2];
 	pid_t pid;
 	char byte;
 
-	(void)state;
-	raw_open(&raw);
-	assert_int_equal(raw_bind(&raw, 0, 30, NULL), 30);
-	raw_introduce(&raw, &witness, 7);
+	raw_open(raw);
+	assert_int_equal(raw_bind(raw, 0, 30, NULL), 30);
+	raw_introduce(raw, &witness, 7);
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
 	assert_int_equal(pipe2(life, O_CLOEXEC), 0);
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0)
-		grant_file(&raw, ends[1]);
+		grant_file(raw, ends[1]);
 	close(ends[1]);
 	close(life[0]);
 	if (read(ends[0], &byte, 1) != 1) {
 		assert_int_equal(wait_process(pid), NOT_AVAILABLE);
 		close(ends[0]);
-		raw_close(&raw);
+		raw_close(raw);
 		print_message("skipped: FUSE cannot be mounted here\n");
 		skip();
-		return;
 	}
 	close(ends[0]);
-	assert_int_equal(raw_answer(&raw, 0).packet.result, EDVSINVAL);
+	assert_int_equal(raw_answer(raw, 0).packet.result, EDVSINVAL);
+	return pid;
+}
+
+static void file_of_the_client(void **state)
+{
+	struct pollfd ready = { .events = POLLIN };
+	struct raw raw;
+	pid_t pid = refused_file(&raw);
+	uint32_t serial;
+
+	(void)state;
 	serial = raw_ask(&raw, REQUEST(GET_DVS_INFO), -1);
 	/* Others are served; who sent it waits for itself. */
 	raw_no_event(&witness);
@@ -179,10 +188,29 @@ static void file_of_the_client(void **state)
 	raw_close(&raw);
 }
 
+/* The node ends the connection while the process that closes the file still has a descriptor of it. */
+static void client_that_leaves(void **state)
+{
+	struct raw raw;
+	pid_t pid = refused_file(&raw);
+
+	(void)state;
+	/* Not close(): the process that sent the file has the connection, too. */
+	assert_int_equal(shutdown(raw.fd, SHUT_WR), 0);
+	raw_expect_end(&raw);
+	raw_event(&witness, DVK_EVENT_PEER_GONE);
+	raw_no_event(&witness);
+	close(life[1]);
+	life[1] = -1;
+	assert_int_equal(wait_process(pid), 0);
+	raw_close(&raw);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(file_of_the_client, setup, teardown),
+		cmocka_unit_test_setup_teardown(client_that_leaves, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -369,6 +369,57 @@ static void slow_reader_gets_everything(void **state)
 		raw_close(&peers[i]);
 }
 
+/*
+ * Peers that leave and come again in front of one that does not look: what the ones before have granted and it has not
+ * been told is told no more, and so their number alone bounds what waits for it.
+ */
+static void grants_of_those_who_left(void **state)
+{
+	enum { PEERS = 190, GRANTS = DVK_GRANTS_PER_PEER };
+	int granted[PEERS] = { 0 }, bound = 0, grant = memfd_create("grant", MFD_CLOEXEC);
+	struct received event;
+	struct raw slow, peers[PEERS];
+
+	(void)state;
+	raw_open(&slow);
+	assert_int_equal(raw_bind(&slow, 0, 3, NULL), 3);
+	for (int i = 0; i < PEERS; i++)
+		raw_open(&peers[i]);
+	for (int round = 0; round < 2; round++) {
+		for (int i = 0; i < PEERS; i++) {
+			assert_int_equal(raw_bind(&peers[i], 0, 30 + i, NULL), 30 + i);
+			event = raw_call_full(&peers[i], REQUEST(CONNECT, .endpoint = 3), -1);
+			assert_int_equal(event.packet.result, 0);
+			close_received(&event);
+		}
+		for (int i = 0; i < PEERS * GRANTS; i++)
+			assert_int_equal(
+				raw_call_full(&peers[i % PEERS], REQUEST(GRANT, .endpoint = 3, .length = 4096), grant)
+					.packet.result,
+				0);
+		for (int i = 0; round == 0 && i < PEERS; i++)
+			assert_int_equal(raw_call(&peers[i], REQUEST(UNBIND, .endpoint = SELF)), 0);
+	}
+	while (bound < PEERS || granted[PEERS - 1] < GRANTS) {
+		int i;
+
+		assert_true(raw_receive(&slow, &event));
+		close_received(&event);
+		i = event.packet.endpoint - 30;
+		assert_in_range(i, 0, PEERS - 1);
+		bound += event.packet.kind == DVK_EVENT_PEER;
+		bound -= event.packet.kind == DVK_EVENT_PEER_GONE;
+		granted[i] = event.packet.kind == DVK_EVENT_GRANT ? granted[i] + 1 : 0;
+	}
+	for (int i = 0; i < PEERS; i++)
+		assert_int_equal(granted[i], GRANTS);
+	raw_no_event(&slow);
+	close(grant);
+	raw_close(&slow);
+	for (int i = 0; i < PEERS; i++)
+		raw_close(&peers[i]);
+}
+
 static void scribbled_page(void **state)
 {
 	struct received answer;
@@ -462,6 +513,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(events_not_taken, setup, teardown),
 		cmocka_unit_test_setup_teardown(answers_not_taken, setup, teardown),
 		cmocka_unit_test_setup_teardown(slow_reader_gets_everything, setup, teardown),
+		cmocka_unit_test_setup_teardown(grants_of_those_who_left, setup, teardown),
 		cmocka_unit_test_setup_teardown(scribbled_page, setup, teardown),
 		cmocka_unit_test_setup_teardown(half_closed_connection, setup, teardown),
 	};

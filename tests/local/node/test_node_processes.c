@@ -2,11 +2,15 @@
 /* Processes that come and go: binding of others, threads, deaths at every point. */
 #include "node_fixture.h"
 
+#include <errno.h>
+#include <linux/sched.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -203,6 +207,110 @@ static void threads_have_endpoints(void **state)
 	wait_until_free(21);
 }
 
+/* ---- numbers that are used again ---- */
+
+/* A process with that number, once it is free. Skips the test if none can be made. Returns 0 in the child. */
+static pid_t fork_with_number(pid_t number)
+{
+	const struct clone_args arguments = { .exit_signal = SIGCHLD,
+					      .set_tid = (uintptr_t)&number,
+					      .set_tid_size = 1 };
+	long pid;
+
+	do {
+		pid = syscall(SYS_clone3, &arguments, sizeof(arguments));
+	} while (pid < 0 && errno == EEXIST);
+	if (pid < 0 && errno == EPERM) {
+		print_message("skipped: needs the right to choose a process's number\n");
+		skip();
+	}
+	assert_true(pid >= 0);
+	if (pid == 0)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return (pid_t)pid;
+}
+
+static void *hello_of_thread(void *argument)
+{
+	struct raw *raw = argument;
+	pid_t own = gettid();
+
+	raw_connect(raw);
+	assert_int_equal(raw_call(raw, REQUEST(HELLO, .pid = own)), 0);
+	return (void *)(intptr_t)own;
+}
+
+/* A connection that was a thread's is not that of the process that has the thread's number now. */
+static void number_of_an_ended_thread(void **state)
+{
+	struct received answer;
+	pthread_t thread;
+	struct raw raw;
+	pid_t pid;
+	void *number;
+
+	(void)state;
+	assert_int_equal(raw_bind(&admin, 0, 20, NULL), 20);
+	assert_int_equal(pthread_create(&thread, NULL, hello_of_thread, &raw), 0);
+	assert_int_equal(pthread_join(thread, &number), 0);
+	pid = fork_with_number((pid_t)(intptr_t)number);
+	if (pid == 0)
+		for (;;)
+			pause();
+	assert_int_equal(raw_bind(&raw, 0, 30, NULL), 30);
+	assert_int_equal(raw_call(&admin, REQUEST(GETEP, .pid = pid)), EDVSNOTBIND);
+	assert_int_equal(raw_call(&raw, REQUEST(UNBIND, .endpoint = SELF)), 0);
+	assert_int_equal(local_bind(pid, 3), 0);
+	raw_no_event(&raw);
+	answer = raw_call_full(&admin, REQUEST(GET_PROC_INFO, .endpoint = 3), -1);
+	assert_int_equal(answer.packet.proc.p_misc_flags, MISC_GRPLEADER);
+	assert_int_equal(end_process(pid, SIGKILL), 128 + SIGKILL);
+	wait_until_free(3);
+	raw_close(&raw);
+}
+
+static void *wait_for_byte(void *argument)
+{
+	const int *fds = argument;
+	pid_t own = gettid();
+	char byte;
+
+	assert_int_equal(write(fds[1], &own, sizeof(own)), sizeof(own));
+	assert_int_equal(read(fds[0], &byte, 1), 1);
+	return NULL;
+}
+
+/* Nor is what was bound for the thread. */
+static void endpoint_of_an_ended_thread(void **state)
+{
+	int there[2], back[2], fds[2];
+	pthread_t thread;
+	pid_t number, pid;
+
+	(void)state;
+	assert_int_equal(pipe(there), 0);
+	assert_int_equal(pipe(back), 0);
+	fds[0] = there[0];
+	fds[1] = back[1];
+	assert_int_equal(pthread_create(&thread, NULL, wait_for_byte, fds), 0);
+	assert_int_equal(read(back[0], &number, sizeof(number)), sizeof(number));
+	assert_int_equal(local_bind(number, 3), 0);
+	assert_int_equal(write(there[1], "", 1), 1);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	pid = fork_with_number(number);
+	if (pid == 0) {
+		struct raw raw;
+
+		raw_connect(&raw);
+		_exit(raw_call_full(&raw, REQUEST(HELLO, .pid = number), -1).packet.endpoint == NONE ? 0 : 1);
+	}
+	assert_int_equal(wait_process(pid), 0);
+	for (int i = 0; i < 2; i++) {
+		close(there[i]);
+		close(back[i]);
+	}
+}
+
 /* kill -9 while a wait is open; the other waiters go on. */
 static void death_of_a_waiter(void **state)
 {
@@ -358,6 +466,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(local_bound_process_dies, setup, teardown),
 		cmocka_unit_test_setup_teardown(local_bound_process_is_unbound, setup, teardown),
 		cmocka_unit_test_setup_teardown(threads_have_endpoints, setup, teardown),
+		cmocka_unit_test_setup_teardown(number_of_an_ended_thread, setup, teardown),
+		cmocka_unit_test_setup_teardown(endpoint_of_an_ended_thread, setup, teardown),
 		cmocka_unit_test_setup_teardown(death_of_a_waiter, setup, teardown),
 		cmocka_unit_test_setup_teardown(last_request_counts, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_descriptor_is_left, setup, teardown),

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -136,6 +137,19 @@ static void makes_its_directory(void **state)
 	assert_int_equal(status.st_mode & 07777, 0700);
 	assert_int_equal(rmdir(name), 0);
 	use_directory(directory);
+}
+
+/* Who can open the directory can lock it, and a node that starts or ends waits for that lock. */
+static void directory_is_not_for_others(void **state)
+{
+	struct stat status;
+
+	(void)state;
+	assert_int_equal(chmod(directory, 0755), 0);
+	assert_int_equal(end_process(spawn_node(NULL), SIGTERM), 0);
+	assert_int_equal(stat(directory, &status), 0);
+	assert_int_equal(status.st_mode & 07777, 0711);
+	assert_int_equal(chmod(directory, 0700), 0);
 }
 
 static void no_permission(void **state)
@@ -278,6 +292,38 @@ static int greedy_member(void)
 	return 0;
 }
 
+/* Answers that one does not read hold memory, and so not many wait for him. */
+static int deaf_member(void)
+{
+	enum { AT_MOST = 64 };
+	struct dvk_node_request requests[2] = { REQUEST(BIND, .endpoint = ANY, .argument = SELF_BIND),
+						REQUEST(UNBIND, .endpoint = SELF) };
+	struct raw raw, other;
+	int asked = 0, bytes;
+
+	raw_open(&raw);
+	raw_open(&other);
+	if (fcntl(raw.fd, F_SETFL, O_NONBLOCK))
+		return 1;
+	for (int tries = 0; tries < 2; tries++) {
+		struct dvk_node_request request;
+
+		do {
+			request = requests[asked++ % 2];
+			request.magic = DVK_WIRE_MAGIC;
+			request.version = DVK_WIRE_VERSION;
+		} while (raw_send(&raw, &request, sizeof(request), NULL, 0) == (ssize_t)sizeof(request));
+		/* What the node still takes it has taken then. */
+		raw_no_event(&other);
+		raw_no_event(&other);
+	}
+	if (ioctl(raw.fd, FIONREAD, &bytes))
+		return 1;
+	raw_close(&raw);
+	raw_close(&other);
+	return bytes > 0 && bytes <= AT_MOST * (int)sizeof(struct dvk_node_packet) ? 0 : 1;
+}
+
 static int outsider(void)
 {
 	struct raw raw;
@@ -325,6 +371,7 @@ static void groups(void **state)
 	assert_int_equal(as_user(MEMBER, group->gr_gid, (gid_t)-1, member), 0);
 	assert_int_equal(as_user(MEMBER, GROUP, group->gr_gid, member), 0);
 	assert_int_equal(as_user(MEMBER, GROUP, group->gr_gid, greedy_member), 0);
+	assert_int_equal(as_user(MEMBER, GROUP, group->gr_gid, deaf_member), 0);
 	/* The socket's mode keeps others out; should it be opened by mistake, the node does. */
 	assert_int_equal(chmod(directory, 0711), 0);
 	assert_int_equal(chmod(in_directory(DVK_NODE_SOCKET), 0666), 0);
@@ -366,11 +413,17 @@ static void root_at_a_users_node(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(command_line),	    cmocka_unit_test(second_node_is_refused),
-		cmocka_unit_test(bad_directories),  cmocka_unit_test(makes_its_directory),
-		cmocka_unit_test(no_permission),    cmocka_unit_test(starts_after_a_kill),
-		cmocka_unit_test(options_are_used), cmocka_unit_test(end_wakes_everybody),
-		cmocka_unit_test(groups),	    cmocka_unit_test(root_at_a_users_node),
+		cmocka_unit_test(command_line),
+		cmocka_unit_test(second_node_is_refused),
+		cmocka_unit_test(bad_directories),
+		cmocka_unit_test(makes_its_directory),
+		cmocka_unit_test(directory_is_not_for_others),
+		cmocka_unit_test(no_permission),
+		cmocka_unit_test(starts_after_a_kill),
+		cmocka_unit_test(options_are_used),
+		cmocka_unit_test(end_wakes_everybody),
+		cmocka_unit_test(groups),
+		cmocka_unit_test(root_at_a_users_node),
 	};
 
 	return cmocka_run_group_tests(tests, make_directory, remove_directory);
