@@ -25,6 +25,9 @@ enum exit_code {
 
 #define DESCRIPTION_SIZE 8192 /* of all devices in one line */
 
+/* A guest's file system has less than that between two requests while programs use it. */
+#define STAY_AWAKE_NS	 2000000
+
 struct options {
 	int dcid;
 	int endpoint;
@@ -35,7 +38,7 @@ struct options {
 };
 
 static const char usage[] =
-	"Usage: rdisk -d DCID [-e ENDPOINT] -c FILE\n"
+	"Usage: rdisk -d DCID [-e ENDPOINT] -c FILE [--record FILE] [-v]\n"
 	"       rdisk --check-config -c FILE\n"
 	"Serves disk images to the processes of a distributed container.\n"
 	"\n"
@@ -226,6 +229,7 @@ static int connect_node(struct server *server, struct diagnostic *diagnostic)
 	}
 	if (bind_endpoint(server, diagnostic))
 		goto fail;
+	dvk_stay_awake(STAY_AWAKE_NS);
 	return 0;
 fail:
 	dvk_close();

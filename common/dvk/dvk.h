@@ -74,6 +74,13 @@ void dvk_interrupt(void);
 /* New here: ns that a wait may spin before it sleeps (0: never); DVK_SPIN_DEFAULT_NS at first. */
 void dvk_set_spin(int64_t max_ns);
 
+/*
+ * New here, for servers: where requests come less than awake_ns apart most of the time, the endpoint's thread waits for
+ * the next one awake that long (dvk_spin.h). DVK_SPIN_DEFAULT_NS otherwise. Nothing changes where there is but one
+ * processor.
+ */
+void dvk_stay_awake(int64_t awake_ns);
+
 /* The calling thread on an endpoint of its own. */
 int dvk_tbind(int dcid, int endpoint);
 

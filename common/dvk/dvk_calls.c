@@ -69,16 +69,15 @@ static void after_fork(void)
 }
 
 /* Spinning is for others to run meanwhile: pointless with one processor. */
-static int64_t default_spin_ns(void)
+static bool may_spin(void)
 {
-	return sysconf(_SC_NPROCESSORS_ONLN) > 1 ? DVK_SPIN_DEFAULT_NS : 0;
+	return sysconf(_SC_NPROCESSORS_ONLN) > 1;
 }
 
 static void init_handle(struct handle *handle)
 {
 	dvk_client_init(&handle->client);
-	handle->client.spin_max_ns = default_spin_ns();
-	handle->client.spin_ns = handle->client.spin_max_ns;
+	dvk_spin_set(&handle->client.spin, may_spin() ? DVK_SPIN_DEFAULT_NS : 0, 0);
 }
 
 static void setup(void)
@@ -357,7 +356,7 @@ void dvk_interrupt(void)
 	dvk_client_interrupt(&process_handle.client);
 }
 
-void dvk_set_spin(int64_t max_ns)
+static void set_spin(int64_t max_ns, int64_t awake_ns)
 {
 	struct handle *handle;
 
@@ -366,7 +365,17 @@ void dvk_set_spin(int64_t max_ns)
 	if (!handle)
 		handle = &process_handle;
 	pthread_mutex_lock(&handle->lock);
-	handle->client.spin_max_ns = max_ns;
-	handle->client.spin_ns = max_ns;
+	dvk_spin_set(&handle->client.spin, max_ns, awake_ns);
 	pthread_mutex_unlock(&handle->lock);
+}
+
+void dvk_set_spin(int64_t max_ns)
+{
+	set_spin(max_ns, 0);
+}
+
+void dvk_stay_awake(int64_t awake_ns)
+{
+	if (may_spin())
+		set_spin(DVK_SPIN_DEFAULT_NS, awake_ns);
 }

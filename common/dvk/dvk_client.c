@@ -14,8 +14,7 @@ void dvk_client_init(struct dvk_client *client)
 	client->endpoint = NONE;
 	client->outstanding = NONE;
 	client->rescued_slot = -1;
-	client->spin_max_ns = DVK_SPIN_DEFAULT_NS;
-	client->spin_ns = DVK_SPIN_DEFAULT_NS;
+	dvk_spin_set(&client->spin, DVK_SPIN_DEFAULT_NS, 0);
 }
 
 int dvk_client_open(struct dvk_client *client, const char *path)

@@ -37,6 +37,7 @@
 #include "dvk_errno.h"
 #include "dvk_info.h"
 #include "dvk_message.h"
+#include "dvk_spin.h"
 
 #define DVK_GRANTS_PER_PEER 8
 
@@ -83,8 +84,7 @@ struct dvk_client {
 	int unbound_code;	       /* why the endpoint was taken away, 0: it was not */
 	uint32_t serial;	       /* of the last request to the node */
 	uint32_t bell_seen;	       /* page->bell when the socket was last drained */
-	int64_t spin_max_ns;	       /* most that a wait may spin; 0: sleep at once */
-	int64_t spin_ns;	       /* what the next wait may spin: adapts */
+	struct dvk_spin spin;	       /* how long the next wait may spin */
 	struct dvk_process_page *page; /* own page, NULL: not bound */
 	int outstanding;	       /* sendrec begun and not finished: the peer, else NONE */
 	uint32_t outstanding_incarnation;

@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Waiting for shared memory to change: adaptive spinning, then sleeping on futexes.
- * What is waited for is the business of the caller's condition.
- *
- * The budget for spinning follows what recent waits were worth: a wait that was over while
- * it span, or soon after, restores the full budget; one that slept long halves it, down to
- * nothing. So a busy pair never sleeps and an idle process uses no CPU.
+ * What is waited for is the business of the caller's condition; how long a wait may spin is decided in dvk_spin.c.
  */
 #include <errno.h>
 
@@ -14,9 +10,6 @@
 
 /* Looks between two readings of the clock. */
 #define SPINS_PER_CLOCK	     32
-
-/* Below this a budget is not worth its bookkeeping. */
-#define SPIN_MIN_NS	     1000
 
 /*
  * A node that is killed rings nobody: a sleeper looks at its control socket this often.
@@ -170,21 +163,9 @@ static int sleep_once(struct dvk_client *client, int slot, dvk_condition conditi
 	return rc < 0 ? dvk_error_of(rc) : 0;
 }
 
-/* What a wait that slept teaches: one that ended soon after the budget was worth a longer one. */
-static void adapt(struct dvk_client *client, int64_t waited_ns, bool fulfilled)
-{
-	if (fulfilled && waited_ns < 2 * client->spin_max_ns) {
-		client->spin_ns = client->spin_max_ns;
-	} else {
-		client->spin_ns /= 2;
-		if (client->spin_ns < SPIN_MIN_NS)
-			client->spin_ns = 0;
-	}
-}
-
 int dvk_wait_until(struct dvk_client *client, int slot, dvk_condition condition, void *context, int timeout_ms)
 {
-	int64_t start, deadline;
+	int64_t start, deadline, budget;
 	int rc;
 
 	/* Who never sleeps would never notice that its node was killed. */
@@ -197,7 +178,7 @@ int dvk_wait_until(struct dvk_client *client, int slot, dvk_condition condition,
 	for (unsigned int spins = 0; spins < SPINS_PER_CLOCK; spins++) {
 		rc = look(client, condition, context);
 		if (rc > 0)
-			client->spin_ns = client->spin_max_ns;
+			dvk_spin_was_over(&client->spin);
 		if (rc)
 			return rc > 0 ? 0 : rc;
 		if (timeout_ms == 0)
@@ -206,10 +187,10 @@ int dvk_wait_until(struct dvk_client *client, int slot, dvk_condition condition,
 	}
 	start = dvk_system_monotonic_ns();
 	deadline = timeout_ms < 0 ? INT64_MAX : start + timeout_ms * MS_NS;
-	rc = dvk_spin_until(client, condition, context,
-			    deadline - start < client->spin_ns ? deadline - start : client->spin_ns);
+	budget = dvk_spin_budget(&client->spin);
+	rc = dvk_spin_until(client, condition, context, deadline - start < budget ? deadline - start : budget);
 	if (!rc)
-		client->spin_ns = client->spin_max_ns;
+		dvk_spin_was_over(&client->spin);
 	if (rc != EDVSAGAIN)
 		return rc;
 	do {
@@ -219,6 +200,6 @@ int dvk_wait_until(struct dvk_client *client, int slot, dvk_condition condition,
 		if (!rc && dvk_system_monotonic_ns() >= deadline)
 			rc = EDVSTIMEDOUT;
 	} while (!rc);
-	adapt(client, dvk_system_monotonic_ns() - start, rc > 0);
+	dvk_spin_slept(&client->spin, dvk_system_monotonic_ns() - start, rc > 0);
 	return rc > 0 ? 0 : rc;
 }

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * How long a wait may spin before it sleeps: what earlier waits were worth. No waiting here (dvk_wait.c), no clock.
+ *
+ * Short waits: one that was over while it span, or soon after, restores the full budget; one that slept long halves it,
+ * down to nothing. So a busy pair never sleeps, and an idle process uses no CPU.
+ *
+ * Staying awake, for servers: requests that come some hundred us apart, as from a file system, miss the full budget
+ * each time, and each of them pays for a wake-up (facts: 45 us, and what an idle processor takes to run at all). Where
+ * most of such waits would have been over within a longer time, all of it is given.
+ *
+ * In the thread that waits. Freestanding.
+ */
+#ifndef DVK_SPIN_H
+#define DVK_SPIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct dvk_spin {
+	int64_t max_ns;	    /* full budget; 0: sleep at once */
+	int64_t now_ns;	    /* what of it the next wait has */
+	int64_t awake_ns;   /* what it has when staying awake is worth it; 0: never */
+	unsigned int score; /* how much that has been worth lately */
+};
+
+/* Begins anew with these times, in ns; awake_ns counts only if it is above max_ns. */
+void dvk_spin_set(struct dvk_spin *spin, int64_t max_ns, int64_t awake_ns);
+
+/* ns that the next wait may spin. */
+int64_t dvk_spin_budget(const struct dvk_spin *spin);
+
+/* A wait was over while it span. */
+void dvk_spin_was_over(struct dvk_spin *spin);
+
+/* A wait slept, and ended waited_ns after it had begun; fulfilled: with what it waited for. */
+void dvk_spin_slept(struct dvk_spin *spin, int64_t waited_ns, bool fulfilled);
+
+#endif
