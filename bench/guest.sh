@@ -47,8 +47,7 @@ row() {
 
 for name in "${!device[@]}"; do
 	await_device "${device[$name]}"
-	# Every block is there before anything is measured. The end of the device is an error to dd.
-	dd if=/dev/zero of="${device[$name]}" bs=1M oflag=direct status=none 2>/dev/null || true
+	fill_device "${device[$name]}"
 done
 psync=(--ioengine=psync --bs=4k)
 libaio=(--ioengine=libaio --bs=4k)

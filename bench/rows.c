@@ -38,6 +38,8 @@ const struct row rows[] = {
 	{ "memory", "server's private memory after reading 10 GiB", NULL, "rdisk", NULL, SVG_BYTES, VALUE_BELOW,
 	  16 << 20 },
 
+	{ "tree", "guest: the four together, beside a RAM disk in the same guest", NULL, "rdisk", "brd", SVG_SECONDS,
+	  NO_BAR_TIMES, 0 },
 	{ "tree-untar", "guest: untar", NULL, "rdisk", "ubd", SVG_SECONDS, NO_BAR_TIMES, 0 },
 	{ "tree-find", "guest: find", NULL, "rdisk", "ubd", SVG_SECONDS, NO_BAR_TIMES, 0 },
 	{ "tree-cp", "guest: cp -r", NULL, "rdisk", "ubd", SVG_SECONDS, NO_BAR_TIMES, 0 },

@@ -9,7 +9,7 @@
 # usage: bench.sh [OPTION]... [DIRECTORY]
 #   --only PART,...  only these parts; of the others what an earlier run left in DIRECTORY is used
 #                    guest   fio on rdisk, ubd, RAM disk and vhost-user-blk in one guest
-#                    tree    untar, find, cp and rm of 10 000 files in a guest
+#                    tree    untar, find, cp and rm of 10 000 files in a guest, beside ubd and a RAM disk
 #                    host    clients on the host beside nbdkit and pread
 #                    replay  rdisk-replay of the traces of Debian's blkreplay-examples, beside nbdkit
 #                    ipc     messages and copies without a disk
@@ -18,6 +18,7 @@
 #                    scale   clients, devices, sizes, depths
 #   --rounds N       rounds of each part, 5 unless told: the report has the medians
 #   --seconds N      of each measurement in the guest, 2 unless told
+#   --processor N    keeps the guest of the parts guest and tree on that one of the host's processors
 #   --quick          one short round of all, to see that it works; the figures say little. About 2 minutes
 #   --report         no measuring: write the report from what is in DIRECTORY
 #   --plots PLOTS    the plots' SVG files go to this directory
@@ -30,7 +31,7 @@ set -euo pipefail
 all_parts=(guest tree host replay ipc idle memory scale)
 parts=("${all_parts[@]}")
 rounds=5 seconds=2 host_seconds=1 idle_seconds=5 size=512 depths="1 2 4 8 16 32 64 128"
-traces=(linux-mysql linux-webserver-1 linux-webserver-2 windows-mssql windows-shared-server) plots='' directory=$rdisk_root/build/bench
+traces=(linux-mysql linux-webserver-1 linux-webserver-2 windows-mssql windows-shared-server) processor='' plots='' directory=$rdisk_root/build/bench
 
 need_number() {
 	[[ ${2:-} =~ ^[1-9][0-9]{0,3}$ ]] || die "$1 needs a number from 1 to 9999"
@@ -39,6 +40,7 @@ need_number() {
 while [ $# -gt 0 ]; do
 	case $1 in
 	--rounds | --seconds) need_number "$@"; declare "${1#--}=$2"; shift 2 ;;
+	--processor) processor=${2:-}; shift $(($# > 1 ? 2 : 1)) ;;
 	--only) IFS=, read -r -a parts <<<"${2:-}"; shift $(($# > 1 ? 2 : 1)) ;;
 	--quick) rounds=1 seconds=1 host_seconds=0.1 idle_seconds=2 depths="1 32" traces=(linux-mysql); shift ;;
 	--report) parts=(); shift ;;
@@ -64,97 +66,7 @@ done
 mkdir -p "$directory/results"
 directory=$(cd "$directory" && pwd -P)
 
-[ "$(stat -f -c %T /dev/shm)" = tmpfs ] || die "/dev/shm is no tmpfs"
-work=$(mktemp -d /dev/shm/rdisk-bench.XXXXXX)
-running=() # pids to end, the last one first
-child=(setpriv --pdeathsig TERM) # before a program that must not outlive this script, however it ends
-
-cleanup() {
-	stop_all
-	rm -rf "$work"
-}
-
-# shellcheck disable=SC2317 # called by the trap
-stop_all() {
-	local i
-
-	for ((i = ${#running[@]} - 1; i >= 0; i--)); do
-		kill "${running[i]}" 2>/dev/null || true
-		{ wait "${running[i]}" || true; } 2>/dev/null
-	done
-	running=()
-}
-trap cleanup EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-
-export DVK_RUNTIME_DIR=$work/node
-mkdir -m 700 "$DVK_RUNTIME_DIR"
-
-# start WORD PROGRAM...: runs it in the background until WORD is in a line of its output; `pid` is its pid, `output`
-# a descriptor to read what follows from.
-start() {
-	local word=$1 line
-
-	shift
-	rm -f "$work/pipe"
-	mkfifo "$work/pipe"
-	"${child[@]}" "$@" </dev/null >"$work/pipe" 2>&1 &
-	pid=$!
-	running+=("$pid")
-	exec {output}<"$work/pipe"
-	await "$word" || die "$1 did not get ready"
-}
-
-# await WORD: the next line of `output` that has WORD in it; what comes before is shown.
-await() {
-	local line
-
-	while read -r line <&"$output"; do
-		[[ $line != *"$1"* ]] || return 0
-		say "$line"
-	done
-	return 1
-}
-
-# What follows on `output` is only shown.
-drain() {
-	cat <&"$output" >&2 &
-	exec {output}<&-
-}
-
-# start_server CONFIGURATION-LINE...: a node of its own and rdisk; sets `node` and `server`.
-start_server() {
-	{ echo "devices = ("; printf '%s\n' "$@"; echo ");"; } >"$work/rdisk.cfg"
-	start ready "$bin/dvkd"
-	node=$pid
-	drain
-	start ready "$bin/rdisk" -d 0 -e 3 -c "$work/rdisk.cfg"
-	server=$pid
-	drain
-}
-
-# device NAME FILE SIZE: a line of the configuration.
-device() {
-	echo "{ name = \"$1\"; image_type = \"FILE_IMAGE\"; image_file = \"$2\"; size = \"$3\"; }"
-}
-
-attached="dcid=0 uml_ep=-2 rd_ep=3"
-
-# Waits for the last command in the background as if it were in the foreground; unlike there, a signal ends the wait.
-attend() {
-	local status=0
-
-	running+=("$!")
-	wait "$!" || status=$?
-	unset "running[-1]"
-	return "$status"
-}
-
-run_guest() {
-	"${child[@]}" "$rdisk_root/scripts/run-uml.sh" "$@" </dev/null >&2 &
-	attend
-}
+. "$rdisk_root/bench/run-functions.sh"
 
 # skip ROW WHY: the report says why a row has no value.
 skip() {
@@ -186,8 +98,9 @@ part_tree() {
 	"$rdisk_root/bench/make-tree.sh" "$work/tree.tar" "$work"
 	truncate -s "${size}M" "$work/ubd.img"
 	start_server "$(device bench rdisk.img "${size}M")"
-	run_guest --mem 1G --timeout $((rounds * 240 + 120)) --share "$work" --append "$attached ubd0=$work/ubd.img" -- \
-		"$rdisk_root/bench/guest-tree.sh" "$rounds" "$results" "$work/tree.tar" rdisk=/dev/rdiska ubd=/dev/ubda
+	run_guest --mem 1536M --timeout $((rounds * 360 + 120)) --share "$work" \
+		--append "$attached ubd0=$work/ubd.img brd.rd_size=$((size * 1024))" -- \
+		"$rdisk_root/bench/guest-tree.sh" "$rounds" "$results" "$work/tree.tar" rdisk=/dev/rdiska ubd=/dev/ubda brd=/dev/ram0
 }
 
 # with_nbdkit WHAT: rdisk-bench-host, with nbdkit serving the same file.

@@ -8,7 +8,7 @@
 # usage: install-packages.sh [demo|test|bench]
 #   demo   what it takes to build everything and to run a guest
 #   test   that, and what the tests and the static checks need (the default)
-#   bench  what demo does, and what scripts/bench.sh compares with
+#   bench  what demo does, what scripts/bench.sh compares with, and perf for scripts/profile.sh
 
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -29,7 +29,7 @@ test)
 	;;
 bench)
 	# The disk servers to compare with; qemu-storage-daemon is in qemu-system-common. Traces of servers.
-	packages+=(fio nbdkit libnbd-dev qemu-system-common tar blkreplay-examples)
+	packages+=(fio nbdkit libnbd-dev qemu-system-common tar blkreplay-examples linux-perf)
 	;;
 *) die "usage: install-packages.sh [demo|test|bench]" ;;
 esac

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# What scripts/bench.sh and scripts/profile.sh share: a private directory on tmpfs, a node, a server and a guest of
+# their own, and the end of them all however the script ends. To be sourced after scripts/lib.sh; needs `bin`, the
+# directory of the programs, and `processor`, the one that guests are to stay on, or nothing.
+# shellcheck disable=SC2034,SC2154 # for those who source this, and from them
+
+[ "$(stat -f -c %T /dev/shm)" = tmpfs ] || die "/dev/shm is no tmpfs"
+work=$(mktemp -d /dev/shm/rdisk-bench.XXXXXX)
+running=() # pids to end, the last one first
+child=(setpriv --pdeathsig TERM) # before a program that must not outlive this script, however it ends
+guest_options=()                 # of run-uml.sh
+[ -z "$processor" ] || guest_options=(--processor "$processor")
+
+cleanup() {
+	stop_all
+	rm -rf "$work"
+}
+
+# shellcheck disable=SC2317 # called by the trap
+stop_all() {
+	local i
+
+	for ((i = ${#running[@]} - 1; i >= 0; i--)); do
+		kill "${running[i]}" 2>/dev/null || true
+		{ wait "${running[i]}" || true; } 2>/dev/null
+	done
+	running=()
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+export DVK_RUNTIME_DIR=$work/node
+mkdir -m 700 "$DVK_RUNTIME_DIR"
+
+# start WORD PROGRAM...: runs it in the background until WORD is in a line of its output; `pid` is its pid, `output`
+# a descriptor to read what follows from.
+start() {
+	local word=$1 line
+
+	shift
+	rm -f "$work/pipe"
+	mkfifo "$work/pipe"
+	"${child[@]}" "$@" </dev/null >"$work/pipe" 2>&1 &
+	pid=$!
+	running+=("$pid")
+	exec {output}<"$work/pipe"
+	await "$word" || die "$1 did not get ready"
+}
+
+# await WORD: the next line of `output` that has WORD in it; what comes before is shown.
+await() {
+	local line
+
+	while read -r line <&"$output"; do
+		[[ $line != *"$1"* ]] || return 0
+		say "$line"
+	done
+	return 1
+}
+
+# What follows on `output` is only shown.
+drain() {
+	cat <&"$output" >&2 &
+	exec {output}<&-
+}
+
+# start_server CONFIGURATION-LINE...: a node of its own and rdisk; sets `node` and `server`.
+start_server() {
+	{ echo "devices = ("; printf '%s\n' "$@"; echo ");"; } >"$work/rdisk.cfg"
+	start ready "$bin/dvkd"
+	node=$pid
+	drain
+	start ready "$bin/rdisk" -d 0 -e 3 -c "$work/rdisk.cfg"
+	server=$pid
+	drain
+}
+
+# device NAME FILE SIZE: a line of the configuration.
+device() {
+	echo "{ name = \"$1\"; image_type = \"FILE_IMAGE\"; image_file = \"$2\"; size = \"$3\"; }"
+}
+
+attached="dcid=0 uml_ep=-2 rd_ep=3"
+
+# Waits for the last command in the background as if it were in the foreground; unlike there, a signal ends the wait.
+attend() {
+	local status=0
+
+	running+=("$!")
+	wait "$!" || status=$?
+	unset "running[-1]"
+	return "$status"
+}
+
+run_guest() {
+	"${child[@]}" "$rdisk_root/scripts/run-uml.sh" "${guest_options[@]}" "$@" </dev/null >&2 &
+	attend
+}
