@@ -14,7 +14,7 @@ die "usage: replay-result.pl ROW SIDE ROUND <JSON\n" unless @ARGV == 3;
 my ($row, $side, $round) = @ARGV;
 my $result = eval { JSON::PP->new->decode(join '', <STDIN>) } or die "$row, $side: this is no result of rdisk-replay\n";
 
-for my $count (qw(broken not_replayable skipped misplaced discarded unanswered errors signal)) {
+for my $count (qw(broken missing not_replayable skipped misplaced discarded unanswered errors signal)) {
 	my $times = $result->{$count} // die "$row, $side: the result does not say \"$count\"\n";
 	die "$row, $side: the replay is not the whole trace: $count is $times\n" if $times;
 }

@@ -279,6 +279,16 @@ static void draw_line(const struct canvas *canvas, const struct svg_series *seri
 	(void)fputs("\"/>\n", canvas->to);
 }
 
+/* Whether there are so few points that each is marked: what lies between gaps is hardly seen otherwise. */
+static bool has_few_points(const struct canvas *canvas, const struct svg_series *series)
+{
+	size_t shown = 0;
+
+	for (size_t i = 0; i < series->count && shown <= MARKED_POINTS; i++)
+		shown += can_show(canvas, series, i);
+	return shown <= MARKED_POINTS;
+}
+
 /* Dots that say their values to who points at them. */
 static void draw_marks(const struct canvas *canvas, const struct svg_series *series, size_t number)
 {
@@ -302,7 +312,7 @@ int svg_lines(FILE *to, const struct svg_plot *plot, const struct svg_series *se
 	draw_frame(&canvas, to, plot, series, count);
 	for (size_t s = 0; s < count; s++) {
 		draw_line(&canvas, &series[s], s);
-		if (series[s].count <= MARKED_POINTS)
+		if (has_few_points(&canvas, &series[s]))
 			draw_marks(&canvas, &series[s], s);
 	}
 	return end(&canvas);

@@ -207,6 +207,24 @@ static void test_nothing(void **state)
 	assert_int_equal(count("no data"), 5);
 }
 
+/* Few points between many gaps are marked as those of a short line are. */
+static void test_single_points(void **state)
+{
+	double x[500], y[500];
+	const struct svg_series series = { "gaps", x, y, 500 };
+	const struct svg_plot plot = { .y = { .scale = SVG_LOG } };
+
+	(void)state;
+	for (size_t i = 0; i < 500; i++) {
+		x[i] = (double)i;
+		y[i] = i % 100 ? NAN : (double)(i + 1);
+	}
+	assert_int_equal(svg_lines(stream, &plot, &series, 1), 0);
+	finish();
+	assert_true(is_well_formed(text));
+	assert_int_equal(count("<circle"), 5);
+}
+
 /* A million points: the picture stays small, and the one peak of a line stays in it. */
 static void test_bounded(void **state)
 {
@@ -293,8 +311,9 @@ static void test_full_disk(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		PLOT_TEST(test_escaping), PLOT_TEST(test_values), PLOT_TEST(test_odd_values), PLOT_TEST(test_nothing),
-		PLOT_TEST(test_bounded),  PLOT_TEST(test_page),	  PLOT_TEST(test_full_disk),
+		PLOT_TEST(test_escaping),  PLOT_TEST(test_values),	  PLOT_TEST(test_odd_values),
+		PLOT_TEST(test_nothing),   PLOT_TEST(test_bounded),	  PLOT_TEST(test_page),
+		PLOT_TEST(test_full_disk), PLOT_TEST(test_single_points),
 	};
 
 	return cmocka_run_group_tests_name("plots", tests, NULL, NULL);

@@ -55,6 +55,7 @@ void trace_test_read(struct trace_test *test, const char *path, const struct tra
 	test->broken = trace_reader_broken(reader);
 	test->late = trace_reader_late(reader);
 	test->left_out = trace_reader_left_out(reader);
+	test->missing = trace_reader_missing(reader);
 	snprintf(test->format, sizeof(test->format), "%s", trace_reader_format(reader));
 	trace_reader_close(reader);
 }

@@ -22,6 +22,7 @@ struct trace_test {
 	uint64_t broken;
 	uint64_t late;
 	uint64_t left_out;
+	uint64_t missing;
 	char format[32];
 	char report[TRACE_TEST_REPORT]; /* what was told of broken lines, a line each */
 	struct diagnostic error;

@@ -35,8 +35,10 @@ static int read_piece(const struct check_setup *setup, struct io *io, struct dia
 	int count = 0;
 
 	setup->target->kind->start(setup->target, io);
+	events_under_way(setup->events, 1);
 	while (count == 0)
 		count = setup->target->kind->wait(setup->target, &done, NEVER, diagnostic);
+	events_under_way(setup->events, 0);
 	return count < 0 ? -1 : 0;
 }
 
@@ -62,16 +64,20 @@ int check_disk(const struct check_setup *setup, struct diagnostic *diagnostic)
 	struct io io = { .kind = TRACE_READ, .buffer = memory_buffer(setup->memory, 0) }, done;
 	const unsigned char *data;
 	struct result *result = setup->result;
+	uint64_t start_ns = now_ns();
+	int status = -1;
 
 	while (ledger_next(setup->ledger, &io.position, &io.length, PIECE)) {
 		if (events_signal(setup->events)) {
 			result->signal = events_signal(setup->events);
-			return 0;
+			status = 0;
+			goto out;
 		}
 		if (read_blocks(setup, &io, &done, &data, diagnostic))
-			return -1;
+			goto out;
 		if (done.error || done.moved < io.length) {
 			result->errors++;
+			result->check_errors++;
 			result_error(result, "final read of %" PRIu64 " bytes at %" PRIu64 ": %s", io.length,
 				     io.position,
 				     done.error ? setup->target->kind->error_text(done.error) : "not all was read");
@@ -82,5 +88,8 @@ int check_disk(const struct check_setup *setup, struct diagnostic *diagnostic)
 		io.position += io.length;
 	}
 	result->final_check = true;
-	return 0;
+	status = 0;
+out:
+	result->check_ns = now_ns() - start_ns;
+	return status;
 }

@@ -27,11 +27,14 @@ static int copy(struct trace_reader *reader, struct trace_writer *writer, const 
 {
 	struct trace_operation operation;
 	struct diagnostic cause;
+	uint64_t count = 0;
 	int got = 0;
 
-	for (uint64_t i = 0; i < options->limit && (got = trace_reader_next(reader, &operation, diagnostic)) > 0; i++)
+	for (; count < options->limit && (got = trace_reader_next(reader, &operation, diagnostic)) > 0; count++)
 		if (trace_writer_put(writer, &operation, &cause))
 			return diagnostic_set(diagnostic, "%s: %s", output_of(options), cause.text);
+	if (got == 0 && count == 0)
+		return trace_reader_check_empty(reader, diagnostic);
 	return got < 0 ? -1 : 0;
 }
 
@@ -44,6 +47,9 @@ static void warn(const struct trace_writer *writer, const struct trace_reader *r
 	if (trace_reader_broken(reader))
 		fprintf(stderr, "rdisk-replay: %llu broken lines of the trace were left out\n",
 			(unsigned long long)trace_reader_broken(reader));
+	if (trace_reader_missing(reader))
+		fprintf(stderr, "rdisk-replay: %llu operations are missing in the trace\n",
+			(unsigned long long)trace_reader_missing(reader));
 }
 
 static int write_trace(const struct options *options, struct trace_reader *reader, FILE *to,

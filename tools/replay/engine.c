@@ -200,13 +200,16 @@ static int collect(struct engine *engine, uint64_t until_ns)
 {
 	struct target *target = engine->setup->target;
 	struct io *done = NULL;
-	int count = target->kind->wait(target, &done, until_ns, engine->diagnostic);
-	int status = 0;
+	int count, status = 0;
 
+	events_under_way(engine->setup->events, engine->nr_flying);
+	count = target->kind->wait(target, &done, until_ns, engine->diagnostic);
 	if (count < 0) {
 		engine->disk_lost = true;
 		engine->result->unanswered += engine->nr_flying;
 		engine->result->errors += engine->nr_flying;
+		for (unsigned int i = 0; i < engine->nr_flying; i++)
+			engine->result->kinds[engine->flying[i]->kind].errors++;
 		return -1;
 	}
 	while (count-- > 0) {
@@ -216,6 +219,7 @@ static int collect(struct engine *engine, uint64_t until_ns)
 		if (finish(engine, io))
 			status = -1;
 	}
+	events_under_way(engine->setup->events, engine->nr_flying);
 	return status;
 }
 
@@ -375,6 +379,24 @@ static bool can_be_noted(struct engine *engine, const struct io *io)
 	return false;
 }
 
+/* It does not fit on the disk, and that is an error. */
+static void count_misplaced(struct engine *engine, const struct trace_operation *operation)
+{
+	const struct placement *placement = &engine->setup->placement;
+	struct result *result = engine->result;
+	/* What is folded or scaled fits, wherever it was, unless it is too long. */
+	bool moved = placement->mode == PLACE_WRAP || placement->mode == PLACE_SCALE;
+
+	result->misplaced++;
+	result->errors++;
+	result->kinds[operation->kind].errors++;
+	result_error(result,
+		     "operation %" PRIu64 ": %s of %" PRIu64 " bytes at %" PRIu64 " is %s the disk, %" PRIu64 "%s",
+		     result->read, trace_kind_name(operation->kind), operation->length, operation->position,
+		     moved ? "longer than" : "beyond the end of", placement->size,
+		     moved ? "" : "; --map says what to do with such");
+}
+
 /* Puts an operation in its place. False: it is not done, and counted as that. */
 static bool put_in_place(struct engine *engine, const struct trace_operation *operation, struct io *io)
 {
@@ -390,13 +412,7 @@ static bool put_in_place(struct engine *engine, const struct trace_operation *op
 		return false;
 	}
 	if (placed == PLACED_NOWHERE) {
-		result->misplaced++;
-		result->errors++;
-		result_error(result,
-			     "operation %" PRIu64 ": %s of %" PRIu64 " bytes at %" PRIu64
-			     " is beyond the end of the disk, %" PRIu64 "; --map says what to do with such",
-			     result->read, trace_kind_name(operation->kind), operation->length, operation->position,
-			     engine->setup->placement.size);
+		count_misplaced(engine, operation);
 		return false;
 	}
 	result->mapped += placed == PLACED_ELSEWHERE;
@@ -517,6 +533,7 @@ enum engine_end engine_run(const struct engine_setup *setup, struct diagnostic *
 	result->broken = trace_reader_broken(setup->reader);
 	result->late_lines = trace_reader_late(setup->reader);
 	result->left_out = trace_reader_left_out(setup->reader);
+	result->missing = trace_reader_missing(setup->reader);
 	free(engine);
 	return end;
 }

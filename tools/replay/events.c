@@ -5,14 +5,17 @@
 #include "events.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
-#define SECOND UINT64_C(1000000000)
+#define SECOND	    UINT64_C(1000000000)
+#define PATIENCE_MS 1000 /* an end that takes longer seems to hang */
 
 uint64_t now_ns(void)
 {
@@ -27,6 +30,21 @@ static void ending_signals(sigset_t *set)
 	(void)sigemptyset(set);
 	(void)sigaddset(set, SIGINT);
 	(void)sigaddset(set, SIGTERM);
+}
+
+/* The end that was asked for did not come yet: a disk that does not answer, or a result that nobody reads. */
+static void tell(struct events *events)
+{
+	unsigned int count = atomic_load_explicit(&events->under_way, memory_order_relaxed);
+
+	/* A line of progress may be there, and the thread that would clear it waits. */
+	if (isatty(STDERR_FILENO))
+		fprintf(stderr, "\r\033[K");
+	if (count > 0)
+		fprintf(stderr, "rdisk-replay: waiting for %u operation%s under way; a second signal ends at once\n",
+			count, count > 1 ? "s that are" : " that is");
+	else
+		fprintf(stderr, "rdisk-replay: not at its end yet; a second signal ends at once\n");
 }
 
 /* Takes the first signal; then is the thread that the second one, unblocked, finds. */
@@ -45,6 +63,8 @@ static void *watch_signals(void *context)
 	(void)pthread_mutex_unlock(&events->lock);
 	(void)eventfd_write(events->wake, 1); /* of 2^64 - 1: it cannot fail */
 	(void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	(void)poll(NULL, 0, PATIENCE_MS);
+	tell(events);
 	for (;;)
 		(void)pause();
 	return NULL;
@@ -89,6 +109,11 @@ bool events_wait(struct events *events, uint64_t until_ns)
 	if (until_ns == NEVER)
 		return pthread_cond_wait(&events->changed, &events->lock) == 0;
 	return pthread_cond_timedwait(&events->changed, &events->lock, &until) != ETIMEDOUT;
+}
+
+void events_under_way(struct events *events, unsigned int count)
+{
+	atomic_store_explicit(&events->under_way, count, memory_order_relaxed);
 }
 
 void events_sleep(struct events *events, uint64_t until_ns)

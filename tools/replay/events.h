@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What a replay waits for: a time, an operation that is done, or the user who wants it to end. The first SIGINT or
- * SIGTERM is noted, and what is waited for is woken; the second has its usual effect.
+ * SIGTERM is noted, and what is waited for is woken; when the end does not come soon the user is told what it waits
+ * for. The second signal has its usual effect.
  */
 #ifndef REPLAY_EVENTS_H
 #define REPLAY_EVENTS_H
@@ -21,6 +22,7 @@ struct events {
 	atomic_int signal;	/* the one that asked for the end, 0: none. Release on set, acquire on look: it orders
 				   nothing more. */
 	int wake;		/* an eventfd: readable from the signal on, for who waits for descriptors */
+	atomic_uint under_way;	/* operations that are waited for, for the user: set by who waits for them, relaxed */
 	pthread_t watcher;
 };
 
@@ -38,6 +40,9 @@ int events_signal(struct events *events);
 
 /* With events->lock held: waits for events->changed, at most until then. False: the time is over. */
 bool events_wait(struct events *events, uint64_t until_ns);
+
+/* Says how many operations are waited for from now on. Any thread. */
+void events_under_way(struct events *events, unsigned int count);
 
 /* Waits until then, or for a signal. */
 void events_sleep(struct events *events, uint64_t until_ns);

@@ -181,3 +181,10 @@ void journal_close(struct journal *journal)
 		(void)close(journal->fd);
 	journal->fd = -1;
 }
+
+void journal_discard(struct journal *journal)
+{
+	if (journal->fd >= 0)
+		(void)unlink(journal->name);
+	journal_close(journal);
+}

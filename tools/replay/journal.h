@@ -57,6 +57,8 @@ int journal_flushed(struct journal *journal, uint64_t answers, struct diagnostic
 /* The replay ended by itself. Closes the journal. */
 int journal_end(struct journal *journal, struct diagnostic *diagnostic);
 void journal_close(struct journal *journal);
+/* Nothing was begun: closes the journal, if there is one, and removes it. */
+void journal_discard(struct journal *journal);
 
 /* What a journal says. */
 struct journal_summary {
@@ -64,6 +66,7 @@ struct journal_summary {
 	uint64_t size;	  /* of the disk */
 	uint64_t answers; /* how many changes were answered */
 	uint64_t covered; /* how many of them, the first ones, a flush covers */
+	uint64_t stable;  /* how many of them were stable by themselves */
 	bool ended;	  /* the replay ended by itself */
 };
 

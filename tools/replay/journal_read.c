@@ -70,6 +70,7 @@ int journal_read(const char *name, struct journal_summary *summary, struct diagn
 	*summary = (struct journal_summary){ .seed = le64toh(input.header.seed), .size = le64toh(input.header.size) };
 	while ((got = next_record(&input, &record, diagnostic)) > 0) {
 		summary->answers += record.kind == JOURNAL_ANSWERED;
+		summary->stable += record.kind == JOURNAL_ANSWERED && record.flags & JOURNAL_STABLE;
 		if (record.kind == JOURNAL_FLUSHED && record.position > summary->covered)
 			summary->covered = record.position;
 		summary->ended |= record.kind == JOURNAL_ENDED;

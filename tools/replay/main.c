@@ -14,6 +14,7 @@
 #include "convert.h"
 #include "engine.h"
 #include "options.h"
+#include "output.h"
 #include "progress.h"
 
 enum exit_code {
@@ -31,6 +32,7 @@ struct session {
 	struct ledger ledger;
 	struct journal journal;
 	struct trace_reader *reader;
+	struct output table, json, html;
 	struct result result;
 };
 
@@ -60,6 +62,13 @@ static void ignore_broken(void *context, const char *text)
 	(void)text;
 }
 
+static void name_devices(void *context, const char *devices)
+{
+	(void)context;
+	progress_clear();
+	fprintf(stderr, "rdisk-replay: operations of devices %s go to one disk; --trace-device picks one\n", devices);
+}
+
 static struct trace_options trace_options_of(const struct options *options, int wake)
 {
 	static int named;
@@ -69,6 +78,7 @@ static struct trace_options trace_options_of(const struct options *options, int 
 		.strict = options->strict,
 		.device = options->trace_device,
 		.event = options->event,
+		.event_given = options->event_given,
 		.wake = wake,
 		.broken = name_broken,
 		.context = &named,
@@ -165,40 +175,41 @@ static void close_session(struct session *session)
 		session->target->kind->close(session->target);
 	memory_close(&session->memory);
 	free(session->result.timeline);
+	output_close(&session->json);
+	output_close(&session->html);
 }
 
-/* Writes the result into a file; "-" is standard output. 0, or -1 and *diagnostic. */
-static int write_file(const struct result *result, const char *name, int (*write)(const struct result *, FILE *),
-		      struct diagnostic *diagnostic)
+static bool is_standard_output(const char *name)
 {
-	FILE *to = strcmp(name, "-") == 0 ? stdout : fopen(name, "we");
-	int status;
-
-	if (!to)
-		return diagnostic_set(diagnostic, "%s: %s", name, strerror(errno));
-	errno = 0;
-	status = write(result, to);
-	if (to != stdout && fclose(to))
-		status = -1;
-	return status ? diagnostic_set(diagnostic, "%s: cannot be written: %s", name,
-				       errno ? strerror(errno) : "out of memory")
-		      : 0;
+	return name && strcmp(name, "-") == 0;
 }
 
-static int write_result(const struct session *session, struct diagnostic *diagnostic)
+static int open_outputs(struct session *session, struct diagnostic *diagnostic)
 {
 	const struct options *options = session->options;
+
+	if (!is_standard_output(options->json) && !is_standard_output(options->html) &&
+	    output_open(&session->table, "-", diagnostic))
+		return -1;
+	if (options->json && output_open(&session->json, options->json, diagnostic))
+		return -1;
+	return options->html ? output_open(&session->html, options->html, diagnostic) : 0;
+}
+
+static int write_result(struct session *session, struct diagnostic *diagnostic)
+{
 	struct diagnostic other;
 	int status = 0;
 
 	progress_clear();
-	if (!(options->json && strcmp(options->json, "-") == 0) &&
-	    write_file(&session->result, "-", result_print, diagnostic))
+	if (session->table.name && output_write(&session->table, &session->result, result_print, diagnostic))
 		status = -1;
 	/* One that cannot be written does not cost the others; the first cause is the one that is told. */
-	if (options->json && write_file(&session->result, options->json, result_json, status ? &other : diagnostic))
+	if (session->json.name &&
+	    output_write(&session->json, &session->result, result_json, status ? &other : diagnostic))
 		status = -1;
-	if (options->html && write_file(&session->result, options->html, result_html, status ? &other : diagnostic))
+	if (session->html.name &&
+	    output_write(&session->html, &session->result, result_html, status ? &other : diagnostic))
 		status = -1;
 	return status;
 }
@@ -229,8 +240,10 @@ static void describe(struct session *session)
 static int open_trace(struct session *session, struct diagnostic *diagnostic)
 {
 	const struct options *options = session->options;
-	const struct trace_options trace_options = trace_options_of(options, session->events.wake);
+	struct trace_options trace_options = trace_options_of(options, session->events.wake);
 
+	if (!options->quiet && options->trace_device < 0)
+		trace_options.several = name_devices;
 	if (trace_reader_open(&session->reader, options->trace, &trace_options, diagnostic))
 		return -1;
 	session->result.format = trace_reader_format(session->reader);
@@ -300,6 +313,11 @@ static int run(struct session *session, uint64_t trace_size, struct diagnostic *
 		say(diagnostic);
 		return EXIT_ERRORS;
 	}
+	if (result->read == 0 && !result->signal && trace_reader_check_empty(session->reader, diagnostic)) {
+		say(diagnostic);
+		journal_discard(&session->journal);
+		return EXIT_UNUSABLE;
+	}
 	if (options->journal && !result->signal && journal_end(&session->journal, diagnostic)) {
 		say(diagnostic);
 		return EXIT_UNUSABLE;
@@ -316,8 +334,11 @@ static int replay(struct session *session, struct diagnostic *diagnostic)
 	const struct options *options = session->options;
 	struct result *result = &session->result;
 	uint64_t trace_size = options->trace_size;
-	int status = look_ahead(options, &trace_size, diagnostic);
+	int status;
 
+	if (open_outputs(session, diagnostic))
+		goto unusable;
+	status = look_ahead(options, &trace_size, diagnostic);
 	if (status) {
 		say(diagnostic);
 		return status;
@@ -352,6 +373,8 @@ static int report_check(const struct session *session, const struct journal_summ
 	const struct result *result = &session->result;
 
 	progress_clear();
+	if (session->options->lost_cache && summary->covered == 0 && summary->stable == 0)
+		fprintf(stderr, "rdisk-replay: no write was covered by a flush: nothing could be checked\n");
 	printf("journal %s: %" PRIu64 " changes answered, %" PRIu64 " of them covered by a flush; the replay %s\n",
 	       session->options->journal, summary->answers, summary->covered,
 	       summary->ended ? "ended by itself" : "did not end by itself");
@@ -360,7 +383,11 @@ static int report_check(const struct session *session, const struct journal_summ
 	       result->final_check ? "" : "; interrupted: the check is not complete");
 	if (result->errors)
 		printf("errors: %" PRIu64 "\n", result->errors);
-	return fflush(stdout) || ferror(stdout) ? EXIT_UNUSABLE : exit_code_of(result);
+	if (fflush(stdout) || ferror(stdout)) {
+		fprintf(stderr, "rdisk-replay: standard output: cannot be written: %s\n", strerror(errno));
+		return EXIT_UNUSABLE;
+	}
+	return exit_code_of(result);
 }
 
 static int verify_only(struct session *session, struct diagnostic *diagnostic)
@@ -416,6 +443,9 @@ int main(int argc, char **argv)
 		return status < 0 ? EXIT_UNUSABLE : EXIT_WELL;
 	session.options = &options;
 	session.memory.fd = -1;
+	session.table = OUTPUT_NONE;
+	session.json = OUTPUT_NONE;
+	session.html = OUTPUT_NONE;
 	session.journal.fd = -1;
 	switch (options.action) {
 	case ACTION_REPLAY:

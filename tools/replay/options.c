@@ -35,7 +35,7 @@ static const char usage[] =
 	"      --format NAME        its format; else it is detected\n"
 	"      --list-formats       list them and exit\n"
 	"      --trace-device N     only this device's operations of a trace of several (3, or 8,16)\n"
-	"      --event EVENT        of blkparse and blktrace: queued or issued operations (queued)\n"
+	"      --event EVENT        only blkparse and blktrace: queued or issued operations (queued)\n"
 	"      --limit N            only the first N operations\n"
 	"      --strict             end at the first broken line\n"
 	"      --convert FORMAT     do not replay: write the trace in another format\n"
@@ -55,8 +55,8 @@ static const char usage[] =
 	"      --lost-cache         with it: only what was flushed has to be there\n"
 	"Output:\n"
 	"      --json FILE          the result as JSON; -: on standard output instead of the table\n"
-	"      --html FILE          the result as a page with plots\n"
-	"  -q, --quiet              no progress line\n"
+	"      --html FILE          the result as a page with plots; -: as with --json\n"
+	"  -q, --quiet              no progress line, and no note of several devices\n"
 	"  -h, --help               print this and exit\n"
 	"  -V, --version            print the version and exit\n"
 	"\n"
@@ -134,6 +134,15 @@ __attribute__((format(printf, 1, 2))) static int complain(const char *format, ..
 	vfprintf(stderr, format, arguments);
 	va_end(arguments);
 	fprintf(stderr, "; see rdisk-replay --help\n");
+	return -1;
+}
+
+/* Standard output is written. 1: it was, what was asked for is done; -1 and a message. */
+static int end_printing(bool failed)
+{
+	if (!failed && !fflush(stdout) && !ferror(stdout))
+		return 1;
+	fprintf(stderr, "rdisk-replay: standard output: cannot be written: %s\n", strerror(errno));
 	return -1;
 }
 
@@ -256,7 +265,7 @@ static int take_trace_option(struct options *options, int key)
 		return options->format ? 0 : -1;
 	case OPTION_LIST_FORMATS:
 		trace_format_list(stdout);
-		return fflush(stdout) ? -1 : 1;
+		return end_printing(false);
 	case OPTION_TRACE_DEVICE:
 		if (trace_device_parse(optarg, &device))
 			return complain("--trace-device \"%s\" is not a device such as 3 or 8,16", optarg);
@@ -265,6 +274,7 @@ static int take_trace_option(struct options *options, int key)
 	case OPTION_EVENT:
 		word = parse_word("--event", optarg, events);
 		options->event = word == 1 ? TRACE_ISSUED : TRACE_QUEUED;
+		options->event_given = true;
 		return word < 0 ? -1 : 0;
 	case OPTION_LIMIT:
 		return parse_u64("--limit", optarg, 1, &options->limit);
@@ -274,8 +284,13 @@ static int take_trace_option(struct options *options, int key)
 	case OPTION_CONVERT:
 		options->action = ACTION_CONVERT;
 		options->convert = parse_format("--convert", optarg);
-		if (options->convert && !trace_format_writable(options->convert))
-			return complain("--convert \"%s\" can be read only", optarg);
+		if (options->convert && !trace_format_writable(options->convert)) {
+			fprintf(stderr,
+				"rdisk-replay: --convert \"%s\": this format can be read but not written; see "
+				"rdisk-replay --list-formats\n",
+				optarg);
+			return -1;
+		}
 		return options->convert ? 0 : -1;
 	default:
 		options->output = optarg;
@@ -323,8 +338,10 @@ static int take_option(struct options *options, int key, char **argv)
 	case 'd':
 		return parse_int("--dcid", optarg, 0, NR_DCS - 1, &options->dcid);
 	case 'e':
+		options->endpoint_given = true;
 		return parse_int("--endpoint", optarg, -NR_TASKS, NR_PROCS - 1, &options->endpoint);
 	case OPTION_MINOR:
+		options->endpoint_given = true;
 		return parse_int("--minor", optarg, 0, INT32_MAX, &options->minor);
 	case OPTION_DEVICE:
 		options->device = optarg;
@@ -364,9 +381,9 @@ static int take_option(struct options *options, int key, char **argv)
 		options->quiet = true;
 		return 0;
 	case 'h':
-		return fputs(usage, stdout) < 0 || fflush(stdout) ? -1 : 1;
+		return end_printing(fputs(usage, stdout) < 0);
 	case 'V':
-		return puts("rdisk-replay " RDISK_VERSION) < 0 || fflush(stdout) ? -1 : 1;
+		return end_printing(puts("rdisk-replay " RDISK_VERSION) < 0);
 	case ':':
 		return complain("option \"%s\" needs a value", argv[optind - 1]);
 	default:
@@ -382,6 +399,8 @@ static int check_disk_options(const struct options *options)
 		return complain("more than one of -d, --device and --nbd: which disk?");
 	if (disks == 0)
 		return complain("no disk: -d DCID (and -e, --minor), --device PATH or --nbd URI");
+	if (options->endpoint_given && options->dcid < 0)
+		return complain("-e and --minor go with -d: they are of a server, not of --device or --nbd");
 	if (options->direct && !options->device)
 		return complain("--direct goes with --device");
 	return 0;
@@ -426,7 +445,7 @@ static int check_convert_options(const struct options *options)
 {
 	if (!options->trace)
 		return complain("no trace to convert");
-	if (options->device || options->nbd || options->dcid >= 0)
+	if (options->device || options->nbd || options->dcid >= 0 || options->endpoint_given)
 		return complain("--convert needs no disk");
 	if (options->json || options->html || options->journal || options->verify)
 		return complain(
@@ -463,6 +482,9 @@ static int check_options(const struct options *options)
 	}
 	if (!options->trace)
 		return complain("no trace to replay");
+	if (options->json && options->html && !strcmp(options->json, options->html))
+		return complain("--json and --html would both be written to %s",
+				strcmp(options->json, "-") ? options->json : "standard output");
 	if (options->verify && !changes)
 		return complain("--verify checks what the replay itself wrote: it needs --writes real");
 	if (options->journal && !changes)

@@ -18,6 +18,7 @@ struct options {
 	/* the target: a path, an NBD server, or an endpoint */
 	const char *device, *nbd;
 	int dcid, endpoint, minor;
+	bool endpoint_given; /* -e or --minor */
 	bool direct;
 	/* the trace */
 	const struct trace_format *format;  /* NULL: detected */
@@ -25,6 +26,7 @@ struct options {
 	const char *output;		    /* of CONVERT; NULL: standard output */
 	bool strict;
 	enum trace_event event;
+	bool event_given;
 	int64_t trace_device;
 	uint64_t limit;
 	/* how */

@@ -84,12 +84,13 @@ static void print_counts(const struct result *result, FILE *to)
 		const char *text;
 	} counts[] = {
 		{ result->broken, "broken lines of the trace, left out" },
+		{ result->missing, "operations missing in the trace: its recorder could not keep up" },
 		{ result->late_lines, "lines of the trace out of their order in time" },
 		{ result->left_out, "operations of the trace that cannot be replayed, left out" },
 		{ result->mapped, "operations folded or scaled to another position" },
 		{ result->widened, "operations widened to whole blocks" },
 		{ result->skipped, "operations skipped: beyond the end of the disk" },
-		{ result->misplaced, "operations not done: beyond the end of the disk (--map)" },
+		{ result->misplaced, "operations not done: they do not fit on the disk (--map)" },
 		{ result->discarded, "changes of the disk not done (--writes discard)" },
 		{ result->held, "operations that waited for an earlier one of the same blocks" },
 		{ result->unanswered, "operations without an answer: the disk was lost" },
@@ -102,13 +103,19 @@ static void print_counts(const struct result *result, FILE *to)
 
 static void print_verify(const struct result *result, FILE *to)
 {
+	char text[SVG_VALUE_SIZE];
+
 	if (!result->verify)
 		return;
 	fprintf(to,
 		"verify: %" PRIu64 " blocks right, %" PRIu64 " wrong, %" PRIu64
-		" read that this replay knows nothing of%s\n",
-		result->checked - result->wrong, result->wrong, result->unchecked,
-		result->final_check ? "" : "; not all that was written was read again");
+		" read that this replay knows nothing of",
+		result->checked - result->wrong, result->wrong, result->unchecked);
+	if (result->check_ns)
+		fprintf(to, "; reading all again at the end took %s", time_text(text, result->check_ns));
+	if (result->check_errors)
+		fprintf(to, ", and %" PRIu64 " reads of it failed", result->check_errors);
+	fprintf(to, "%s\n", result->final_check ? "" : "; not all that was written was read again");
 }
 
 int result_print(const struct result *result, FILE *to)

@@ -20,7 +20,7 @@
 struct result_kind {
 	uint64_t operations; /* that succeeded */
 	uint64_t bytes;
-	uint64_t errors;
+	uint64_t errors; /* operations that failed, were not done because they could not be, or have no answer */
 	struct histogram latency; /* ns */
 };
 
@@ -38,24 +38,27 @@ struct result {
 	struct histogram lateness; /* ns; when scheduled */
 	struct timeline *timeline; /* NULL: not wanted */
 
-	uint64_t read;	      /* operations of the trace that were looked at */
-	uint64_t broken;      /* lines or records of the trace */
-	uint64_t late_lines;  /* see trace_reader_late() */
-	uint64_t left_out;    /* lines that are no operation: see trace_reader_left_out() */
-	uint64_t mapped;      /* done at another position */
-	uint64_t widened;     /* to whole blocks */
-	uint64_t skipped;     /* did not fit on the disk, and were to be left out */
-	uint64_t misplaced;   /* did not fit on the disk, and that is an error */
-	uint64_t discarded;   /* changes that were to be left out */
-	uint64_t held;	      /* waited for an earlier one that they overlap */
-	uint64_t unanswered;  /* under way when the disk was lost */
-	uint64_t checked;     /* 512-byte blocks that were verified */
-	uint64_t unchecked;   /* blocks read that nothing was known of */
-	uint64_t wrong;	      /* blocks with wrong data */
-	uint64_t errors;      /* of all kinds, misplaced ones and lost ones too, without wrong data */
-	uint64_t error_lines; /* lines about errors that were written */
-	int signal;	      /* that ended it early, 0: none */
-	bool final_check;     /* everything that was written was read again at the end */
+	uint64_t read;	       /* operations of the trace that were looked at */
+	uint64_t broken;       /* lines or records of the trace */
+	uint64_t late_lines;   /* see trace_reader_late() */
+	uint64_t left_out;     /* lines that are no operation: see trace_reader_left_out() */
+	uint64_t mapped;       /* done at another position */
+	uint64_t widened;      /* to whole blocks */
+	uint64_t skipped;      /* did not fit on the disk, and were to be left out */
+	uint64_t missing;      /* see trace_reader_missing() */
+	uint64_t misplaced;    /* did not fit on the disk, and that is an error */
+	uint64_t discarded;    /* changes that were to be left out */
+	uint64_t held;	       /* waited for an earlier one that they overlap */
+	uint64_t unanswered;   /* under way when the disk was lost */
+	uint64_t checked;      /* 512-byte blocks that were verified */
+	uint64_t unchecked;    /* blocks read that nothing was known of */
+	uint64_t wrong;	       /* blocks with wrong data */
+	uint64_t errors;       /* of all kinds, misplaced ones and lost ones too, without wrong data */
+	uint64_t check_errors; /* of these, reads of the final check; all others are in kinds too */
+	uint64_t check_ns;     /* that the final check took */
+	uint64_t error_lines;  /* lines about errors that were written */
+	int signal;	       /* that ended it early, 0: none */
+	bool final_check;      /* everything that was written was read again at the end */
 };
 
 /* Seconds from the first operation sent to the last one answered. */

@@ -82,18 +82,24 @@ static void counts_table(const struct result *result, FILE *to)
 	}
 	count_row(to, "errors", result->errors);
 	count_row(to, "broken lines of the trace", result->broken);
+	count_row(to, "operations missing in the trace", result->missing);
 	count_row(to, "lines of the trace out of their order in time", result->late_lines);
 	count_row(to, "operations of the trace that cannot be replayed", result->left_out);
 	count_row(to, "folded or scaled to another position", result->mapped);
 	count_row(to, "widened to whole blocks", result->widened);
 	count_row(to, "skipped, beyond the end of the disk", result->skipped);
-	count_row(to, "not done, beyond the end of the disk", result->misplaced);
+	count_row(to, "not done, they do not fit on the disk", result->misplaced);
 	count_row(to, "changes of the disk not done", result->discarded);
 	count_row(to, "waited for an earlier one of the same blocks", result->held);
 	count_row(to, "without an answer, the disk was lost", result->unanswered);
 	if (result->verify) {
 		count_row(to, "blocks verified", result->checked);
 		count_row(to, "blocks with wrong data", result->wrong);
+		count_row(to, "blocks read that this replay knows nothing of", result->unchecked);
+		count_row(to, "reads of the final check that failed", result->check_errors);
+		cells[0] = "time of the final check";
+		(void)seconds_text(text, result->check_ns);
+		html_table_row(to, cells, 2);
 	}
 	html_table_end(to);
 }

@@ -80,6 +80,7 @@ static void add_counts(cJSON *object, const struct result *result)
 	add_u64(object, "widened", result->widened);
 	add_u64(object, "skipped", result->skipped);
 	add_u64(object, "misplaced", result->misplaced);
+	add_u64(object, "missing", result->missing);
 	add_u64(object, "discarded", result->discarded);
 	add_u64(object, "held", result->held);
 	add_u64(object, "unanswered", result->unanswered);
@@ -94,6 +95,8 @@ static void add_verify(cJSON *object, const struct result *result)
 	add_u64(verify, "blocks_right", result->checked - result->wrong);
 	add_u64(verify, "blocks_wrong", result->wrong);
 	add_u64(verify, "blocks_unknown", result->unchecked);
+	add_u64(verify, "read_errors", result->check_errors);
+	(void)cJSON_AddNumberToObject(verify, "seconds", (double)result->check_ns / 1e9);
 	(void)cJSON_AddBoolToObject(verify, "complete", result->final_check);
 }
 

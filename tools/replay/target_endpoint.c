@@ -60,6 +60,20 @@ static int request(struct endpoint *endpoint, message *msg, bool *lost)
 	return EDVSBADREQUEST;
 }
 
+/* Why a server that was there has not answered. */
+static const char *no_answer_text(int code)
+{
+	switch (code) {
+	case EDVSDEADSRCDST:
+	case EDVSSRCDIED:
+	case EDVSDSTDIED:
+	case EDVSNOTBIND:
+		return "the server ended";
+	default:
+		return dvk_strerror(code);
+	}
+}
+
 static void start(struct target *target, struct io *io)
 {
 	struct endpoint *endpoint = (struct endpoint *)target;
@@ -196,7 +210,7 @@ static int wait_done(struct target *target, struct io **done, uint64_t until_ns,
 		    ? run_single(endpoint, endpoint->started[0], &code)
 		    : run_batch(endpoint, &code))
 		return diagnostic_set(diagnostic, "%s: no answer to %d operation%s: %s", target->name, count,
-				      count > 1 ? "s" : "", dvk_strerror(code));
+				      count > 1 ? "s" : "", no_answer_text(code));
 	for (int i = 0; i < count; i++)
 		endpoint->started[i]->next = i + 1 < count ? endpoint->started[i + 1] : NULL;
 	*done = endpoint->started[0];
@@ -252,7 +266,8 @@ static int ask_info(struct endpoint *endpoint, struct rdisk_info *info, struct d
 	code = request(endpoint, &msg, &lost);
 	memcpy(info, endpoint->shared, sizeof(*info));
 	if (code)
-		return diagnostic_set(diagnostic, "%s: %s", endpoint->target.name, dvk_strerror(code));
+		return diagnostic_set(diagnostic, "%s: %s", endpoint->target.name,
+				      lost ? no_answer_text(code) : dvk_strerror(code));
 	return 0;
 }
 
@@ -287,7 +302,8 @@ static int open_device(struct endpoint *endpoint, const struct target_options *o
 	msg.COUNT = RDISK_OPEN_READ | (options->write ? RDISK_OPEN_WRITE : 0);
 	code = request(endpoint, &msg, &lost);
 	if (code)
-		return diagnostic_set(diagnostic, "%s cannot be opened: %s", endpoint->target.name, dvk_strerror(code));
+		return diagnostic_set(diagnostic, "%s cannot be opened: %s", endpoint->target.name,
+				      lost ? no_answer_text(code) : dvk_strerror(code));
 	endpoint->open = true;
 	endpoint->target.size = info.size;
 	return 0;

@@ -3,6 +3,7 @@
  * Reading a trace: which format it is, the loop over its lines or records, and the order of times. What lines and
  * records mean is in the formats' own files.
  */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,20 +57,95 @@ static void make_printable(char *text)
 	}
 }
 
-int trace_report_broken(struct trace_reader *reader, const char *cause, struct diagnostic *diagnostic)
+/* Tells of a line or record, as trace_report_broken(). */
+static int report(struct trace_reader *reader, const char *cause, struct diagnostic *diagnostic)
 {
 	struct diagnostic text = { 0 };
 
 	diagnostic_set(&text, reader->format->line ? "%s:%llu: %s" : "%s: record %llu: %s", reader->path,
 		       (unsigned long long)reader->line, cause);
 	make_printable(text.text);
-	reader->broken++;
 	if (reader->options.strict) {
 		*diagnostic = text;
 		return -1;
 	}
 	reader->options.broken(reader->options.context, text.text);
 	return 0;
+}
+
+int trace_report_broken(struct trace_reader *reader, const char *cause, struct diagnostic *diagnostic)
+{
+	reader->broken++;
+	return report(reader, cause, diagnostic);
+}
+
+int trace_report_missing(struct trace_reader *reader, uint64_t count, struct diagnostic *diagnostic)
+{
+	struct diagnostic cause = { 0 };
+
+	/* The count is the file's: any number. */
+	if (__builtin_add_overflow(reader->missing, count, &reader->missing))
+		reader->missing = UINT64_MAX;
+	diagnostic_set(&cause, "%llu operations are missing here: the recorder could not keep up",
+		       (unsigned long long)count);
+	return report(reader, cause.text, diagnostic);
+}
+
+static void note_device(struct trace_reader *reader, uint32_t device)
+{
+	unsigned int place = 0;
+
+	if (reader->nr_devices > TRACE_DEVICES_NAMED)
+		return;
+	while (place < reader->nr_devices && reader->devices[place] < device)
+		place++;
+	if (place < reader->nr_devices && reader->devices[place] == device)
+		return;
+	memmove(&reader->devices[place + 1], &reader->devices[place],
+		(reader->nr_devices - place) * sizeof(reader->devices[0]));
+	reader->devices[place] = device;
+	reader->nr_devices++;
+}
+
+/* A device as trace_device_parse() has it. Returns what snprintf() does. */
+static int print_device(const struct trace_reader *reader, uint32_t device, char *text, size_t size)
+{
+	if (reader->format->of_block_layer)
+		return snprintf(text, size, "%u,%u", device >> MINOR_BITS, device & ((1u << MINOR_BITS) - 1));
+	return snprintf(text, size, "%u", device);
+}
+
+const char *trace_reader_devices(const struct trace_reader *reader, char text[TRACE_DEVICES_SIZE])
+{
+	static_assert(TRACE_DEVICES_SIZE >= TRACE_DEVICES_NAMED * sizeof("4095,1048575, ") + sizeof("..."),
+		      "all of them have room");
+	size_t used = 0;
+
+	text[0] = '\0';
+	for (unsigned int i = 0; i < reader->nr_devices && i < TRACE_DEVICES_NAMED; i++) {
+		used += (size_t)snprintf(text + used, TRACE_DEVICES_SIZE - used, "%s", i > 0 ? ", " : "");
+		used += (size_t)print_device(reader, reader->devices[i], text + used, TRACE_DEVICES_SIZE - used);
+	}
+	if (reader->nr_devices > TRACE_DEVICES_NAMED)
+		(void)snprintf(text + used, TRACE_DEVICES_SIZE - used, ", ...");
+	return text;
+}
+
+int trace_reader_check_empty(const struct trace_reader *reader, struct diagnostic *diagnostic)
+{
+	bool understood = reader->recognized || !reader->format->has_other_text;
+	char devices[TRACE_DEVICES_SIZE], wanted[16];
+
+	if (reader->nr_devices == 0 && reader->left_out == 0 &&
+	    (reader->broken > 0 || reader->missing > 0 || !understood))
+		return diagnostic_set(diagnostic, "no %s of %s is an operation in the format %s",
+				      reader->format->line ? "line" : "record", reader->path, reader->format->name);
+	if (reader->options.device < 0)
+		return 0;
+	(void)print_device(reader, (uint32_t)reader->options.device, wanted, sizeof(wanted));
+	return diagnostic_set(diagnostic, "no operation of device %s in %s; it has %s", wanted, reader->path,
+			      reader->nr_devices > 0 ? trace_reader_devices(reader, devices)
+						     : "none that can be replayed");
 }
 
 static int check_range(const struct trace_operation *operation, struct diagnostic *cause)
@@ -98,6 +174,7 @@ int trace_push(struct trace_reader *reader, const struct trace_operation *operat
 	} else if (check_range(&pushed, cause)) {
 		return -1;
 	}
+	note_device(reader, pushed.device);
 	if (reader->options.device < 0 || reader->options.device == pushed.device) {
 		trace_window_add(reader->window, &pushed);
 		reader->pushed++;
@@ -142,8 +219,37 @@ static const struct trace_format *detect_text(const char *start, size_t length)
 	return NULL;
 }
 
+/* What is compressed otherwise than with gzip; NULL: it is not. */
+static const char *find_compression(const char *start, size_t length)
+{
+	static const struct {
+		const char *name, *magic;
+		size_t length;
+	} others[] = {
+		{ "xz", "\xfd\x37zXZ", 6 }, /* the zero at its end too */
+		{ "zstd", "\x28\xb5\x2f\xfd", 4 },
+		{ "bzip2", "BZh", 3 },
+	};
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		if (length >= others[i].length && memcmp(start, others[i].magic, others[i].length) == 0)
+			return others[i].name;
+	}
+	return NULL;
+}
+
+static int check_events(const struct trace_reader *reader, struct diagnostic *diagnostic)
+{
+	if (!reader->options.event_given || reader->format->of_block_layer)
+		return 0;
+	return diagnostic_set(diagnostic,
+			      "%s: a trace in the format %s has no events: --event is for blkparse and blktrace",
+			      reader->path, reader->format->name);
+}
+
 static int detect(struct trace_reader *reader, struct diagnostic *diagnostic)
 {
+	const char *compression;
 	const char *start;
 	int64_t length = trace_input_peek(reader->input, DETECTION_BYTES, &start, diagnostic);
 
@@ -151,6 +257,11 @@ static int detect(struct trace_reader *reader, struct diagnostic *diagnostic)
 		return -1;
 	if (length == 0)
 		return diagnostic_set(diagnostic, "%s: is empty", reader->path);
+	compression = find_compression(start, (size_t)length);
+	if (compression)
+		return diagnostic_set(diagnostic,
+				      "%s: is compressed with %s, and only gzip is read: decompress it before",
+				      reader->path, compression);
 	if (reader->format)
 		return 0;
 	for (int i = 0; trace_formats[i] && !reader->format; i++) {
@@ -160,7 +271,9 @@ static int detect(struct trace_reader *reader, struct diagnostic *diagnostic)
 	if (!reader->format)
 		reader->format = detect_text(start, (size_t)length);
 	if (!reader->format)
-		return diagnostic_set(diagnostic, "%s: is in none of the known formats; if it is, name the format",
+		return diagnostic_set(diagnostic,
+				      "%s: is in none of the known formats (--list-formats); if it is in one all the "
+				      "same, name that with --format",
 				      reader->path);
 	return 0;
 }
@@ -185,7 +298,7 @@ int trace_reader_open(struct trace_reader **reader, const char *path, const stru
 	if (blktrace_find_files(path, &first, diagnostic))
 		goto fail;
 	opened->input = trace_input_open(first ? first : path, options->wake, diagnostic);
-	if (!opened->input || detect(opened, diagnostic))
+	if (!opened->input || detect(opened, diagnostic) || check_events(opened, diagnostic))
 		goto fail;
 	opened->state = calloc(1, opened->format->reader_state + 1);
 	if (!opened->state) {
@@ -216,6 +329,17 @@ void trace_reader_close(struct trace_reader *reader)
 	free(reader);
 }
 
+/* Whether a format that passes other text over has anything of its own here; before reading changes the line. */
+static void recognize(struct trace_reader *reader, const char *line)
+{
+	char copy[TRACE_LINE_MAX + 1];
+
+	if (reader->recognized || !reader->format->has_other_text)
+		return;
+	(void)snprintf(copy, sizeof(copy), "%s", line);
+	reader->recognized = reader->format->recognizes_line(copy);
+}
+
 /* 1; 0 at the end; -1 and *diagnostic. */
 static int read_line(struct trace_reader *reader, struct diagnostic *diagnostic)
 {
@@ -236,6 +360,7 @@ static int read_line(struct trace_reader *reader, struct diagnostic *diagnostic)
 		diagnostic_set(&cause, "there is a zero byte in the line");
 		break;
 	case TRACE_LINE_READ:
+		recognize(reader, line);
 		if (reader->format->line(reader, line, &cause) == 0)
 			return 1;
 		break;
@@ -254,6 +379,12 @@ static void fill_window(struct trace_reader *reader)
 			got = -1;
 		reader->at_end = got <= 0;
 		reader->failed = got < 0;
+	}
+	if (reader->nr_devices > 1 && reader->options.several && !reader->several_told) {
+		char devices[TRACE_DEVICES_SIZE];
+
+		reader->several_told = true;
+		reader->options.several(reader->options.context, trace_reader_devices(reader, devices));
 	}
 }
 
@@ -296,6 +427,11 @@ uint64_t trace_reader_late(const struct trace_reader *reader)
 uint64_t trace_reader_left_out(const struct trace_reader *reader)
 {
 	return reader->left_out;
+}
+
+uint64_t trace_reader_missing(const struct trace_reader *reader)
+{
+	return reader->missing;
 }
 
 double trace_reader_progress(const struct trace_reader *reader)

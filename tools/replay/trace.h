@@ -52,7 +52,7 @@ const struct trace_format *trace_format_find(const char *name);
 /* Whether a trace can be written in it. */
 bool trace_format_writable(const struct trace_format *format);
 
-/* Prints the names of all formats with a line on each; marks those that can be written. */
+/* Prints the names of all formats with a line on each and whether it can be written, and what its marks mean. */
 void trace_format_list(FILE *to);
 
 /* Which of an operation's events in blkparse and blktrace traces is the operation; other formats have only one. */
@@ -67,9 +67,15 @@ struct trace_options {
 	/* which device of a trace of several; -1: all of them */
 	int64_t device;
 	enum trace_event event;
-	int wake; /* a descriptor: from when it is readable on the trace cannot be read any further; -1: none */
+	bool event_given; /* by the user: a trace of a format that has no events is refused */
+	int wake;	  /* a descriptor: from when it is readable on the trace cannot be read any further; -1: none */
 	/* Called for each broken line: "FILE:LINE: cause". Never NULL. */
 	void (*broken)(void *context, const char *text);
+	/*
+	 * Called once, before an operation of the trace is handed out, when there are several devices in it: "0, 2",
+	 * as trace_reader_devices() has them then. NULL: not wanted.
+	 */
+	void (*several)(void *context, const char *devices);
 	void *context;
 };
 
@@ -87,6 +93,21 @@ int trace_reader_open(struct trace_reader **reader, const char *path, const stru
  */
 int trace_reader_next(struct trace_reader *reader, struct trace_operation *operation, struct diagnostic *diagnostic);
 
+#define TRACE_DEVICES_NAMED 8
+#define TRACE_DEVICES_SIZE  128
+
+/*
+ * The devices whose operations were read so far, whether they were asked for or not: "0, 2" or "8,0, 8,16", at most
+ * TRACE_DEVICES_NAMED of them and then "...". Returns text.
+ */
+const char *trace_reader_devices(const struct trace_reader *reader, char text[TRACE_DEVICES_SIZE]);
+
+/*
+ * Of a trace that was read to its end and gave no operation: 0: it has none. -1 and *diagnostic: it has, but none of
+ * the device that was asked for; or nothing in it could be understood.
+ */
+int trace_reader_check_empty(const struct trace_reader *reader, struct diagnostic *diagnostic);
+
 /* How many lines (or records) were broken and left out so far. */
 uint64_t trace_reader_broken(const struct trace_reader *reader);
 
@@ -98,6 +119,9 @@ uint64_t trace_reader_late(const struct trace_reader *reader);
 
 /* Operations that are in the trace and are not to be replayed: they failed, or are of a kind that no disk here has. */
 uint64_t trace_reader_left_out(const struct trace_reader *reader);
+
+/* Operations that are known to be missing in the trace, because who recorded it could not keep up. */
+uint64_t trace_reader_missing(const struct trace_reader *reader);
 
 /* How much of the trace was handed out, 0 to 1, about, for a progress line; < 0: not known (a pipe). */
 double trace_reader_progress(const struct trace_reader *reader);

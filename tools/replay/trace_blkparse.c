@@ -230,6 +230,8 @@ const struct trace_format trace_format_blkparse = {
 	.reader_state = sizeof(struct block_counts),
 	.line = parse_line,
 	.finish = finish,
+	.of_block_layer = true,
+	.has_other_text = true,
 	.kinds = TRACE_KIND_BIT(TRACE_READ) | TRACE_KIND_BIT(TRACE_WRITE) | TRACE_KIND_BIT(TRACE_FLUSH) |
 		 TRACE_KIND_BIT(TRACE_DISCARD) | TRACE_KIND_BIT(TRACE_WRITE_ZEROES),
 	.has_fua = true,

@@ -34,6 +34,8 @@ static bool recognizes_line(char *line)
 	char *fields[FIELDS_MAX];
 	uint64_t number;
 
+	if (strncmp(line, COLUMNS_KEY, strlen(COLUMNS_KEY)) == 0)
+		return true;
 	return begins_like_row(line) && parse_fields(line, ';', fields) >= 4 && parse_seconds(fields[TIME], &number) &&
 	       parse_number(fields[SECTOR_AT], &number) && parse_number(fields[SECTORS], &number);
 }
@@ -106,6 +108,7 @@ const struct trace_format trace_format_blkreplay = {
 	.recognizes_line = recognizes_line,
 	.reader_state = sizeof(struct state),
 	.line = parse_line,
+	.has_other_text = true,
 	.kinds = TRACE_KIND_BIT(TRACE_READ) | TRACE_KIND_BIT(TRACE_WRITE),
 	.unit = SECTOR,
 	.time_unit = 1,

@@ -298,4 +298,5 @@ const struct trace_format trace_format_blktrace = {
 	.record = read_record,
 	.finish = finish,
 	.end = end,
+	.of_block_layer = true,
 };

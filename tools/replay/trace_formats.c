@@ -39,4 +39,5 @@ void trace_format_list(FILE *to)
 	for (int i = 0; trace_formats[i]; i++)
 		fprintf(to, "  %-11s %s %s\n", trace_formats[i]->name, trace_formats[i]->kinds ? "rw" : "r ",
 			trace_formats[i]->description);
+	fprintf(to, "\nr: can be read and replayed; rw: can be written too, with --convert\n");
 }

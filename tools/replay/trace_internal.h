@@ -35,6 +35,9 @@ struct trace_format {
 	int (*finish)(struct trace_reader *reader, struct diagnostic *diagnostic);
 	void (*end)(struct trace_reader *reader); /* frees what the state holds; may be NULL */
 
+	bool of_block_layer; /* it has events, and its devices are major and minor */
+	bool has_other_text; /* lines that recognizes_line() does not know may be passed over, not broken */
+
 	unsigned int kinds; /* that can be written, TRACE_KIND_BIT; 0: the format is read only */
 	bool has_fua;
 	unsigned int unit;  /* bytes: positions and lengths are multiples of it */
@@ -65,10 +68,16 @@ struct trace_reader {
 	uint64_t broken;
 	uint64_t late;
 	uint64_t left_out;
+	uint64_t missing;
 	uint64_t first_ns; /* the first operation's time */
 	uint64_t last_ns;  /* of the one handed out last, since the first */
 	uint64_t pushed;   /* into the window */
 	uint64_t taken;	   /* out of it */
+	/* in ascending order; one more than are named tells that there are more */
+	uint32_t devices[TRACE_DEVICES_NAMED + 1];
+	unsigned int nr_devices;
+	bool several_told;
+	bool recognized; /* of a format with other text: a line of its own was read */
 	bool started;
 	bool at_end; /* nothing more is read */
 	bool failed; /* for the reason in `failure`, which is told when the window is empty */
@@ -96,6 +105,9 @@ void trace_complete(struct trace_reader *reader, uint64_t time_ns, const struct 
  * when reading is strict.
  */
 int trace_report_broken(struct trace_reader *reader, const char *cause, struct diagnostic *diagnostic);
+
+/* The same of `count` operations that are missing here: what is there is not broken. */
+int trace_report_missing(struct trace_reader *reader, uint64_t count, struct diagnostic *diagnostic);
 
 /* Prints into the trace. 0, or -1: the stream has failed. */
 int trace_print(struct trace_writer *writer, const char *format, ...) __attribute__((format(printf, 2, 3)));

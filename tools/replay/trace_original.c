@@ -170,6 +170,7 @@ const struct trace_format trace_format_original = {
 	.recognizes_line = recognizes_line,
 	.reader_state = sizeof(struct state),
 	.line = parse_line,
+	.has_other_text = true,
 	.kinds = TRACE_KIND_BIT(TRACE_READ) | TRACE_KIND_BIT(TRACE_WRITE),
 	.unit = 1,
 	.write = write_operation,

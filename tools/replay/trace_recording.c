@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Reads what `rdisk --record` wrote; the format is in rdisk_recording.h. Requests that the server refused or that
- * failed are left out (they are counted). Gaps, a missing end and an incomplete last record are told as broken records.
+ * failed are left out (they are counted). A missing end and an incomplete last record are told as broken records; gaps
+ * are told, and what is missing in them counted.
  */
 #include <string.h>
 
@@ -121,9 +122,6 @@ static int parse_record(struct trace_reader *reader, const struct recording_reco
 	switch (record->type) {
 	case RECORDING_OPERATION:
 		return parse_operation(reader, record, cause);
-	case RECORDING_GAP:
-		return diagnostic_set(cause, "%llu operations are missing here: the recorder could not keep up",
-				      (unsigned long long)record->length);
 	case RECORDING_END:
 		state->ended = true;
 		return 0;
@@ -159,6 +157,10 @@ static int read_record(struct trace_reader *reader, struct diagnostic *diagnosti
 		return -1;
 	if (got < (int64_t)sizeof(record) || (size_t)skipped < rest)
 		return end_of_file(reader, (size_t)(got + skipped), diagnostic);
+	if (record.type == RECORDING_GAP) {
+		((struct state *)reader->state)->ended = false;
+		return trace_report_missing(reader, record.length, diagnostic) ? -1 : 1;
+	}
 	if (parse_record(reader, &record, &cause) && trace_report_broken(reader, cause.text, diagnostic))
 		return -1;
 	return 1;

@@ -135,14 +135,14 @@ static void test_map(void **state)
 	const char *trace = make_trace("t", "0 d write 0 4096\n1 d write 1044480 8192\n2 d write 1056768 4096\n"
 					    "3 d write 0 2097152\n");
 	static const struct {
-		const char *how;
+		const char *how, *cause;
 		int status;
 		double writes, mapped, skipped, misplaced;
 	} cases[] = {
-		{ "error", 1, 1, 0, 0, 3 },
-		{ "skip", 0, 1, 0, 3, 0 },
-		{ "wrap", 1, 3, 2, 0, 1 },
-		{ "scale", 1, 3, 2, 0, 1 },
+		{ "error", "beyond the end of the disk, 1048576; --map says", 1, 1, 0, 0, 3 },
+		{ "skip", NULL, 0, 1, 0, 3, 0 },
+		{ "wrap", "2097152 bytes at 0 is longer than the disk, 1048576\n", 1, 3, 2, 0, 1 },
+		{ "scale", "2097152 bytes at 0 is longer than the disk, 1048576\n", 1, 3, 2, 0, 1 },
 	};
 
 	(void)state;
@@ -150,11 +150,14 @@ static void test_map(void **state)
 		test_image_create("a.img", MIB(1));
 		assert_run(RUN("--device", path_of("a.img"), "--speed", "max", "--writes", "real", "--verify", "--map",
 			       cases[i].how, "--json", "-", trace),
-			   cases[i].status, cases[i].status ? "beyond the end" : NULL);
+			   cases[i].status, cases[i].cause);
 		assert_true(json_number("kinds.write.operations") == cases[i].writes);
 		assert_true(json_number("mapped") == cases[i].mapped);
 		assert_true(json_number("skipped") == cases[i].skipped);
 		assert_true(json_number("misplaced") == cases[i].misplaced);
+		assert_true(json_number("errors") == cases[i].misplaced);
+		assert_true(json_number("kinds.write.errors") == cases[i].misplaced);
+		assert_true(json_number("all.errors") == cases[i].misplaced);
 		assert_int_equal(test_image_size("a.img"), MIB(1));
 	}
 	/* The last run: the trace is 2 MiB long, so 1056768 went to 528384, and 1044480 to 522240. */
@@ -278,6 +281,29 @@ static void test_lost_cache(void **state)
 	test_image_write("a.img", 0, zeroes, sizeof(zeroes));
 	assert_run(RUN("--verify-only", "--lost-cache", "--journal", path_of("j"), "--device", path_of("a.img")), 1,
 		   "position 0: expected write 1 or a later one, found zeroes");
+}
+
+/* When nothing had to be there the check has shown nothing, and says so. */
+static void test_nothing_flushed(void **state)
+{
+	static const char note[] = "no write was covered by a flush: nothing could be checked";
+	const char *trace = make_trace("t", "0 d write 0 512\n1 d write 512 512\n");
+
+	(void)state;
+	test_image_create("a.img", MIB(1));
+	(void)unlink(path_of("j"));
+	assert_run(RUN("--device", path_of("a.img"), "--speed", "max", "--writes", "real", "--journal", path_of("j"),
+		       trace),
+		   0, NULL);
+	assert_run(RUN("--verify-only", "--journal", path_of("j"), "--device", path_of("a.img")), 0, NULL);
+	assert_run(RUN("--verify-only", "--lost-cache", "--journal", path_of("j"), "--device", path_of("a.img")), 0,
+		   note);
+	/* A write that was stable by itself is as good as a flush. */
+	(void)unlink(path_of("j"));
+	trace = make_file("t", "  8,0 0 1 0.0 1 Q WF 8 + 8 [x]\n");
+	assert_run(RUN("--device", path_of("a.img"), "--writes", "real", "--journal", path_of("j"), trace), 0, NULL);
+	assert_run(RUN("--verify-only", "--lost-cache", "--journal", path_of("j"), "--device", path_of("a.img")), 0,
+		   NULL);
 }
 
 static void test_bad_journals(void **state)
@@ -460,7 +486,7 @@ static void test_unusable_targets(void **state)
 	assert_run(RUN("-d", "0", trace), 2, "start rdisk");
 	make_file("empty.img", "");
 	assert_run(RUN("--device", path_of("empty.img"), trace), 1, "beyond the end");
-	assert_run(RUN("--device", path_of("empty.img"), "--map", "wrap", trace), 1, "beyond the end");
+	assert_run(RUN("--device", path_of("empty.img"), "--map", "wrap", trace), 1, "longer than the disk, 0");
 	assert_run(RUN("--device", path_of("empty.img"), path_of("none")), 2, "No such file");
 }
 
@@ -476,6 +502,7 @@ int main(void)
 		REPLAY_TEST(test_misplaced_data),
 		REPLAY_TEST(test_planted_corruption),
 		REPLAY_TEST(test_lost_cache),
+		REPLAY_TEST(test_nothing_flushed),
 		REPLAY_TEST(test_bad_journals),
 		REPLAY_TEST(test_full_journal),
 		REPLAY_TEST(test_long_change),

@@ -23,6 +23,11 @@ static void test_bad_options(void **state)
 		{ { "--device", "x", "t", "u" }, "unexpected argument \"u\"" },
 		{ { "--device", "x", "-d", "0", "t" }, "which disk" },
 		{ { "-d", "0", "--direct", "t" }, "--direct goes with --device" },
+		{ { "--device", "x", "-e", "3", "t" }, "-e and --minor go with -d" },
+		{ { "--device", "x", "--minor", "1", "t" }, "-e and --minor go with -d" },
+		{ { "--convert", "msr", "--minor", "1", "t" }, "needs no disk" },
+		{ { "--device", "x", "--json", "-", "--html", "-", "t" }, "both be written to standard output" },
+		{ { "--device", "x", "--json", "r", "--html", "r", "t" }, "both be written to r" },
 		{ { "-d", "99", "t" }, "from 0 to 31" },
 		{ { "--device", "x", "--depth", "0", "t" }, "from 1 to 128" },
 		{ { "--device", "x", "--depth", "129", "t" }, "from 1 to 128" },
@@ -35,6 +40,7 @@ static void test_bad_options(void **state)
 		{ { "--device", "x", "--writes", "yes", "t" }, "fail, real or discard" },
 		{ { "--device", "x", "--format", "elf", "t" }, "--list-formats" },
 		{ { "--convert", "elf", "t" }, "--list-formats" },
+		{ { "--convert", "rdisk", "t" }, "can be read but not written; see rdisk-replay --list-formats" },
 		{ { "--device", "x", "--verify", "t" }, "needs --writes real" },
 		{ { "--device", "x", "--journal", "j", "t" }, "needs --writes real" },
 		{ { "--device", "x", "--verify-only" }, "needs the --journal" },
@@ -78,6 +84,7 @@ static void test_help(void **state)
 	assert_non_null(strstr(replay.output.text, "rdisk-replay "));
 	assert_run(RUN("--list-formats"), 0, NULL);
 	assert_non_null(strstr(replay.output.text, "blkreplay"));
+	assert_non_null(strstr(replay.output.text, "rw: can be written too"));
 }
 
 static void test_broken_lines(void **state)
@@ -337,10 +344,36 @@ static void test_unwritable_json(void **state)
 	(void)state;
 	test_image_create("a.img", MIB(1));
 	(void)unlink(path_of("r.html"));
-	assert_run(RUN("--device", path_of("a.img"), "--json", path_of("none/r.json"), "--html", path_of("r.html"),
+	assert_run(RUN("--device", path_of("a.img"), "--json", "/dev/full", "--html", path_of("r.html"),
 		       make_trace("t", "0 d read 0 4096\n")),
-		   2, "r.json");
+		   2, "/dev/full");
 	assert_page("r.html");
+}
+
+/* What the check at the end found and took is told in all three forms. */
+static void test_final_check(void **state)
+{
+	const char *trace = make_trace("t", "0 d write 0 4096\n1 d read 8192 1024\n");
+	char *page;
+
+	(void)state;
+	test_image_create("a.img", MIB(1));
+	assert_run(RUN("--device", path_of("a.img"), "--speed", "max", "--writes", "real", "--verify", "--html",
+		       path_of("r.html"), trace),
+		   0, NULL);
+	assert_non_null(strstr(replay.output.text, "verify: 8 blocks right, 0 wrong, 2 read that this replay knows "
+						   "nothing of; reading all again at the end took "));
+	page = read_page("r.html");
+	assert_non_null(strstr(page, "<td>blocks read that this replay knows nothing of</td><td class=\"n\">2</td>"));
+	assert_non_null(strstr(page, "<td>time of the final check</td>"));
+	/* Of one operation each plot has a dot that is seen. */
+	assert_non_null(strstr(page, "<circle"));
+	free(page);
+	assert_run(RUN("--device", path_of("a.img"), "--speed", "max", "--writes", "real", "--verify", "--json", "-",
+		       trace),
+		   0, NULL);
+	assert_true(json_number("verify.seconds") > 0);
+	assert_true(json_number("verify.read_errors") == 0);
 }
 
 static void test_convert(void **state)
@@ -378,6 +411,7 @@ int main(void)
 		REPLAY_TEST(test_convert),	   REPLAY_TEST(test_counts),
 		REPLAY_TEST(test_same_file),	   REPLAY_TEST(test_bad_name),
 		REPLAY_TEST(test_unwritable_json), REPLAY_TEST(test_long_html),
+		REPLAY_TEST(test_final_check),
 	};
 
 	test_runtime_new();

@@ -111,7 +111,7 @@ static void test_wrong_servers(void **state)
 		{ "short", "were done" },
 		{ "long", "were done" },
 		{ "fail", "flush of" },
-		{ "death", "no answer" },
+		{ "death", "no answer to 1 operation: the server ended" },
 		{ "type", "no answer" },
 		{ "id", "no answer" },
 	};

@@ -19,6 +19,8 @@
 #define BIT(signal) (UINT64_C(1) << ((signal)-1)) /* in a set of /proc */
 #define OPERATIONS  10000 /* in a silent trace: more than are read before the first one is done */
 
+static struct test_server server;
+
 static const int ending_signals[] = { SIGINT, SIGTERM };
 
 /* A line of /proc/PID/status, behind "NAME:" and blanks. */
@@ -76,6 +78,14 @@ static void await_sleep(int pipe, bool empty)
 	do
 		assert_int_equal(ioctl(pipe, FIONREAD, &there), 0);
 	while (((there == 0) != empty || *process_status(replay.pid, "State") != 'S') && runs());
+	(void)alarm(0);
+}
+
+static void await_stop(pid_t pid)
+{
+	(void)alarm(TEST_TIMEOUT_MS / 1000);
+	while (*process_status(pid, "State") != 'T')
+		(void)sched_yield();
 	(void)alarm(0);
 }
 
@@ -284,18 +294,72 @@ static void test_unread_conversion(void **state)
 	(void)close(reader);
 }
 
-/* It hangs where no signal wakes it, in the opening of a file for its result: the second one ends it all the same. */
+/*
+ * It hangs where no signal wakes it, in the writing of its result into a pipe that nobody reads: the user is told what
+ * to do, and the second signal ends it.
+ */
 static void test_second_signal(void **state)
+{
+	const char *fifo = make_fifo();
+	int reader = open(fifo, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	(void)state;
+	assert_true(reader >= 0);
+	assert_true(fcntl(reader, F_SETPIPE_SZ, 4096) >= 0);
+	test_image_create("a.img", MIB(1));
+	START("--device", path_of("a.img"), "--html", fifo, make_trace("t", "0 d read 0 4096\n"));
+	await_sleep(reader, false);
+	assert_int_equal(kill(replay.pid, SIGINT), 0);
+	assert_true(test_process_wait_log(&replay, "a second signal ends at once\n", TEST_TIMEOUT_MS));
+	assert_int_equal(test_process_stop(&replay, SIGINT), 128 + SIGINT);
+	assert_true(WIFSIGNALED(replay.status));
+	(void)close(reader);
+}
+
+/* One that waits for a file of its result to be read ends at the first. */
+static void test_unread_result(void **state)
 {
 	(void)state;
 	test_image_create("a.img", MIB(1));
 	START("--device", path_of("a.img"), "--json", make_fifo(), make_trace("t", "0 d read 0 4096\n"));
-	await_signals();
+	assert_int_equal(test_process_stop(&replay, SIGTERM), 128 + SIGTERM);
+}
+
+/* The server does not answer: how many operations are waited for is told. */
+static void test_stopped_server(void **state)
+{
+	static const struct test_device device = { .name = "A", .file = "a.img", .size = "1M" };
+	const char *trace = make_trace("t", "0 d read 0 4096\n0 d read 8192 4096\n"), *fifo = make_fifo();
+	int reader, writer;
+
+	(void)state;
+	test_runtime_new();
+	test_server_start(&server, &device, 1, NULL);
+	START("-d", "0", "--speed", "max", "--json", "-", fifo);
+	/* It opens the disk before the trace. */
+	writer = open_writer(fifo);
+	reader = open(fifo, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	assert_true(reader >= 0);
+	assert_int_equal(kill(server.process.pid, SIGSTOP), 0);
+	await_stop(server.process.pid);
+	put_file(writer, trace);
+	(void)close(writer);
+	await_sleep(reader, true);
 	assert_int_equal(kill(replay.pid, SIGINT), 0);
-	while (process_signals("ShdPnd") & BIT(SIGINT) && runs())
-		;
-	assert_int_equal(test_process_stop(&replay, SIGINT), 128 + SIGINT);
-	assert_true(WIFSIGNALED(replay.status));
+	assert_true(test_process_wait_log(&replay,
+					  "waiting for 2 operations that are under way; a second signal ends at once\n",
+					  TEST_TIMEOUT_MS));
+	assert_int_equal(kill(server.process.pid, SIGCONT), 0);
+	assert_run(test_process_stop(&replay, 0), 128 + SIGINT, "a second signal");
+	assert_true(json_number("all.operations") == 2);
+	assert_int_equal(test_server_stop(&server), 0);
+	(void)close(reader);
+}
+
+static int discard(void **state)
+{
+	test_process_discard(&server.process);
+	return replay_discard(state);
 }
 
 int main(void)
@@ -309,6 +373,8 @@ int main(void)
 		REPLAY_TEST(test_silent_conversion),
 		REPLAY_TEST(test_unread_conversion),
 		REPLAY_TEST(test_second_signal),
+		REPLAY_TEST(test_unread_result),
+		cmocka_unit_test_teardown(test_stopped_server, discard),
 	};
 
 	test_runtime_new();
