@@ -186,6 +186,7 @@ struct node_client *node_client_detached(struct dvk_node *node, pid_t id, int *e
 {
 	pid_t process = node_process_of(id);
 	struct node_client *client;
+	uid_t uid;
 	int pidfd;
 
 	*error = EDVSBADPID;
@@ -198,7 +199,7 @@ struct node_client *node_client_detached(struct dvk_node *node, pid_t id, int *e
 		return NULL;
 	}
 	/* Between the two the number may have changed hands. */
-	if (node_process_of(id) != process) {
+	if (node_process_user(id, &uid) || node_process_of(id) != process) {
 		close(pidfd);
 		return NULL;
 	}
@@ -211,6 +212,7 @@ struct node_client *node_client_detached(struct dvk_node *node, pid_t id, int *e
 	client->pidfd = pidfd;
 	client->pid = process;
 	client->tid = id;
+	client->uid = uid;
 	client->access = NODE_ACCESS_FULL;
 	if (watch_end(node, client)) {
 		client_destroy(node, client);
@@ -224,6 +226,11 @@ struct node_client *node_client_detached(struct dvk_node *node, pid_t id, int *e
 
 void node_client_attach(struct dvk_node *node, struct node_client *detached, struct node_client *client)
 {
+	if (client->uid != detached->uid) {
+		/* Its peers were told another user. */
+		node_part_from_peers(node, node_client_dc(node, detached), detached->endpoint, EDVSNOTBIND);
+		node_queue_clear(detached);
+	}
 	client->dcid = detached->dcid;
 	client->endpoint = detached->endpoint;
 	node_client_binding(node, client)->client = client;

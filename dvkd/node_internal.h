@@ -122,7 +122,7 @@ struct node_client {
 	struct node_watch watch;
 	pid_t pid; /* process */
 	pid_t tid; /* thread that said hello; pid until then */
-	uid_t uid;
+	uid_t uid; /* effective, when it connected; until then, when it was bound */
 	enum node_access access;
 	bool greeted;	  /* HELLO was answered with 0 */
 	bool guest;	  /* counted in nr_guests */
@@ -220,6 +220,8 @@ enum node_access node_access_of(const struct dvk_node *node, int fd, uid_t uid, 
 bool node_process_has_thread(pid_t pid, pid_t tid);
 /* Process that a process or thread id belongs to; -1: there is none. */
 pid_t node_process_of(pid_t id);
+/* Effective user of a process or thread: 0 and *uid, or -1. */
+int node_process_user(pid_t id, uid_t *uid);
 /* The name that `ps` shows, unprintable bytes replaced; "?" if it cannot be read. */
 void node_process_name(pid_t pid, pid_t tid, char name[MAXPROCNAME]);
 /* Descriptor that becomes readable when the process ends, or -errno. */
@@ -253,7 +255,10 @@ void node_accept(struct dvk_node *node);
 void node_accept_anew(struct dvk_node *node);
 /* Known by pid alone. NULL and *error: EDVSBADPID, EDVSALLOCMEM. */
 struct node_client *node_client_detached(struct dvk_node *node, pid_t id, int *error);
-/* Gives a detached client's binding to its connection; the former is doomed. */
+/*
+ * Gives a detached client's binding to its connection; the former is doomed. If the two are of different users, the
+ * binding's peers are parted from it first.
+ */
 void node_client_attach(struct dvk_node *node, struct node_client *detached, struct node_client *client);
 /* After that, and after the answer to HELLO: sends what was kept for it. */
 void node_client_inherit(struct dvk_node *node, struct node_client *detached, struct node_client *client);

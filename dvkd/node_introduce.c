@@ -45,6 +45,12 @@ static struct node_binding *find_peer(struct dvk_node *node, const struct node_c
 	return peer->client ? peer : NULL;
 }
 
+/* What both peers are told of each other's users. */
+static int same_user(const struct node_client *client, const struct node_client *peer)
+{
+	return client->uid == peer->uid;
+}
+
 int node_connect(struct dvk_node *node, struct node_client *client, const struct dvk_node_request *request,
 		 struct node_answer *answer)
 {
@@ -63,6 +69,7 @@ int node_connect(struct dvk_node *node, struct node_client *client, const struct
 	answer->packet.dcid = client->dcid;
 	answer->packet.endpoint = request->endpoint;
 	answer->packet.pid = peer->client->pid;
+	answer->packet.argument = same_user(client, peer->client);
 	if (introduced(own, request->endpoint))
 		return 0;
 
@@ -77,6 +84,7 @@ int node_connect(struct dvk_node *node, struct node_client *client, const struct
 	event.endpoint = client->endpoint;
 	event.pid = client->pid;
 	event.side = 1;
+	event.argument = same_user(client, peer->client);
 	node_client_send(node, peer->client, &event, (int[]){ channel, own->page->read_fd }, 2, peer->page);
 
 	answer->packet.side = 0;

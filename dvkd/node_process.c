@@ -13,7 +13,10 @@
 #include "node_internal.h"
 
 /* Most groups of a process: NGROUPS_MAX. */
-#define GROUPS_MAX 65536
+#define GROUPS_MAX  65536
+
+/* First bytes of a status that hold all that is looked for. */
+#define STATUS_SIZE 1024
 
 static bool peer_in_group(int fd, gid_t gid, gid_t group)
 {
@@ -68,21 +71,41 @@ static ssize_t read_proc(const char *path, char *text, size_t size)
 	return length;
 }
 
-pid_t node_process_of(pid_t id)
+/* Where the values of a field begin in the status of a process or thread, or NULL. */
+static const char *read_status(pid_t id, const char *field, char text[STATUS_SIZE])
 {
-	char path[64], text[1024];
+	char path[64];
 	const char *line;
 
 	if (id <= 0)
-		return -1;
+		return NULL;
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)id);
-	if (read_proc(path, text, sizeof(text)) <= 0)
-		return -1;
+	if (read_proc(path, text, STATUS_SIZE) <= 0)
+		return NULL;
 	/* The process's name comes before and cannot hold a newline: the kernel escapes it. */
-	line = strstr(text, "\nTgid:");
-	if (!line)
+	line = strstr(text, field);
+	return line ? line + strlen(field) : NULL;
+}
+
+pid_t node_process_of(pid_t id)
+{
+	char text[STATUS_SIZE];
+	const char *value = read_status(id, "\nTgid:", text);
+
+	return value ? (pid_t)strtol(value, NULL, 10) : -1;
+}
+
+int node_process_user(pid_t id, uid_t *uid)
+{
+	char text[STATUS_SIZE];
+	const char *real = read_status(id, "\nUid:", text);
+	char *effective, *end;
+
+	if (!real)
 		return -1;
-	return (pid_t)strtol(line + strlen("\nTgid:"), NULL, 10);
+	strtoul(real, &effective, 10);
+	*uid = (uid_t)strtoul(effective, &end, 10);
+	return end == effective ? -1 : 0;
 }
 
 void node_process_name(pid_t pid, pid_t tid, char name[MAXPROCNAME])

@@ -132,6 +132,7 @@ void node_queue_clear(struct node_client *client)
 		STAILQ_REMOVE_HEAD(&client->queue, link);
 		packet_free(packet);
 	}
+	client->queued = 0;
 }
 
 bool node_client_unsend_peer(struct node_client *client, int endpoint)

@@ -5,7 +5,7 @@
  *
  * All of it works only while the client is blocked in its request, and fails with the
  * codes of dvk_vcopy(): EDVSFAULT (bad address), EDVSPROCSTS, EDVSNOTBIND (it died
- * meanwhile), EDVSPERM (the host forbids it).
+ * meanwhile), EDVSPERM (memory of another user that is not granted, or the host forbids it).
  */
 #ifndef RDISK_CLIENT_MEMORY_H
 #define RDISK_CLIENT_MEMORY_H

@@ -50,6 +50,7 @@ int dvk_sendrec_T(int endpoint, message *msg, long timeout_ms);
 int dvk_reply_T(int endpoint, const message *msg, long timeout_ms);
 int dvk_rcvrqst_T(message *msg, long timeout_ms);
 int dvk_ntfy_value(int source, int endpoint, int value);
+/* As dvk_client_vcopy(): of a process of another user only granted memory can be copied. */
 long dvk_vcopy(int source, const void *source_address, int destination, void *destination_address, long bytes);
 
 /* New here: memory shared by descriptor. See dvk_client_grant(), dvk_client_granted(). */

@@ -63,6 +63,7 @@ struct dvk_peer {
 	const struct dvk_process_page *page;
 	int endpoint;
 	int pid;
+	bool same_user;		/* as ours, when both connected to the node */
 	uint32_t incarnation;	/* counts the processes that we knew on this slot */
 	int gone_code;		/* why the last of them went */
 	uint32_t send_sequence; /* ours alone: what a peer writes is compared, never believed */
@@ -236,15 +237,19 @@ int dvk_client_notify(struct dvk_client *client, int endpoint, int value);
  * Copies bytes (0 .. MAXCOPYLEN, else EDVSRANGE) between two processes; the caller,
  * a system endpoint (else EDVSTRAPDENIED), may be source, destination or a third
  * party. Every party but the caller must be blocked receiving (else EDVSPROCSTS). Granted
- * memory is used in place, else process_vm_readv/writev. Returns bytes; EDVSENDPOINT (source equals destination, ANY,
- * NONE), EDVSFAULT (bad address), EDVSPERM (the host forbids it), EDVSNOTBIND.
+ * memory is used in place; what a party of the caller's own user has not granted is reached by process_vm_readv/writev.
+ * That is not done to another user's: it could map a file of a file system of its own, which then decides when the
+ * copy ends. The users are those of when each party connected to the node. Returns bytes; EDVSENDPOINT (source equals
+ * destination, ANY, NONE), EDVSFAULT (bad address), EDVSPERM (memory of another user that is not granted; or the host
+ * forbids it), EDVSNOTBIND.
  */
 long dvk_client_vcopy(struct dvk_client *client, int source, const void *source_address, int destination,
 		      void *destination_address, long bytes);
 
 /*
  * Shares [base, base + length) of the caller's memory, which is `fd` mapped from
- * `offset`, with one peer, for reading and writing until either end is unbound.
+ * `offset`, with one peer, for reading and writing until either end is unbound. A peer of another user can copy only
+ * what is shared so.
  * The caller keeps fd. base, length and offset are page-aligned. At most
  * DVK_GRANTS_PER_PEER, and DVK_GRANT_BYTES_MAX in all, to a peer; the receiver ignores what is above that or cannot be
  * mapped. EDVSNOTBIND, EDVSENDPOINT, EDVSNOMEM; EDVSINVAL, also for a descriptor that is neither a memfd, nor a

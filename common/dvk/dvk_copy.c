@@ -3,9 +3,11 @@
  * Copies between the memories of two endpoints (vcopy) and access to granted memory.
  *
  * Each party's memory is reached by the best means there is: the caller's own
- * directly; a peer's through a grant mapped here; else through process_vm_readv and
- * process_vm_writev. Mappings that their owner can truncate are touched by system calls
- * only, which then return EFAULT where a load would raise SIGBUS.
+ * directly; a peer's through a grant mapped here; else, if the peer is of the caller's own user, through
+ * process_vm_readv and process_vm_writev. Those wait for whatever stands behind the peer's pages, which may be a file
+ * system of its own that never answers: one user's processes can stop each other anyhow, but no other user's. Mappings
+ * that their owner can truncate are touched by system calls only, which then return EFAULT where a load would raise
+ * SIGBUS.
  */
 #include <errno.h>
 
@@ -94,10 +96,13 @@ static int resolve(struct dvk_client *client, int endpoint, const void *address,
 	if (grant) {
 		end->plain = grant->sealed;
 		end->address = (char *)grant->mapping + ((uintptr_t)address - grant->base);
-	} else {
-		end->pid = peer->pid;
-		end->plain = false;
+		return 0;
 	}
+	/* Root could: the kernel stops only others. */
+	if (!peer->same_user)
+		return EDVSPERM;
+	end->pid = peer->pid;
+	end->plain = false;
 	return 0;
 }
 

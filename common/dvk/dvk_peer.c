@@ -40,6 +40,7 @@ int dvk_peer_add(struct dvk_client *client, const struct dvk_received *received)
 	peer->page = page;
 	peer->endpoint = packet->endpoint;
 	peer->pid = packet->pid;
+	peer->same_user = packet->argument == 1;
 	peer->send_sequence = 0;
 	peer->want_sequence = 0;
 	peer->want_state = DVK_WANT_IDLE;

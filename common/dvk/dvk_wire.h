@@ -16,8 +16,8 @@
  * GETEP           pid                          endpoint
  * WAIT_BIND       endpoint timeout             endpoint, once it is bound (SELF: the caller itself)
  * WAIT_UNBIND     endpoint timeout             -, once it is free
- * CONNECT         endpoint                     endpoint pid side [channel, peer's page]; no descriptors if
- *                                              the two were introduced before
+ * CONNECT         endpoint                     endpoint pid side argument [channel, peer's page]; no
+ *                                              descriptors if the two were introduced before
  * GRANT           endpoint base length offset, 1 descriptor   -: `endpoint` was sent EVENT_GRANT
  *                                              (EDVSINVAL: see dvk_client_grant() for what it may be)
  * DC_INIT         dc                           argument: node number
@@ -29,9 +29,14 @@
  * event           fields                       meaning
  * EVENT_BOUND     as BIND's answer [page]      another process bound the receiver (LCL_BIND)
  * EVENT_UNBOUND   result                       the receiver's endpoint was taken away (unbind, dc_end)
- * EVENT_PEER      endpoint pid side            introduced by a peer's CONNECT [channel, peer's page]
+ * EVENT_PEER      endpoint pid side argument   introduced by a peer's CONNECT [channel, peer's page]
  * EVENT_PEER_GONE endpoint result              a peer introduced before died or was unbound
  * EVENT_GRANT     endpoint base length offset  that peer shares memory [its descriptor]
+ *
+ * The argument of CONNECT and EVENT_PEER is 1 when both processes are of one user, 0 when they are not: by their
+ * effective user ids when they connected to the node (SO_PEERCRED), whatever became of them since. A process that
+ * another bound before it connected has the one of that moment; if it connects as another user, its peers get
+ * EVENT_PEER_GONE and have to be introduced anew.
  *
  * A peer's page comes as a read-only descriptor, every other one read-write.
  * Only endpoints of one DC are introduced; two user endpoints are not
@@ -47,7 +52,7 @@
 #include "dvk_info.h"
 
 #define DVK_WIRE_MAGIC	 0x4b564444u /* "DDVK" */
-#define DVK_WIRE_VERSION 1
+#define DVK_WIRE_VERSION 2
 #define DVK_WIRE_MAX_FDS 2
 
 /* Name of the socket inside the runtime directory; see dvk_runtime.h. */
@@ -104,7 +109,7 @@ struct dvk_node_packet {
 	int32_t endpoint;
 	int32_t pid;
 	int32_t side;	     /* PEER, CONNECT: mailbox[side] is the one that the receiver sends in */
-	int32_t argument;    /* node number */
+	int32_t argument;    /* node number; PEER, CONNECT: of the same user */
 	int32_t nr_tasks;    /* BIND, BOUND: of the DC */
 	int32_t nr_sysprocs; /* BIND, BOUND: of the DC */
 	uint64_t base;

@@ -35,9 +35,9 @@ static pid_t fork_child(void)
 	return pid;
 }
 
-static void run_node(int ready)
+static void run_node(int ready, const char *group)
 {
-	struct dvk_node_options options = { 0 };
+	struct dvk_node_options options = { .group = group };
 	char cause[DVK_NODE_CAUSE_SIZE];
 	struct dvk_node *node;
 
@@ -54,18 +54,17 @@ static void run_node(int ready)
 	_exit(0);
 }
 
-int ipc_setup(void **state)
+int ipc_setup_group(const char *group)
 {
 	dc_usr_t dc = { .dc_dcid = DC };
 	int ready[2];
 	char byte;
 
-	(void)state;
 	test_runtime_new();
 	assert_int_equal(pipe(ready), 0);
 	node_pid = fork_child();
 	if (node_pid == 0)
-		run_node(ready[1]);
+		run_node(ready[1], group);
 	close(ready[1]);
 	assert_int_equal(read(ready[0], &byte, 1), 1);
 	close(ready[0]);
@@ -73,6 +72,12 @@ int ipc_setup(void **state)
 	assert_true(dvk_dc_init(&dc) >= 0);
 	assert_int_equal(dvk_bind(DC, TESTER), TESTER);
 	return 0;
+}
+
+int ipc_setup(void **state)
+{
+	(void)state;
+	return ipc_setup_group(NULL);
 }
 
 int ipc_teardown(void **state)

@@ -24,6 +24,8 @@
 /* Setup and teardown of each test: a fresh node, DC 0, the test bound as TESTER. */
 int ipc_setup(void **state);
 int ipc_teardown(void **state);
+/* The same setup with a node for the members of `group`, too. Its directory lies in test_directory(). */
+int ipc_setup_group(const char *group);
 
 /* Pid of the node's process. */
 int ipc_node_pid(void);

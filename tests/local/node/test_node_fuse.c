@@ -4,21 +4,13 @@
  * closes the file, or asks for its status, waits. That must not be the node. Skipped where FUSE cannot be mounted.
  */
 #include "node_fixture.h"
+#include "test_fuse.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <linux/fuse.h>
 #include <poll.h>
-#include <sched.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/mount.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#define FILE_NODE     2
 #define NOT_AVAILABLE 77
 
 static struct raw admin, witness;
@@ -44,93 +36,21 @@ static int teardown(void **state)
 	return stop_node(state);
 }
 
-static struct fuse_attr attributes(uint64_t node)
-{
-	return (struct fuse_attr){
-		.ino = node, .size = 4096, .nlink = 1, .mode = node == FILE_NODE ? S_IFREG | 0600 : S_IFDIR | 0700
-	};
-}
-
-static void reply(int fuse, const struct fuse_in_header *request, const void *data, size_t size)
-{
-	char answer[256];
-	struct fuse_out_header header = { .len = (uint32_t)(sizeof(header) + size), .unique = request->unique };
-
-	memcpy(answer, &header, sizeof(header));
-	memcpy(answer + sizeof(header), data, size);
-	if (write(fuse, answer, header.len) != (ssize_t)header.len)
-		_exit(1);
-}
-
-/* One directory with one file, whose opening is the last that is answered. */
-static _Noreturn void serve(int fuse)
-{
-	static char buffer[FUSE_MIN_READ_BUFFER * 4];
-	const struct fuse_in_header *request = (const struct fuse_in_header *)buffer;
-	struct fuse_init_out init = { .major = FUSE_KERNEL_VERSION, .minor = 31, .max_write = 4096 };
-	struct fuse_entry_out entry = { .nodeid = FILE_NODE };
-	struct fuse_attr_out attr = { 0 };
-	struct fuse_open_out opened = { .fh = 1 };
-	struct pollfd ready[2] = { { .fd = fuse, .events = POLLIN }, { .fd = life[0] } };
-
-	while (poll(ready, 2, -1) > 0 && !ready[1].revents && read(fuse, buffer, sizeof(buffer)) > 0) {
-		switch (request->opcode) {
-		case FUSE_INIT:
-			reply(fuse, request, &init, sizeof(init));
-			break;
-		case FUSE_LOOKUP:
-			entry.attr = attributes(FILE_NODE);
-			reply(fuse, request, &entry, sizeof(entry));
-			break;
-		case FUSE_GETATTR:
-			attr.attr = attributes(request->nodeid);
-			if (request->nodeid != FILE_NODE)
-				reply(fuse, request, &attr, sizeof(attr));
-			break;
-		case FUSE_OPEN:
-			reply(fuse, request, &opened, sizeof(opened));
-			break;
-		default:
-			break;
-		}
-	}
-	_exit(0);
-}
-
-/* Starts the file system in a mount namespace of its own, which is also that of the caller then. 0 or NOT_AVAILABLE. */
-static int mount_own(void)
-{
-	pid_t server;
-	char options[128];
-	int fuse = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-
-	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=%u,group_id=%u", fuse, geteuid(), getegid());
-	if (fuse < 0 || unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
-	    mount("test", "/mnt", "fuse", MS_NOSUID | MS_NODEV, options))
-		return NOT_AVAILABLE;
-	server = fork();
-	if (server == 0)
-		serve(fuse);
-	close(fuse);
-	return server < 0 ? NOT_AVAILABLE : 0;
-}
-
 /* Grants the file; what it closes itself it closes in vain. The test is told that there is a file system. */
 static _Noreturn void grant_file(const struct raw *raw, int tell)
 {
 	struct dvk_node_request request = REQUEST(GRANT, .endpoint = 7, .length = 4096);
-	int fd, code;
+	int fd;
 
 	close(life[1]);
-	code = mount_own();
-	if (code)
-		_exit(code);
+	if (test_fuse_mount(geteuid(), getegid(), life[0]))
+		_exit(NOT_AVAILABLE);
 	if (write(tell, "", 1) != 1)
 		_exit(1);
 	close(tell);
 	request.magic = DVK_WIRE_MAGIC;
 	request.version = DVK_WIRE_VERSION;
-	fd = open("/mnt/file", O_RDWR | O_CLOEXEC);
+	fd = open(TEST_FUSE_FILE, O_RDWR | O_CLOEXEC);
 	if (fd < 0 || raw_send(raw, &request, sizeof(request), &fd, 1) != (ssize_t)sizeof(request))
 		_exit(1);
 	_exit(0);

@@ -86,12 +86,14 @@ static void introduction(void **state)
 	assert_int_equal(answer.packet.endpoint, 3);
 	assert_int_equal(answer.packet.pid, getpid());
 	assert_int_equal(answer.packet.side, 0);
+	assert_int_equal(answer.packet.argument, 1);
 	assert_int_equal(answer.nr_fds, 2);
 	event = raw_event(&server, DVK_EVENT_PEER);
 	assert_int_equal(event.packet.endpoint, 30);
 	assert_int_equal(event.packet.dcid, 0);
 	assert_int_equal(event.packet.pid, getpid());
 	assert_int_equal(event.packet.side, 1);
+	assert_int_equal(event.packet.argument, 1);
 	assert_int_equal(event.nr_fds, 2);
 
 	check_sealed_page(answer.fds[0]);

@@ -114,6 +114,7 @@ static void local_bind_before_it_connects(void **state)
 	close_received(&answer);
 	event = raw_event(&puppet.raw, DVK_EVENT_PEER);
 	assert_int_equal(event.packet.endpoint, 31);
+	assert_int_equal(event.packet.argument, 1);
 	assert_int_equal(event.nr_fds, 2);
 	close_received(&event);
 	raw_close(&peers[1]);

@@ -385,6 +385,103 @@ static void groups(void **state)
 	assert_int_equal(chmod(directory, 0700), 0);
 }
 
+static struct raw admin, root_server;
+static gid_t member_group;
+
+/* The connection is a member's, whoever its process is afterwards. */
+static void connect_as_member(struct raw *raw)
+{
+	gid_t own = getegid();
+
+	if (setegid(member_group) || seteuid(MEMBER))
+		_exit(99);
+	raw_connect(raw);
+	if (seteuid(0) || setegid(own))
+		_exit(99);
+}
+
+/* Introduces a connection to a peer: what both are told of each other's users, or -1 if that is not the same. */
+static int told_of_users(struct raw *raw, int endpoint, struct raw *peer)
+{
+	struct received answer = raw_call_full(raw, REQUEST(CONNECT, .endpoint = endpoint), -1);
+	struct received event = raw_event(peer, DVK_EVENT_PEER);
+
+	close_received(&answer);
+	close_received(&event);
+	return answer.packet.result || answer.packet.argument != event.packet.argument ? -1 : answer.packet.argument;
+}
+
+/* Root's, when it is bound, and a member's when it says hello: that counts. */
+static int bound_before_it_connects(void)
+{
+	struct dvk_node_request bind = REQUEST(BIND, .endpoint = 5, .argument = LCL_BIND, .pid = getpid());
+	struct received answer, event;
+	struct raw raw;
+	int wrong = 0;
+
+	connect_as_member(&raw);
+	wrong += expect(&admin, bind, 0);
+	answer = raw_call_full(&root_server, REQUEST(CONNECT, .endpoint = 5), -1);
+	wrong += answer.packet.result || answer.packet.argument != 1;
+	close_received(&answer);
+	answer = raw_call_full(&raw, REQUEST(HELLO), -1);
+	wrong += answer.packet.result || answer.packet.endpoint != 5;
+	close_received(&answer);
+	event = raw_event(&root_server, DVK_EVENT_PEER_GONE);
+	wrong += event.packet.endpoint != 5 || event.packet.result != EDVSNOTBIND;
+	raw_no_event(&raw);
+	wrong += told_of_users(&root_server, 5, &raw) != 0;
+	raw_close(&raw);
+	return wrong;
+}
+
+/* Peers are told whether they are of one user: memory that is not granted is touched only then. */
+static void users_of_peers(void **state)
+{
+	const struct group *group = getgrnam("nogroup");
+	struct raw raw;
+	pid_t pid;
+
+	(void)state;
+	if (geteuid() != 0 || !group) {
+		print_message("skipped: needs root and a group \"nogroup\"\n");
+		skip();
+		return;
+	}
+	member_group = group->gr_gid;
+	pid = spawn_node((const char *[]){ "--group", "nogroup", NULL });
+	raw_open(&admin);
+	raw_start_dc(&admin, 0);
+	raw_open(&root_server);
+	assert_int_equal(raw_bind(&root_server, 0, 3, NULL), 3);
+
+	raw_open(&raw);
+	assert_int_equal(raw_bind(&raw, 0, 30, NULL), 30);
+	assert_int_equal(told_of_users(&raw, 3, &root_server), 1);
+	raw_close(&raw);
+	raw_event(&root_server, DVK_EVENT_PEER_GONE);
+
+	/* Of the user that it was when it connected, whichever of the two asks. */
+	for (int i = 0; i < 2; i++) {
+		connect_as_member(&raw);
+		assert_int_equal(raw_call(&raw, REQUEST(HELLO)), 0);
+		assert_int_equal(raw_bind(&raw, 0, 30, NULL), 30);
+		if (i == 0)
+			assert_int_equal(told_of_users(&raw, 3, &root_server), 0);
+		else
+			assert_int_equal(told_of_users(&root_server, 30, &raw), 0);
+		raw_close(&raw);
+		raw_event(&root_server, DVK_EVENT_PEER_GONE);
+	}
+	assert_int_equal(as_user(0, 0, (gid_t)-1, bound_before_it_connects), 0);
+
+	raw_close(&root_server);
+	raw_close(&admin);
+	assert_int_equal(end_process(pid, SIGTERM), 0);
+	assert_int_equal(chown(directory, 0, 0), 0);
+	assert_int_equal(chmod(directory, 0700), 0);
+}
+
 /* Root comes in everywhere; a user's node does not give its rights away. */
 static void root_at_a_users_node(void **state)
 {
@@ -423,6 +520,7 @@ int main(void)
 		cmocka_unit_test(options_are_used),
 		cmocka_unit_test(end_wakes_everybody),
 		cmocka_unit_test(groups),
+		cmocka_unit_test(users_of_peers),
 		cmocka_unit_test(root_at_a_users_node),
 	};
 
