@@ -90,7 +90,10 @@ static void fill_cells(const struct row *row, const struct row_result *result, s
 			       svg_value(value, result->other, row->unit));
 	else if (row->against)
 		(void)snprintf(cells->text[2], sizeof(cells->text[2]), "%s", row->against);
-	if (!isnan(result->ratio))
+	if (result->ratios.count > 1)
+		(void)snprintf(cells->text[3], sizeof(cells->text[3]), "%.3g (%.3g to %.3g)", result->ratio,
+			       values_least(&result->ratios), values_most(&result->ratios));
+	else if (!isnan(result->ratio))
 		(void)snprintf(cells->text[3], sizeof(cells->text[3]), "%.3g", result->ratio);
 }
 
@@ -270,7 +273,8 @@ static int write_html(const struct report *report, const char *directory)
 		       report->machine.kernel, report->machine.date);
 	html_paragraph(to, "%s",
 		       "Values are medians of rounds; a ratio is the median of the ratios of rounds, in each of which "
-		       "both sides were measured one after the other. All images are on tmpfs.");
+		       "both sides were measured one after the other, with the least and the greatest of them. "
+		       "All images are on tmpfs.");
 	html_table_begin(to, "What is to be reached", columns, NR_COLUMNS);
 	each_row(report, true, to, write_html_row);
 	html_table_end(to);

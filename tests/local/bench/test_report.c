@@ -145,6 +145,7 @@ static void ratios_are_taken_round_by_round(void **state)
 	assert_number(row, "ratio", 4);
 	assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(row, "values")), 4);
 	assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(row, "ratios")), 3);
+	assert_non_null(strstr(read_output("bench.md"), "| 30 | ubd: 10 | 4 (2 to 5) |"));
 	assert_true(cJSON_IsTrue(cJSON_GetObjectItem(row, "met")));
 	cJSON_Delete(root);
 }
