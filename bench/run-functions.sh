@@ -9,11 +9,14 @@
 [ "$(stat -f -c %T /dev/shm)" = tmpfs ] || die "/dev/shm is no tmpfs"
 work=$(mktemp -d /dev/shm/rdisk-bench.XXXXXX)
 running=() # pids to end, the last one first
+companions=() # pids that stay until the script ends
 child=(setpriv --pdeathsig TERM) # before a program that must not outlive this script, however it ends
 guest_options=()                 # of run-uml.sh
 [ -z "$processor" ] || guest_options=(--processor "$processor")
 
 cleanup() {
+	stop_all
+	running=("${companions[@]}")
 	stop_all
 	rm -rf "$work"
 }

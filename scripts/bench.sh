@@ -4,7 +4,7 @@
 # Measures rdisk beside what else there is: ubd, a RAM disk and virtio's vhost-user-blk in a guest; nbdkit and plain
 # pread() on the host, with traces of servers too; and how its cost grows. Installs what that takes, builds build/release and the guest's kernel, and
 # leaves DIRECTORY/bench.json, bench.md (a table), bench.html (with plots) and the plots as SVG files.
-# Disk images and sockets are on /dev/shm: no disk is measured. Let nothing else run meanwhile. About 17 minutes.
+# Disk images and sockets are on /dev/shm: no disk is measured. Let nothing else run meanwhile. About 20 minutes.
 #
 # usage: bench.sh [OPTION]... [DIRECTORY]
 #   --only PART,...  only these parts; of the others what an earlier run left in DIRECTORY is used
@@ -19,6 +19,7 @@
 #   --rounds N       rounds of each part, 5 unless told: the report has the medians
 #   --seconds N      of each measurement in the guest, 2 unless told
 #   --processor N    keeps the guest of the parts guest and tree on that one of the host's processors
+#   --busy N         N processes that only compute run meanwhile
 #   --quick          one short round of all, to see that it works; the figures say little. About 2 minutes
 #   --report         no measuring: write the report from what is in DIRECTORY
 #   --plots PLOTS    the plots' SVG files go to this directory
@@ -31,7 +32,7 @@ set -euo pipefail
 all_parts=(guest tree host replay ipc idle memory scale)
 parts=("${all_parts[@]}")
 rounds=5 seconds=2 host_seconds=1 idle_seconds=5 size=512 depths="1 2 4 8 16 32 64 128"
-traces=(linux-mysql linux-webserver-1 linux-webserver-2 windows-mssql windows-shared-server) processor='' plots='' directory=$rdisk_root/build/bench
+traces=(linux-mysql linux-webserver-1 linux-webserver-2 windows-mssql windows-shared-server) processor='' busy=0 plots='' directory=$rdisk_root/build/bench
 
 need_number() {
 	[[ ${2:-} =~ ^[1-9][0-9]{0,3}$ ]] || die "$1 needs a number from 1 to 9999"
@@ -39,7 +40,7 @@ need_number() {
 
 while [ $# -gt 0 ]; do
 	case $1 in
-	--rounds | --seconds) need_number "$@"; declare "${1#--}=$2"; shift 2 ;;
+	--rounds | --seconds | --busy) need_number "$@"; declare "${1#--}=$2"; shift 2 ;;
 	--processor) processor=${2:-}; shift $(($# > 1 ? 2 : 1)) ;;
 	--only) IFS=, read -r -a parts <<<"${2:-}"; shift $(($# > 1 ? 2 : 1)) ;;
 	--quick) rounds=1 seconds=1 host_seconds=0.1 idle_seconds=2 depths="1 32" traces=(linux-mysql); shift ;;
@@ -258,6 +259,10 @@ if [[ " ${parts[*]} " =~ \ (guest|tree|idle|memory)\  ]]; then
 fi
 read -r load _ </proc/loadavg
 [ "${load%.*}" -eq 0 ] || [ ${#parts[@]} -eq 0 ] || say "this machine is busy (load $load): the figures will tell of that"
+for ((i = 0; i < busy; i++)); do
+	"${child[@]}" sh -c 'while :; do :; done' &
+	companions+=("$!")
+done
 for part in "${parts[@]}"; do
 	began=$SECONDS
 	say "part $part ..."
