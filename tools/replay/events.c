@@ -37,6 +37,9 @@ static void tell(struct events *events)
 {
 	unsigned int count = atomic_load_explicit(&events->under_way, memory_order_relaxed);
 
+	(void)pthread_mutex_lock(&events->telling);
+	if (events->over)
+		goto out;
 	/* A line of progress may be there, and the thread that would clear it waits. */
 	if (isatty(STDERR_FILENO))
 		fprintf(stderr, "\r\033[K");
@@ -45,6 +48,15 @@ static void tell(struct events *events)
 			count, count > 1 ? "s that are" : " that is");
 	else
 		fprintf(stderr, "rdisk-replay: not at its end yet; a second signal ends at once\n");
+out:
+	(void)pthread_mutex_unlock(&events->telling);
+}
+
+void events_over(struct events *events)
+{
+	(void)pthread_mutex_lock(&events->telling);
+	events->over = true;
+	(void)pthread_mutex_unlock(&events->telling);
 }
 
 /* Takes the first signal; then is the thread that the second one, unblocked, finds. */
@@ -76,7 +88,11 @@ int events_start(struct events *events, struct diagnostic *diagnostic)
 	sigset_t set;
 	int error;
 
-	*events = (struct events){ .lock = PTHREAD_MUTEX_INITIALIZER, .wake = eventfd(0, EFD_CLOEXEC) };
+	*events = (struct events){
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.telling = PTHREAD_MUTEX_INITIALIZER,
+		.wake = eventfd(0, EFD_CLOEXEC),
+	};
 	if (events->wake < 0)
 		return diagnostic_set(diagnostic, "cannot watch for signals: %s", strerror(errno));
 	/* Sleeps end on time, not up to 50 us later. */

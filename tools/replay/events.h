@@ -23,6 +23,8 @@ struct events {
 				   nothing more. */
 	int wake;		/* an eventfd: readable from the signal on, for who waits for descriptors */
 	atomic_uint under_way;	/* operations that are waited for, for the user: set by who waits for them, relaxed */
+	pthread_mutex_t telling;
+	bool over; /* with telling: there is nothing to wait for any more */
 	pthread_t watcher;
 };
 
@@ -43,6 +45,9 @@ bool events_wait(struct events *events, uint64_t until_ns);
 
 /* Says how many operations are waited for from now on. Any thread. */
 void events_under_way(struct events *events, unsigned int count);
+
+/* All is done, and the process about to end, which may take it a while: the user is told nothing from now on. */
+void events_over(struct events *events);
 
 /* Waits until then, or for a signal. */
 void events_sleep(struct events *events, uint64_t until_ns);

@@ -459,5 +459,6 @@ int main(int argc, char **argv)
 		break;
 	}
 	close_session(&session);
+	events_over(&session.events);
 	return status;
 }

@@ -195,7 +195,7 @@ static void test_special_files(void **state)
 /* rdisk-replay with these arguments and its standard output into `to`. */
 static int run_into(const char *to, const char *arguments)
 {
-	char command[2 * TEST_PATH_SIZE];
+	char command[1024];
 	const char *const all[] = { "/bin/sh", "-c", command, NULL };
 
 	(void)snprintf(command, sizeof(command), "exec " REPLAY_PROGRAM " %s >%s", arguments, to);
