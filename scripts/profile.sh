@@ -70,7 +70,8 @@ exec {control}<>"$work/control" {done}<>"$work/done"
 # perf COMMAND: tells the perf that watches the guest; waits until it has done so.
 control_perf() {
 	echo "$1" >&"$control"
-	read -r <&"$done"
+	# The FIFO has no end, as this shell has it open: a perf that has died is known by its silence.
+	read -r -t 10 <&"$done" || die "perf does not do what it is told: $1"
 }
 
 start "profile: begin" "${sample[@]}" --output "$guest_data" --delay=-1 --control="fifo:$work/control,$work/done" -- \
