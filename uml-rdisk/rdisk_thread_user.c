@@ -394,7 +394,7 @@ static void connect_link(void)
 	}
 	link->endpoint = rdisk_host.client.endpoint;
 	link->generation++;
-	tell(RDISK_CONNECTED, 0);
+	tell(RDISK_CONNECTED, (int)link->generation);
 }
 
 /* ---- jobs ---- */

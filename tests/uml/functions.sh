@@ -148,6 +148,22 @@ start_guest() {
 	exec {console}<"$pipe"
 }
 
+# guest_kernel: the pid of the kernel of the guest that start_guest started; its helper threads are processes of their own.
+guest_kernel() {
+	local child children
+
+	read -r -a children <"/proc/$guest/task/$guest/children"
+	for child in "${children[@]}"; do
+		[ "$(readlink "/proc/$child/exe")" != "$(realpath "$RDISK_KERNEL")" ] || { echo "$child"; return; }
+	done
+	fail "run-uml.sh has no guest"
+}
+
+# server_answers: how many requests the server has answered since it was started.
+server_answers() {
+	"$bin/dvkctl" procs -d 0 --json | awk '/"endp":/ { endpoint = $2 + 0 } /"lsnt":/ && endpoint == 3 { print $2 + 0 }'
+}
+
 # await_line PATTERN [DESCRIPTOR]: reads the guest's console until a line that matches has come; sets `line` to it.
 await_line() {
 	while read -r -t 240 line <&"${2:-$console}"; do

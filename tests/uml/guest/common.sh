@@ -15,15 +15,21 @@ guest_fail() {
 }
 trap 'echo "guest: FAILED in line $LINENO of $0: $BASH_COMMAND"; dmesg | tail -n 20' ERR
 
-# await_device PATH: a disk appears when its server does, which nothing announces to a script.
-await_device() {
-	local i
+# await COMPLAINT COMMAND...: until the command succeeds, for what nothing announces to a script; sooner than the guest's
+# own time runs out it fails with the complaint.
+await() {
+	local complaint=$1 begin=$SECONDS
 
-	for ((i = 0; i < 1200; i++)); do
-		[ ! -b "$1" ] || return 0
+	shift
+	until "$@"; do
+		[ $((SECONDS - begin)) -lt 100 ] || guest_fail "$complaint"
 		sleep 0.05
 	done
-	guest_fail "$1 does not appear"
+}
+
+# await_device PATH: a disk appears when its server does, which nothing announces to a script.
+await_device() {
+	await "$1 does not appear" test -b "$1"
 }
 
 # must_fail COMMAND...: it has to fail and say so; its words are in /tmp/failure.

@@ -6,13 +6,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 await_file() {
-	local i
-
-	for ((i = 0; i < 2400; i++)); do
-		[ ! -e "$1" ] || return 0
-		sleep 0.05
-	done
-	guest_fail "$1 did not come"
+	await "$1 did not come" test -e "$1"
 }
 
 # fill DEVICE: a file system with 20 files and their sums.
