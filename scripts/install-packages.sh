@@ -23,7 +23,7 @@ case ${1:-test} in
 demo) ;;
 test)
 	packages+=(
-		libcmocka-dev libnbd-dev nbdkit fio strace mmdebstrap uidmap
+		libcmocka-dev libnbd-dev nbdkit fio strace gdb mmdebstrap uidmap
 		clang-format clang-tidy cppcheck shellcheck codespell mandoc
 	)
 	;;
