@@ -69,13 +69,15 @@ int device_table_open(struct device_table *table, const struct configuration *co
 {
 	uint64_t sizes[DEVICES_MAX];
 
-	/* All is checked before the first image is created. */
+	/* All is checked before the first image is opened, and long before one is created. */
 	if (device_table_check(configuration, path, sizes, diagnostic))
 		return -1;
 	if (getrandom(&table->instance, sizeof(table->instance), 0) != (ssize_t)sizeof(table->instance))
 		return diagnostic_set(diagnostic, "cannot get a random number: %s", strerror(errno));
+	table->nr_devices = configuration->nr_devices;
 	for (int minor = 0; minor < configuration->nr_devices; minor++) {
-		table->nr_devices = minor + 1;
+		if (image_missing(&configuration->devices[minor]))
+			continue;
 		if (open_device(&table->devices[minor], &configuration->devices[minor], table->instance, diagnostic)) {
 			at_line(diagnostic, path, configuration->devices[minor].image_line);
 			device_table_close(table);
@@ -83,6 +85,25 @@ int device_table_open(struct device_table *table, const struct configuration *co
 		}
 	}
 	return 0;
+}
+
+int device_table_create(struct device_table *table, const struct configuration *configuration, const char *path,
+			struct diagnostic *diagnostic)
+{
+	for (int minor = 0; minor < configuration->nr_devices; minor++) {
+		struct device *device = &table->devices[minor];
+
+		/* The buffer tells that it was opened. */
+		if (!device->buffer && open_device(device, &configuration->devices[minor], table->instance, diagnostic))
+			return at_line(diagnostic, path, configuration->devices[minor].image_line);
+	}
+	return 0;
+}
+
+void device_table_uncreate(const struct device_table *table, const struct configuration *configuration)
+{
+	for (int minor = 0; minor < table->nr_devices; minor++)
+		image_uncreate(&table->devices[minor].image, &configuration->devices[minor]);
 }
 
 int device_table_flush(struct device_table *table)

@@ -50,11 +50,21 @@ int device_table_check(const struct configuration *configuration, const char *pa
 		       struct diagnostic *diagnostic);
 
 /*
- * Opens all images and makes the buffers. The table must be zeroed. 0, or -1 and
+ * Opens all images but those whose files are missing, and makes the buffers. The table must be zeroed. 0, or -1 and
  * *diagnostic as above, with nothing left open.
  */
 int device_table_open(struct device_table *table, const struct configuration *configuration, const char *path,
 		      struct diagnostic *diagnostic);
+
+/*
+ * Creates the missing ones: what changes something comes last, when all else that a start needs is there. 0: all images
+ * are open; -1 and *diagnostic: device_table_uncreate() and device_table_close() are to follow.
+ */
+int device_table_create(struct device_table *table, const struct configuration *configuration, const char *path,
+			struct diagnostic *diagnostic);
+
+/* The start has failed: removes what device_table_create() has created. */
+void device_table_uncreate(const struct device_table *table, const struct configuration *configuration);
 
 /* Makes all that was written stable. 0, or -1 when one failed (it is logged). */
 int device_table_flush(struct device_table *table);

@@ -287,6 +287,7 @@ int image_open(struct image *image, const struct device_configuration *configura
 			if (may_create(configuration, diagnostic))
 				goto fail;
 			image->fd = create_file(configuration, diagnostic);
+			image->created = image->fd >= 0;
 		} else if (image->fd >= 0 && lock_image(image->fd, configuration->image_file, writable, diagnostic)) {
 			goto fail;
 		}
@@ -316,8 +317,31 @@ int image_open(struct image *image, const struct device_configuration *configura
 	}
 	return 0;
 fail:
+	image_uncreate(image, configuration);
 	image_close(image);
 	return -1;
+}
+
+bool image_missing(const struct device_configuration *configuration)
+{
+	struct stat status;
+
+	return configuration->image_file && stat(configuration->image_file, &status) && errno == ENOENT;
+}
+
+void image_uncreate(const struct image *image, const struct device_configuration *configuration)
+{
+	const char *path = configuration->image_file;
+	struct stat created, found;
+
+	/* Only what is still the same: whatever else has got its name is not ours. */
+	if (!path || !image->created || fstat(image->fd, &created) || stat(path, &found) ||
+	    created.st_dev != found.st_dev || created.st_ino != found.st_ino)
+		return;
+	if (unlink(path))
+		log_warning("cannot remove the new image %s: %s", path, strerror(errno));
+	else
+		log_info("removed the new image %s, as the start has failed", path);
 }
 
 void image_close(struct image *image)

@@ -54,6 +54,7 @@ struct image {
 	void *block_buffer;	 /* overlay: one block */
 	uint32_t physical_block; /* bytes */
 	bool block_device;
+	bool created;	   /* the file: by image_open() */
 	bool on_disk;	   /* the file may have to be waited for: it is not in memory as a whole */
 	bool tells_misses; /* RWF_NOWAIT works on it, as far as is known; server's thread */
 	bool discards;	   /* discard frees space, as far as is known */
@@ -76,6 +77,12 @@ int image_check(const struct device_configuration *configuration, uint64_t *size
  */
 int image_open(struct image *image, const struct device_configuration *configuration, uint64_t instance,
 	       struct diagnostic *diagnostic);
+
+/* Whether the file that a device is configured with is missing. (That of an image without one is not.) */
+bool image_missing(const struct device_configuration *configuration);
+
+/* For a start that has failed: a file that image_open() created goes away. Before the close; harmless on any other. */
+void image_uncreate(const struct image *image, const struct device_configuration *configuration);
 
 /* Releases everything, flushes nothing; harmless on an image that is closed or failed to open. */
 void image_close(struct image *image);

@@ -15,6 +15,7 @@
 #include "log.h"
 #include "recording.h"
 #include "service_notify.h"
+#include "standard_descriptors.h"
 #include "termination.h"
 
 enum exit_code {
@@ -67,6 +68,15 @@ static int parse_number(const char *option, const char *text, int *number)
 	}
 	*number = (int)value;
 	return 0;
+}
+
+/* 1: what was asked for is done; -1: a message was written. */
+static int print(const char *text)
+{
+	if (fputs(text, stdout) >= 0 && !fflush(stdout))
+		return 1;
+	log_plain("cannot write to standard output: %s", strerror(errno));
+	return -1;
 }
 
 /* What the options leave open or make impossible. */
@@ -131,9 +141,9 @@ static int parse_options(struct options *options, int argc, char **argv)
 			log_set_level(LOG_LEVEL_DEBUG);
 			break;
 		case 'h':
-			return fputs(usage, stdout) < 0 ? -1 : 1;
+			return print(usage);
 		case 'V':
-			return puts("rdisk " RDISK_VERSION) < 0 ? -1 : 1;
+			return print("rdisk " RDISK_VERSION "\n");
 		case ':':
 			log_plain("option \"%s\" needs a value, see rdisk --help", argv[optind - 1]);
 			return -1;
@@ -308,10 +318,12 @@ static int run(const struct options *options, const struct configuration *config
 			log_plain("%s", diagnostic.text);
 		goto out_devices;
 	}
-	/* After the node was started: it has one thread until here. */
-	if (options->record &&
-	    recording_open(&server.recording, options->record, &server.devices, server.endpoint, &diagnostic)) {
+	/* Threads are made after the node was: until then there is one. */
+	if (device_table_create(&server.devices, configuration, options->config, &diagnostic) ||
+	    (options->record &&
+	     recording_open(&server.recording, options->record, &server.devices, server.endpoint, &diagnostic))) {
 		log_plain("%s", diagnostic.text);
+		device_table_uncreate(&server.devices, configuration);
 		goto out_node;
 	}
 	status = serve(&server, configuration);
@@ -334,8 +346,13 @@ int main(int argc, char **argv)
 	static struct configuration configuration;
 	struct options options = { .endpoint = RDISK_PROC_NR };
 	struct diagnostic diagnostic = { 0 };
-	int status = parse_options(&options, argc, argv);
+	int status;
 
+	if (standard_descriptors_take()) {
+		log_plain("cannot open /dev/null: %s", strerror(errno));
+		return EXIT_START;
+	}
+	status = parse_options(&options, argc, argv);
 	if (status)
 		return status < 0 ? EXIT_START : EXIT_ENDED;
 	if (configuration_read(&configuration, options.config, &diagnostic)) {

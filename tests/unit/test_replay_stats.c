@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * How rdisk-replay counts: percentiles against sorted values, time bins that widen, the choice of points; and
- * where it puts operations.
+ * where it puts operations, and how it says what is wrong.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,11 +9,16 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "events.h"
 #include "histogram.h"
 #include "placement.h"
+#include "progress.h"
+#include "result.h"
 #include "timeline.h"
 
 static uint64_t state_of_random = 88172645463325252u;
@@ -252,13 +257,43 @@ static void test_placement(void **state)
 	}
 }
 
+/* A line about an error begins where the line of progress did. */
+static void test_error_after_progress(void **state)
+{
+	static struct result result;
+	char text[512] = "";
+	FILE *file = tmpfile();
+	int saved = dup(STDERR_FILENO);
+
+	(void)state;
+	assert_non_null(file);
+	result.start_ns = now_ns() - 1000000;
+	(void)fflush(stderr);
+	assert_true(dup2(fileno(file), STDERR_FILENO) >= 0);
+	progress_show(NULL, &result, 0.25);
+	result_error(&result, "what is wrong");
+	assert_true(dup2(saved, STDERR_FILENO) >= 0);
+	(void)close(saved);
+	rewind(file);
+	assert_true(fread(text, 1, sizeof(text) - 1, file) > 0);
+	(void)fclose(file);
+	assert_non_null(strstr(text, " 25 %"));
+	if (!strstr(text, "\r\033[Krdisk-replay: what is wrong\n"))
+		fail_msg("the line is not alone: %s", text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_empty),	     cmocka_unit_test(test_bounds),
-		cmocka_unit_test(test_percentiles),  cmocka_unit_test(test_merge),
-		cmocka_unit_test(test_timeline),     cmocka_unit_test(test_points),
-		cmocka_unit_test(test_bucket_edges), cmocka_unit_test(test_placement),
+		cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_percentiles),
+		cmocka_unit_test(test_merge),
+		cmocka_unit_test(test_timeline),
+		cmocka_unit_test(test_points),
+		cmocka_unit_test(test_bucket_edges),
+		cmocka_unit_test(test_placement),
+		cmocka_unit_test(test_error_after_progress),
 	};
 
 	return cmocka_run_group_tests_name("replay statistics", tests, NULL, NULL);

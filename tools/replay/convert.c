@@ -5,38 +5,24 @@
 #include "convert.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
 /* What the trace is written to. */
-struct output {
+struct stream {
+	struct output *output;
 	int fd;
 	int wake; /* see struct trace_options */
 };
 
-static const char *output_of(const struct options *options)
-{
-	return options->output ? options->output : "standard output";
-}
-
-static int copy(struct trace_reader *reader, struct trace_writer *writer, const struct options *options,
-		struct diagnostic *diagnostic)
-{
-	struct trace_operation operation;
-	struct diagnostic cause;
-	uint64_t count = 0;
-	int got = 0;
-
-	for (; count < options->limit && (got = trace_reader_next(reader, &operation, diagnostic)) > 0; count++)
-		if (trace_writer_put(writer, &operation, &cause))
-			return diagnostic_set(diagnostic, "%s: %s", output_of(options), cause.text);
-	if (got == 0 && count == 0)
-		return trace_reader_check_empty(reader, diagnostic);
-	return got < 0 ? -1 : 0;
-}
+/* A trace on its way: `next` is its operation that comes next, when `got` is 1. */
+struct conversion {
+	struct trace_reader *reader;
+	struct trace_operation next;
+	int got; /* trace_reader_next()'s */
+};
 
 static void warn(const struct trace_writer *writer, const struct trace_reader *reader)
 {
@@ -52,7 +38,23 @@ static void warn(const struct trace_writer *writer, const struct trace_reader *r
 			(unsigned long long)trace_reader_missing(reader));
 }
 
-static int write_trace(const struct options *options, struct trace_reader *reader, FILE *to,
+/* What could be read is written, in front of what could not. 0, or -1 and *diagnostic. */
+static int copy(struct conversion *conversion, struct trace_writer *writer, const struct options *options,
+		const char *name, struct diagnostic *diagnostic)
+{
+	struct diagnostic cause;
+
+	for (uint64_t count = 1; conversion->got > 0; count++) {
+		if (trace_writer_put(writer, &conversion->next, &cause))
+			return diagnostic_set(diagnostic, "%s: %s", name, cause.text);
+		if (count == options->limit)
+			break;
+		conversion->got = trace_reader_next(conversion->reader, &conversion->next, diagnostic);
+	}
+	return conversion->got < 0 ? -1 : 0;
+}
+
+static int write_trace(struct conversion *conversion, const struct options *options, FILE *to, const char *name,
 		       struct diagnostic *diagnostic)
 {
 	struct trace_writer *writer;
@@ -61,21 +63,21 @@ static int write_trace(const struct options *options, struct trace_reader *reade
 
 	if (trace_writer_open(&writer, to, options->convert, diagnostic))
 		return -1;
-	status = copy(reader, writer, options, diagnostic);
-	warn(writer, reader);
+	status = copy(conversion, writer, options, name, diagnostic);
+	warn(writer, conversion->reader);
 	/* The first cause is the one that is told. */
 	if (trace_writer_close(writer, &cause) && !status)
-		status = diagnostic_set(diagnostic, "%s: %s", output_of(options), cause.text);
+		status = diagnostic_set(diagnostic, "%s: %s", name, cause.text);
 	return status;
 }
 
 /* Of a stream, so: what is not written is an error, and errno says which. */
-static ssize_t write_output(void *context, const char *bytes, size_t size)
+static ssize_t write_stream(void *context, const char *bytes, size_t size)
 {
-	const struct output *output = context;
+	const struct stream *stream = context;
 	struct pollfd polled[] = {
-		{ .fd = output->fd, .events = POLLOUT },
-		{ .fd = output->wake, .events = POLLIN },
+		{ .fd = stream->fd, .events = POLLOUT },
+		{ .fd = stream->wake, .events = POLLIN },
 	};
 	size_t written = 0;
 
@@ -89,7 +91,7 @@ static ssize_t write_output(void *context, const char *bytes, size_t size)
 			break;
 		}
 		if (got > 0)
-			got = write(output->fd, bytes + written, piece);
+			got = write(stream->fd, bytes + written, piece);
 		if (got < 0 && errno != EINTR && errno != EAGAIN)
 			break;
 		written += got > 0 ? (size_t)got : 0;
@@ -97,48 +99,52 @@ static ssize_t write_output(void *context, const char *bytes, size_t size)
 	return (ssize_t)written;
 }
 
-static int close_output(void *context)
+/* What a disk has to say about a file it may say only here. */
+static int close_stream(void *context)
 {
-	const struct output *output = context;
+	const struct stream *stream = context;
+	int fd = stream->output->fd;
 
-	return output->fd == STDOUT_FILENO ? 0 : close(output->fd);
+	stream->output->fd = -1;
+	return fd < 0 ? 0 : close(fd);
 }
 
-static FILE *open_output(struct output *output, const struct options *options, int wake, struct diagnostic *diagnostic)
+/* From the first operation on, or with none: until then the output is as it was. 0, or -1 and *diagnostic. */
+static int write_output(struct conversion *conversion, const struct options *options, struct output *output, int wake,
+			struct diagnostic *diagnostic)
 {
-	static const cookie_io_functions_t functions = { .write = write_output, .close = close_output };
-	FILE *to;
+	static const cookie_io_functions_t functions = { .write = write_stream, .close = close_stream };
+	struct stream stream = { output, output->fd < 0 ? STDOUT_FILENO : output->fd, wake };
+	const char *name = output_name(output);
+	FILE *to = output_empty(output) ? NULL : fopencookie(&stream, "w", functions);
+	bool failed;
+	int status;
 
-	output->wake = wake;
-	output->fd =
-		options->output ? open(options->output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) : STDOUT_FILENO;
-	if (output->fd < 0) {
-		diagnostic_set(diagnostic, "%s: %s", options->output, strerror(errno));
-		return NULL;
+	if (!to)
+		return diagnostic_set(diagnostic, "%s: cannot be written: %s", name, strerror(errno));
+	status = write_trace(conversion, options, to, name, diagnostic);
+	failed = ferror(to);
+	if (fclose(to)) {
+		failed = true;
+		if (!status)
+			status = diagnostic_set(diagnostic, "%s: cannot be written: %s", name, strerror(errno));
 	}
-	to = fopencookie(output, "w", functions);
-	if (!to) {
-		diagnostic_set(diagnostic, "%s: %s", output_of(options), strerror(errno));
-		(void)close_output(output);
-	}
-	return to;
+	/* Where the reading failed, what was read until then stays: it is a whole trace. */
+	output->created &= failed;
+	return status;
 }
 
-int convert(const struct options *options, const struct trace_options *trace_options, struct diagnostic *diagnostic)
+int convert(const struct options *options, struct output *output, const struct trace_options *trace_options,
+	    struct diagnostic *diagnostic)
 {
-	struct trace_reader *reader;
-	struct output output;
-	FILE *to;
+	struct conversion conversion;
 	int status = -1;
 
-	if (trace_reader_open(&reader, options->trace, trace_options, diagnostic))
+	if (trace_reader_open(&conversion.reader, options->trace, trace_options, diagnostic))
 		return -1;
-	to = open_output(&output, options, trace_options->wake, diagnostic);
-	if (to) {
-		status = write_trace(options, reader, to, diagnostic);
-		if (fclose(to) && !status)
-			status = diagnostic_set(diagnostic, "%s: %s", output_of(options), strerror(errno));
-	}
-	trace_reader_close(reader);
+	conversion.got = trace_reader_next(conversion.reader, &conversion.next, diagnostic);
+	if (conversion.got > 0 || (conversion.got == 0 && !trace_reader_check_empty(conversion.reader, diagnostic)))
+		status = write_output(&conversion, options, output, trace_options->wake, diagnostic);
+	trace_reader_close(conversion.reader);
 	return status;
 }

@@ -7,11 +7,15 @@
 
 #include "diagnostic.h"
 #include "options.h"
+#include "output.h"
 
 /*
- * 0, or -1 and *diagnostic: what was read before is written then, a whole trace. What the format cannot say is told on
- * stderr. From when trace_options->wake is readable on nothing is waited for, of the output neither.
+ * 0, or -1 and *diagnostic. Where the trace cannot be read any further what was read before is written, a whole trace;
+ * an output that nothing was written to is as it was, and one that output_open() made and that is not whole is left
+ * marked as `created`. What the format cannot say is told on stderr. From when trace_options->wake is readable on
+ * nothing is waited for, of the output neither.
  */
-int convert(const struct options *options, const struct trace_options *trace_options, struct diagnostic *diagnostic);
+int convert(const struct options *options, struct output *output, const struct trace_options *trace_options,
+	    struct diagnostic *diagnostic);
 
 #endif

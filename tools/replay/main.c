@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include "options.h"
 #include "output.h"
 #include "progress.h"
+#include "standard_descriptors.h"
 
 enum exit_code {
 	EXIT_WELL = 0,
@@ -32,7 +34,7 @@ struct session {
 	struct ledger ledger;
 	struct journal journal;
 	struct trace_reader *reader;
-	struct output table, json, html;
+	struct output table, json, html, trace; /* trace: of --convert */
 	struct result result;
 };
 
@@ -79,6 +81,7 @@ static struct trace_options trace_options_of(const struct options *options, int 
 		.device = options->trace_device,
 		.event = options->event,
 		.event_given = options->event_given,
+		.limit = options->limit,
 		.wake = wake,
 		.broken = name_broken,
 		.context = &named,
@@ -93,6 +96,14 @@ static bool can_be_read_twice(const char *trace)
 	return strcmp(trace, "-") != 0 && (stat(trace, &status) || S_ISREG(status.st_mode));
 }
 
+/* The exit code where something cannot be used, or a signal has ended the use of it. */
+static int unusable(struct session *session)
+{
+	int signal = events_signal(&session->events);
+
+	return signal ? 128 + signal : EXIT_UNUSABLE;
+}
+
 static bool changes_disk(enum trace_kind kind)
 {
 	return kind != TRACE_READ && kind != TRACE_FLUSH;
@@ -100,14 +111,14 @@ static bool changes_disk(enum trace_kind kind)
 
 /*
  * Reads the trace beforehand for what must be known: where it ends (scaling), and whether it changes the disk when
- * nothing said that it may. An exit_code.
+ * nothing said that it may. An exit code.
  */
-static int look_ahead(const struct options *options, uint64_t *trace_size, struct diagnostic *diagnostic)
+static int look_ahead(struct session *session, uint64_t *trace_size, struct diagnostic *diagnostic)
 {
+	const struct options *options = session->options;
 	bool refuse = options->writes == WRITES_FAIL;
 	bool measure = options->map == PLACE_SCALE && *trace_size == 0;
-	/* Signals are not taken yet: they end the program. */
-	struct trace_options trace_options = trace_options_of(options, -1);
+	struct trace_options trace_options = trace_options_of(options, session->events.wake);
 	struct trace_operation operation;
 	struct trace_reader *reader;
 	int got = 0, status = EXIT_WELL;
@@ -120,7 +131,7 @@ static int look_ahead(const struct options *options, uint64_t *trace_size, struc
 	}
 	trace_options.broken = ignore_broken;
 	if (trace_reader_open(&reader, options->trace, &trace_options, diagnostic))
-		return EXIT_UNUSABLE;
+		return unusable(session);
 	for (uint64_t i = 0; i < options->limit && (got = trace_reader_next(reader, &operation, diagnostic)) > 0; i++) {
 		if (refuse && changes_disk(operation.kind)) {
 			diagnostic_set(
@@ -136,7 +147,7 @@ static int look_ahead(const struct options *options, uint64_t *trace_size, struc
 			*trace_size = operation.position + operation.length;
 	}
 	trace_reader_close(reader);
-	return got < 0 ? EXIT_UNUSABLE : status;
+	return got < 0 ? unusable(session) : status;
 }
 
 static int open_disk(struct session *session, unsigned int depth, bool write, struct diagnostic *diagnostic)
@@ -144,7 +155,7 @@ static int open_disk(struct session *session, unsigned int depth, bool write, st
 	const struct options *options = session->options;
 	struct target_options target_options;
 
-	if (events_start(&session->events, diagnostic) || memory_open(&session->memory, depth, diagnostic))
+	if (memory_open(&session->memory, depth, diagnostic))
 		return -1;
 	target_options = (struct target_options){
 		.write = write,
@@ -177,6 +188,7 @@ static void close_session(struct session *session)
 	free(session->result.timeline);
 	output_close(&session->json);
 	output_close(&session->html);
+	output_close(&session->trace);
 }
 
 static bool is_standard_output(const char *name)
@@ -193,7 +205,11 @@ static int open_outputs(struct session *session, struct diagnostic *diagnostic)
 		return -1;
 	if (options->json && output_open(&session->json, options->json, diagnostic))
 		return -1;
-	return options->html ? output_open(&session->html, options->html, diagnostic) : 0;
+	if (options->html && output_open(&session->html, options->html, diagnostic))
+		return -1;
+	if (output_same(&session->json, &session->html))
+		return diagnostic_set(diagnostic, "--json and --html would both be written to %s", options->html);
+	return 0;
 }
 
 static int write_result(struct session *session, struct diagnostic *diagnostic)
@@ -301,6 +317,9 @@ static int run(struct session *session, uint64_t trace_size, struct diagnostic *
 	};
 	enum engine_end end = engine_run(&setup, diagnostic);
 
+	/* Of a replay that has not begun there is nothing to check, and the next one may use the name. */
+	if (result->read == 0 && (end != ENGINE_DONE || result->signal))
+		journal_discard(&session->journal);
 	switch (end) {
 	case ENGINE_DONE:
 		break;
@@ -336,9 +355,12 @@ static int replay(struct session *session, struct diagnostic *diagnostic)
 	uint64_t trace_size = options->trace_size;
 	int status;
 
-	if (open_outputs(session, diagnostic))
+	/* A pipe that nobody reads any more does not cost the results that others are to have. */
+	(void)signal(SIGPIPE, SIG_IGN);
+	/* Signals are taken from then on, as there may be a file to remove, but end the wait for a FIFO's reader. */
+	if (open_outputs(session, diagnostic) || events_start(&session->events, diagnostic))
 		goto unusable;
-	status = look_ahead(options, &trace_size, diagnostic);
+	status = look_ahead(session, &trace_size, diagnostic);
 	if (status) {
 		say(diagnostic);
 		return status;
@@ -395,7 +417,8 @@ static int verify_only(struct session *session, struct diagnostic *diagnostic)
 	const struct options *options = session->options;
 	struct journal_summary summary;
 
-	if (journal_read(options->journal, &summary, diagnostic) || open_disk(session, 1, false, diagnostic))
+	if (journal_read(options->journal, &summary, diagnostic) || events_start(&session->events, diagnostic) ||
+	    open_disk(session, 1, false, diagnostic))
 		goto unusable;
 	describe(session);
 	session->result.seed = summary.seed;
@@ -422,14 +445,15 @@ static int convert_trace(struct session *session, struct diagnostic *diagnostic)
 	const struct options *options = session->options;
 	struct trace_options trace_options;
 
-	if (events_start(&session->events, diagnostic))
+	if (output_open(&session->trace, options->output ? options->output : "-", diagnostic) ||
+	    events_start(&session->events, diagnostic))
 		goto failed;
 	trace_options = trace_options_of(options, session->events.wake);
-	if (!convert(options, &trace_options, diagnostic))
+	if (!convert(options, &session->trace, &trace_options, diagnostic))
 		return EXIT_WELL;
 failed:
 	say(diagnostic);
-	return events_signal(&session->events) ? 128 + events_signal(&session->events) : EXIT_UNUSABLE;
+	return unusable(session);
 }
 
 int main(int argc, char **argv)
@@ -437,8 +461,13 @@ int main(int argc, char **argv)
 	static struct session session;
 	static struct options options;
 	struct diagnostic diagnostic = { 0 };
-	int status = options_parse(&options, argc, argv);
+	int status;
 
+	if (standard_descriptors_take()) {
+		fprintf(stderr, "rdisk-replay: cannot open /dev/null: %s\n", strerror(errno));
+		return EXIT_UNUSABLE;
+	}
+	status = options_parse(&options, argc, argv);
 	if (status)
 		return status < 0 ? EXIT_UNUSABLE : EXIT_WELL;
 	session.options = &options;
@@ -446,6 +475,7 @@ int main(int argc, char **argv)
 	session.table = OUTPUT_NONE;
 	session.json = OUTPUT_NONE;
 	session.html = OUTPUT_NONE;
+	session.trace = OUTPUT_NONE;
 	session.journal.fd = -1;
 	switch (options.action) {
 	case ACTION_REPLAY:

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "dvk_endpoint.h"
+#include "trace_blktrace.h"
 
 #define DEFAULT_DEPTH 32
 
@@ -414,7 +415,7 @@ static bool is_same_file(const char *written, const char *used)
 	if (!written || !used || !strcmp(written, "-") || stat(written, &a))
 		return false;
 	if (strcmp(used, "-") ? stat(used, &b) : fstat(STDIN_FILENO, &b))
-		return false;
+		return blktrace_has_file(used, &a);
 	if (S_ISBLK(a.st_mode) && S_ISBLK(b.st_mode))
 		return a.st_rdev == b.st_rdev;
 	return S_ISREG(a.st_mode) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;

@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,29 +17,103 @@ const char *output_name(const struct output *output)
 	return strcmp(output->name, "-") == 0 ? "standard output" : output->name;
 }
 
+/* The number that a name of an open descriptor has; -1: it is no such name. */
+static int descriptor_named(const char *name)
+{
+	static const char *const folders[] = { "/dev/fd/", "/proc/self/fd/" };
+	char *end;
+
+	if (strcmp(name, "/dev/stdout") == 0)
+		return STDOUT_FILENO;
+	if (strcmp(name, "/dev/stderr") == 0)
+		return STDERR_FILENO;
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+		const char *digits = name + strlen(folders[i]);
+		unsigned long number;
+
+		if (strncmp(name, folders[i], strlen(folders[i])) != 0 || *digits < '0' || *digits > '9')
+			continue;
+		number = strtoul(digits, &end, 10);
+		if (!*end && number <= INT_MAX)
+			return (int)number;
+	}
+	return -1;
+}
+
+static bool is_same(int one, int other)
+{
+	struct stat a, b;
+
+	return !fstat(one, &a) && !fstat(other, &b) && S_ISREG(a.st_mode) && a.st_dev == b.st_dev &&
+	       a.st_ino == b.st_ino;
+}
+
+/* Opened anew, a descriptor's file would be written from its beginning, over what others have written there. */
+static int share(struct output *output, int number)
+{
+	int flags = fcntl(number, F_GETFL);
+
+	if (flags >= 0 && (flags & O_ACCMODE) == O_RDONLY)
+		errno = EBADF;
+	else if (flags >= 0)
+		output->fd = fcntl(number, F_DUPFD_CLOEXEC, 0);
+	output->shared = output->fd >= 0;
+	return output->shared ? 0 : -1;
+}
+
+static int open_file(struct output *output)
+{
+	int fd = open(output->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+
+	output->created = fd >= 0;
+	if (fd < 0 && errno == EEXIST)
+		fd = open(output->name, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+	for (int standard = STDOUT_FILENO; fd >= 0 && standard <= STDERR_FILENO; standard++) {
+		if (is_same(fd, standard) && !share(output, standard)) {
+			(void)close(fd);
+			return 0;
+		}
+	}
+	output->fd = fd;
+	return fd < 0 ? -1 : 0;
+}
+
 int output_open(struct output *output, const char *name, struct diagnostic *diagnostic)
 {
+	int number = descriptor_named(name);
+
 	*output = (struct output){ .name = name, .fd = -1 };
 	if (strcmp(name, "-") == 0)
 		return 0;
-	output->fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-	output->created = output->fd >= 0;
-	if (output->fd < 0 && errno == EEXIST)
-		output->fd = open(name, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-	return output->fd < 0 ? diagnostic_set(diagnostic, "%s: %s", name, strerror(errno)) : 0;
+	if (number >= 0 ? share(output, number) : open_file(output))
+		return diagnostic_set(diagnostic, "%s: %s", name, strerror(errno));
+	return 0;
 }
 
-/* What was there goes away, where it stays at all. The stream has the descriptor then. NULL: errno. */
-static FILE *open_stream(struct output *output)
+bool output_same(const struct output *one, const struct output *other)
+{
+	return one->fd >= 0 && other->fd >= 0 && !(one->shared && other->shared) && is_same(one->fd, other->fd);
+}
+
+int output_empty(const struct output *output)
 {
 	struct stat status;
+
+	if (output->fd < 0 || output->shared)
+		return 0;
+	if (fstat(output->fd, &status))
+		return -1;
+	return S_ISREG(status.st_mode) ? ftruncate(output->fd, 0) : 0;
+}
+
+/* The stream has the descriptor then. NULL: errno. */
+static FILE *open_stream(struct output *output)
+{
 	FILE *to;
 
-	if (output->fd < 0)
+	if (strcmp(output->name, "-") == 0)
 		return stdout;
-	if (fstat(output->fd, &status) || (S_ISREG(status.st_mode) && ftruncate(output->fd, 0)))
-		return NULL;
-	to = fdopen(output->fd, "w");
+	to = output_empty(output) ? NULL : fdopen(output->fd, "w");
 	if (to)
 		output->fd = -1;
 	return to;

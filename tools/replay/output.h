@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A file that the result goes to. It is opened before the replay, so that one that cannot be is told at once and not
- * after an hour; what is in it stays until there is something to write. One thread.
+ * A file that the result, or a converted trace, goes to. It is opened before the work, so that one that cannot be is
+ * told at once and not after an hour; what is in it stays until there is something to write. One thread.
  */
 #ifndef REPLAY_OUTPUT_H
 #define REPLAY_OUTPUT_H
@@ -15,20 +15,31 @@
 struct output {
 	const char *name; /* the caller's; "-": standard output */
 	int fd;		  /* -1: not open, or standard output */
-	bool created;	  /* by output_open(), and nothing was written yet */
+	bool created;	  /* by output_open(), and good for nothing yet: it goes away when it is closed */
+	bool shared;	  /* with who started this program: what is there is theirs, and this goes behind it */
 };
 
 /* A file that is not open. */
 #define OUTPUT_NONE ((struct output){ .fd = -1 })
 
-/* Opens a file of that name, or makes it. Waits for the reader of a FIFO. 0, or -1 and *diagnostic. */
+/*
+ * Opens a file of that name, or makes it. Waits for the reader of a FIFO. A name of a descriptor that is open already
+ * (/dev/stdout, /dev/fd/3), and the file that standard output or error is, is that descriptor: so several can go into
+ * one file, one behind the other. 0, or -1 and *diagnostic.
+ */
 int output_open(struct output *output, const char *name, struct diagnostic *diagnostic);
+
+/* Whether two that are open are one file, and what the first has written would be lost. */
+bool output_same(const struct output *one, const struct output *other);
+
+/* What was there goes away, where it stays at all. 0, or -1: errno. */
+int output_empty(const struct output *output);
 
 /* Writes the result in place of what is there, with one of the functions of result.h. 0, or -1 and *diagnostic. */
 int output_write(struct output *output, const struct result *result, int (*write)(const struct result *, FILE *),
 		 struct diagnostic *diagnostic);
 
-/* Closes it; a file that it made and nothing was written to goes away. */
+/* Closes it; one that is still marked as `created` is removed. */
 void output_close(struct output *output);
 
 /* What messages call it. */

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "progress.h"
 #include "svg_plot.h"
 
 double result_seconds(const struct result *result)
@@ -21,6 +22,7 @@ void result_error(struct result *result, const char *format, ...)
 
 	if (result->error_lines++ > ERRORS_NAMED)
 		return;
+	progress_clear();
 	if (result->error_lines > ERRORS_NAMED) {
 		fprintf(stderr, "rdisk-replay: more errors are only counted\n");
 		return;

@@ -20,8 +20,8 @@ struct nbd {
 	struct slot {
 		struct nbd *nbd;
 		struct io *io;
-	} slots[DEPTH_MAX]; /* one for each operation under way, by its buffer's number */
-	struct io *done;
+	} slots[DEPTH_MAX];	     /* one for each operation under way, by its buffer's number */
+	struct io *done, **done_end; /* in the order of their answers */
 	int nr_done;
 };
 
@@ -30,8 +30,9 @@ static void put_done(struct nbd *nbd, struct io *io, int error)
 	io->done_ns = now_ns();
 	io->error = error ? -error : 0;
 	io->moved = io->length;
-	io->next = nbd->done;
-	nbd->done = io;
+	io->next = NULL;
+	*nbd->done_end = io;
+	nbd->done_end = &io->next;
 	nbd->nr_done++;
 }
 
@@ -121,6 +122,7 @@ static int wait_done(struct target *target, struct io **done, uint64_t until_ns,
 	*done = nbd->done;
 	count = nbd->nr_done;
 	nbd->done = NULL;
+	nbd->done_end = &nbd->done;
 	nbd->nr_done = 0;
 	return count;
 }
@@ -169,6 +171,7 @@ int target_open_nbd(struct target **target, const char *uri, const struct target
 	if (!nbd)
 		return diagnostic_set(diagnostic, "out of memory");
 	nbd->target.kind = &nbd_kind;
+	nbd->done_end = &nbd->done;
 	(void)snprintf(nbd->target.name, sizeof(nbd->target.name), "%s", uri);
 	if (connect_server(nbd, uri, options, diagnostic)) {
 		close_nbd(&nbd->target);

@@ -33,7 +33,7 @@ struct path {
 	pthread_cond_t work; /* with events->lock: `todo` or `ending` changed */
 	/* under events->lock; completions are told through events->changed */
 	struct io *todo, **todo_end;
-	struct io *done;
+	struct io *done, **done_end; /* in the order in which they were done */
 	int nr_done;
 	bool ending;
 };
@@ -100,8 +100,9 @@ static void run(const struct path *path, struct io *io)
 /* With events->lock held. */
 static void put_done(struct path *path, struct io *io)
 {
-	io->next = path->done;
-	path->done = io;
+	io->next = NULL;
+	*path->done_end = io;
+	path->done_end = &io->next;
 	path->nr_done++;
 }
 
@@ -162,6 +163,7 @@ static int wait_done(struct target *target, struct io **done, uint64_t until_ns,
 	*done = path->done;
 	count = path->nr_done;
 	path->done = NULL;
+	path->done_end = &path->done;
 	path->nr_done = 0;
 	(void)pthread_mutex_unlock(&path->events->lock);
 	return count;
@@ -280,7 +282,8 @@ static int open_file(struct path *path, const char *name, int flags, struct diag
 int target_open_path(struct target **target, const char *name, bool direct, const struct target_options *options,
 		     struct diagnostic *diagnostic)
 {
-	int flags = (options->write ? O_RDWR : O_RDONLY) | O_CLOEXEC | (direct ? O_DIRECT : 0);
+	/* O_NONBLOCK: a FIFO by that name would hold up the start; it changes nothing for what is used. */
+	int flags = (options->write ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (direct ? O_DIRECT : 0);
 	struct path *path = calloc(1, sizeof(*path));
 
 	if (!path)
@@ -288,6 +291,7 @@ int target_open_path(struct target **target, const char *name, bool direct, cons
 	path->target.kind = &path_kind;
 	path->events = options->events;
 	path->todo_end = &path->todo;
+	path->done_end = &path->done;
 	path->work = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
 	(void)snprintf(path->target.name, sizeof(path->target.name), "%s", name);
 	if (open_file(path, name, flags, diagnostic) || measure(path, options->write, direct, diagnostic))

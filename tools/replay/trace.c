@@ -91,20 +91,19 @@ int trace_report_missing(struct trace_reader *reader, uint64_t count, struct dia
 	return report(reader, cause.text, diagnostic);
 }
 
-static void note_device(struct trace_reader *reader, uint32_t device)
+static void note_device(struct device_set *set, uint32_t device)
 {
 	unsigned int place = 0;
 
-	if (reader->nr_devices > TRACE_DEVICES_NAMED)
+	if (set->count > TRACE_DEVICES_NAMED)
 		return;
-	while (place < reader->nr_devices && reader->devices[place] < device)
+	while (place < set->count && set->devices[place] < device)
 		place++;
-	if (place < reader->nr_devices && reader->devices[place] == device)
+	if (place < set->count && set->devices[place] == device)
 		return;
-	memmove(&reader->devices[place + 1], &reader->devices[place],
-		(reader->nr_devices - place) * sizeof(reader->devices[0]));
-	reader->devices[place] = device;
-	reader->nr_devices++;
+	memmove(&set->devices[place + 1], &set->devices[place], (set->count - place) * sizeof(set->devices[0]));
+	set->devices[place] = device;
+	set->count++;
 }
 
 /* A device as trace_device_parse() has it. Returns what snprintf() does. */
@@ -115,20 +114,26 @@ static int print_device(const struct trace_reader *reader, uint32_t device, char
 	return snprintf(text, size, "%u", device);
 }
 
-const char *trace_reader_devices(const struct trace_reader *reader, char text[TRACE_DEVICES_SIZE])
+static const char *print_devices(const struct trace_reader *reader, const struct device_set *set,
+				 char text[TRACE_DEVICES_SIZE])
 {
 	static_assert(TRACE_DEVICES_SIZE >= TRACE_DEVICES_NAMED * sizeof("4095,1048575, ") + sizeof("..."),
 		      "all of them have room");
 	size_t used = 0;
 
 	text[0] = '\0';
-	for (unsigned int i = 0; i < reader->nr_devices && i < TRACE_DEVICES_NAMED; i++) {
+	for (unsigned int i = 0; i < set->count && i < TRACE_DEVICES_NAMED; i++) {
 		used += (size_t)snprintf(text + used, TRACE_DEVICES_SIZE - used, "%s", i > 0 ? ", " : "");
-		used += (size_t)print_device(reader, reader->devices[i], text + used, TRACE_DEVICES_SIZE - used);
+		used += (size_t)print_device(reader, set->devices[i], text + used, TRACE_DEVICES_SIZE - used);
 	}
-	if (reader->nr_devices > TRACE_DEVICES_NAMED)
+	if (set->count > TRACE_DEVICES_NAMED)
 		(void)snprintf(text + used, TRACE_DEVICES_SIZE - used, ", ...");
 	return text;
+}
+
+const char *trace_reader_devices(const struct trace_reader *reader, char text[TRACE_DEVICES_SIZE])
+{
+	return print_devices(reader, &reader->devices, text);
 }
 
 int trace_reader_check_empty(const struct trace_reader *reader, struct diagnostic *diagnostic)
@@ -136,7 +141,7 @@ int trace_reader_check_empty(const struct trace_reader *reader, struct diagnosti
 	bool understood = reader->recognized || !reader->format->has_other_text;
 	char devices[TRACE_DEVICES_SIZE], wanted[16];
 
-	if (reader->nr_devices == 0 && reader->left_out == 0 &&
+	if (reader->devices.count == 0 && reader->left_out == 0 &&
 	    (reader->broken > 0 || reader->missing > 0 || !understood))
 		return diagnostic_set(diagnostic, "no %s of %s is an operation in the format %s",
 				      reader->format->line ? "line" : "record", reader->path, reader->format->name);
@@ -144,8 +149,8 @@ int trace_reader_check_empty(const struct trace_reader *reader, struct diagnosti
 		return 0;
 	(void)print_device(reader, (uint32_t)reader->options.device, wanted, sizeof(wanted));
 	return diagnostic_set(diagnostic, "no operation of device %s in %s; it has %s", wanted, reader->path,
-			      reader->nr_devices > 0 ? trace_reader_devices(reader, devices)
-						     : "none that can be replayed");
+			      reader->devices.count > 0 ? trace_reader_devices(reader, devices)
+							: "none that can be replayed");
 }
 
 static int check_range(const struct trace_operation *operation, struct diagnostic *cause)
@@ -174,7 +179,7 @@ int trace_push(struct trace_reader *reader, const struct trace_operation *operat
 	} else if (check_range(&pushed, cause)) {
 		return -1;
 	}
-	note_device(reader, pushed.device);
+	note_device(&reader->devices, pushed.device);
 	if (reader->options.device < 0 || reader->options.device == pushed.device) {
 		trace_window_add(reader->window, &pushed);
 		reader->pushed++;
@@ -380,12 +385,22 @@ static void fill_window(struct trace_reader *reader)
 		reader->at_end = got <= 0;
 		reader->failed = got < 0;
 	}
-	if (reader->nr_devices > 1 && reader->options.several && !reader->several_told) {
-		char devices[TRACE_DEVICES_SIZE];
+}
 
-		reader->several_told = true;
-		reader->options.several(reader->options.context, trace_reader_devices(reader, devices));
-	}
+/*
+ * Tells of several devices as soon as they are known to be replayed: all of the window will be, unless the limit comes
+ * before its end; then only what is handed out counts.
+ */
+static void tell_devices(struct trace_reader *reader)
+{
+	bool all = reader->options.limit == 0 || reader->pushed <= reader->options.limit;
+	const struct device_set *set = all ? &reader->devices : &reader->taken_devices;
+	char text[TRACE_DEVICES_SIZE];
+
+	if (set->count < 2 || !reader->options.several || reader->several_told)
+		return;
+	reader->several_told = true;
+	reader->options.several(reader->options.context, print_devices(reader, set, text));
 }
 
 int trace_reader_next(struct trace_reader *reader, struct trace_operation *operation, struct diagnostic *diagnostic)
@@ -400,6 +415,8 @@ int trace_reader_next(struct trace_reader *reader, struct trace_operation *opera
 		return -1;
 	}
 	reader->taken++;
+	note_device(&reader->taken_devices, operation->device);
+	tell_devices(reader);
 	if (!reader->started) {
 		reader->started = true;
 		reader->first_ns = operation->time_ns;

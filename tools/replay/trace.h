@@ -68,12 +68,14 @@ struct trace_options {
 	int64_t device;
 	enum trace_event event;
 	bool event_given; /* by the user: a trace of a format that has no events is refused */
+	uint64_t limit;	  /* no more operations than these will be asked for; 0: all may */
 	int wake;	  /* a descriptor: from when it is readable on the trace cannot be read any further; -1: none */
 	/* Called for each broken line: "FILE:LINE: cause". Never NULL. */
 	void (*broken)(void *context, const char *text);
 	/*
-	 * Called once, before an operation of the trace is handed out, when there are several devices in it: "0, 2",
-	 * as trace_reader_devices() has them then. NULL: not wanted.
+	 * Called once, before an operation of the trace is handed out, when several devices are known: "0, 2", in the
+	 * form of trace_reader_devices(). A device of which no operation is within the limit is not named. NULL: not
+	 * wanted.
 	 */
 	void (*several)(void *context, const char *devices);
 	void *context;

@@ -125,6 +125,22 @@ int blktrace_find_files(const char *path, char **first, struct diagnostic *diagn
 	return *first ? 0 : diagnostic_set(diagnostic, "%s: out of memory", path);
 }
 
+bool blktrace_has_file(const char *path, const struct stat *file)
+{
+	struct diagnostic diagnostic;
+	int64_t cpu = -1;
+	bool found = false;
+
+	while (is_missing(path) && !found && (cpu = find_next_cpu(path, cpu, &diagnostic)) >= 0) {
+		char *name = cpu_path(path, cpu);
+		struct stat status;
+
+		found = name && !stat(name, &status) && status.st_dev == file->st_dev && status.st_ino == file->st_ino;
+		free(name);
+	}
+	return found;
+}
+
 static bool recognizes_start(const void *start, size_t length)
 {
 	uint32_t magic;

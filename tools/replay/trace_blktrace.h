@@ -5,6 +5,9 @@
 #ifndef REPLAY_TRACE_BLKTRACE_H
 #define REPLAY_TRACE_BLKTRACE_H
 
+#include <stdbool.h>
+#include <sys/stat.h>
+
 #include "diagnostic.h"
 
 /*
@@ -12,5 +15,8 @@
  * caller. Otherwise *first is NULL. 0, or -1 and *diagnostic.
  */
 int blktrace_find_files(const char *path, char **first, struct diagnostic *diagnostic);
+
+/* Whether there is no file `path`, and a file is one of path.blktrace.NUMBER. */
+bool blktrace_has_file(const char *path, const struct stat *file);
 
 #endif

@@ -57,6 +57,12 @@ extern const struct trace_format trace_format_blkparse, trace_format_blkreplay, 
 /* All formats; a NULL ends it. */
 extern const struct trace_format *const trace_formats[];
 
+/* In ascending order; one more than are named tells that there are more. */
+struct device_set {
+	uint32_t devices[TRACE_DEVICES_NAMED + 1];
+	unsigned int count;
+};
+
 struct trace_reader {
 	struct trace_options options;
 	const struct trace_format *format;
@@ -69,13 +75,12 @@ struct trace_reader {
 	uint64_t late;
 	uint64_t left_out;
 	uint64_t missing;
-	uint64_t first_ns; /* the first operation's time */
-	uint64_t last_ns;  /* of the one handed out last, since the first */
-	uint64_t pushed;   /* into the window */
-	uint64_t taken;	   /* out of it */
-	/* in ascending order; one more than are named tells that there are more */
-	uint32_t devices[TRACE_DEVICES_NAMED + 1];
-	unsigned int nr_devices;
+	uint64_t first_ns;		 /* the first operation's time */
+	uint64_t last_ns;		 /* of the one handed out last, since the first */
+	uint64_t pushed;		 /* into the window */
+	uint64_t taken;			 /* out of it */
+	struct device_set devices;	 /* of all that was read */
+	struct device_set taken_devices; /* of what was handed out */
 	bool several_told;
 	bool recognized; /* of a format with other text: a line of its own was read */
 	bool started;

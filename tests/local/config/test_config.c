@@ -250,9 +250,9 @@ static void test_bad_options(void **state)
 	assert_options_refused(large_endpoint, "endpoint 221 is out of range");
 	assert_options_refused(small_endpoint, "endpoint -36 is out of range");
 	assert_false(exists("good.img"));
-	/* Known only after the container was asked for. */
-	make_file("good.img", 1 << 20, 0600);
+	/* Known only after the container was asked for; and before an image is created. */
 	assert_options_refused(user_endpoint, "endpoint 30 is for users");
+	assert_false(exists("good.img"));
 }
 
 static void test_help_and_version(void **state)
@@ -267,6 +267,11 @@ static void test_help_and_version(void **state)
 	assert_int_equal(run(version), 0);
 	assert_string_equal(process.output.text, "rdisk " RDISK_VERSION "\n");
 	assert_string_equal(process.log.text, "");
+	assert_options_refused(
+		(const char *const[]){ "/bin/sh", "-c", "exec " RDISK_PROGRAM " --help >/dev/full", NULL },
+		"cannot write to standard output: No space left");
+	assert_options_refused((const char *const[]){ "/bin/sh", "-c", "exec " RDISK_PROGRAM " -V >&-", NULL },
+			       "cannot write to standard output: Bad file descriptor");
 }
 
 static void test_endpoint_and_image_in_use(void **state)

@@ -475,6 +475,47 @@ static void test_direct(void **state)
 	assert_non_null(strstr(replay.output.text, "3 blocks right, 0 wrong"));
 }
 
+/* The number of the operation that a line about an error names; 0: it names none. */
+static unsigned int error_number(const char *line)
+{
+	static const char beginning[] = "rdisk-replay: operation ";
+
+	return strncmp(line, beginning, strlen(beginning)) ? 0
+							   : (unsigned int)strtoul(line + strlen(beginning), NULL, 10);
+}
+
+/* The first errors are named, not the last ones of those that come together. (Two threads may change places.) */
+static void test_order_of_errors(void **state)
+{
+	const char *fifo = path_of("fifo");
+	unsigned int last = 0, up = 0, down = 0;
+	FILE *writer;
+
+	(void)state;
+	test_image_create("a.img", MIB(1));
+	(void)unlink(fifo);
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	START("--device", path_of("a.img"), "--speed", "max", "--depth", "128", fifo);
+	/* The disk is open when the trace is. */
+	writer = fopen(fifo, "w");
+	assert_non_null(writer);
+	test_image_create("a.img", 0);
+	(void)fputs("fio version 3 iolog\n0 d add\n0 d open\n", writer);
+	for (unsigned int i = 0; i < 256; i++)
+		(void)fprintf(writer, "%u d read %u 4096\n", i, i * 4096);
+	assert_int_equal(fclose(writer), 0);
+	assert_run(test_process_stop(&replay, 0), 1, "only 0 were done");
+	for (const char *line = replay.log.text; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
+		unsigned int number = error_number(line);
+
+		up += last && number > last;
+		down += number && number < last;
+		last = number;
+	}
+	if (up + down != 9 || up <= down)
+		fail_msg("in another order: %s", replay.log.text);
+}
+
 static void test_unusable_targets(void **state)
 {
 	const char *trace = make_trace("t", "0 d read 0 4096\n");
@@ -483,6 +524,9 @@ static void test_unusable_targets(void **state)
 	assert_run(RUN("--device", path_of("none.img"), trace), 2, "No such file");
 	assert_run(RUN("--device", "/dev/null", trace), 2, "neither a file nor a block device");
 	assert_run(RUN("--device", path_of("."), trace), 2, "neither a file nor a block device");
+	(void)unlink(path_of("fifo"));
+	assert_int_equal(mkfifo(path_of("fifo"), 0600), 0);
+	assert_run(RUN("--device", path_of("fifo"), trace), 2, "neither a file nor a block device");
 	assert_run(RUN("-d", "0", trace), 2, "start rdisk");
 	make_file("empty.img", "");
 	assert_run(RUN("--device", path_of("empty.img"), trace), 1, "beyond the end");
@@ -509,6 +553,7 @@ int main(void)
 		REPLAY_TEST(test_locked_image),
 		REPLAY_TEST(test_formats),
 		REPLAY_TEST(test_direct),
+		REPLAY_TEST(test_order_of_errors),
 		REPLAY_TEST(test_unusable_targets),
 	};
 

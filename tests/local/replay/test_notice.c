@@ -59,6 +59,21 @@ static void test_no_operation(void **state)
 	}
 }
 
+/* Nor is there a journal of a replay whose trace is broken from the beginning. */
+static void test_broken_beginning(void **state)
+{
+	const char *trace = make_trace("t", "0 d write x 4096\n1 d write 0 4096\n");
+
+	(void)state;
+	test_image_create("a.img", MIB(1));
+	(void)unlink(path_of("j"));
+	assert_run(RUN("--device", path_of("a.img"), "--writes", "real", "--journal", path_of("j"), "--strict", trace),
+		   2, "t:4: ");
+	assert_false(is_there("j"));
+	assert_run(RUN("--device", path_of("a.img"), "--writes", "real", "--journal", path_of("j"), trace), 0, "t:4: ");
+	assert_true(is_there("j"));
+}
+
 /* The devices are many: not all are named. */
 static void test_many_devices(void **state)
 {
@@ -114,6 +129,31 @@ static void test_several_devices(void **state)
 	assert_null(strstr(replay.log.text, "one disk"));
 	assert_run(RUN("--convert", "alibaba", "-o", path_of("t"), trace), 0, "latencies");
 	assert_null(strstr(replay.log.text, "one disk"));
+}
+
+/* Only devices that are replayed are named. */
+static void test_limited_devices(void **state)
+{
+	static const char lines[] = "128166372003061629,host,0,Read,0,512,0\n128166372003061630,host,0,Read,0,512,0\n"
+				    "128166372003061632,host,7,Read,0,512,0\n128166372003061634,host,9,Read,0,512,0\n"
+				    /* out of its order: it is the third */
+				    "128166372003061631,host,8,Read,0,512,0\n";
+	static const struct {
+		const char *limit, *note;
+	} cases[] = {
+		{ "1", NULL },
+		{ "2", NULL },
+		{ "3", "operations of devices 0, 8 go to one disk; --trace-device picks one\n" },
+		{ "4", "operations of devices 0, 8 go to one disk; --trace-device picks one\n" },
+		{ "5", "operations of devices 0, 7, 8, 9 go to one disk; --trace-device picks one\n" },
+	};
+
+	(void)state;
+	test_image_create("a.img", MIB(1));
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_run(RUN("--device", path_of("a.img"), "--speed", "max", "--limit", cases[i].limit,
+			       make_file("t", lines)),
+			   0, cases[i].note);
 }
 
 /* Nothing is replayed for a result that nobody will have. */
@@ -192,15 +232,87 @@ static void test_special_files(void **state)
 	assert_int_equal(strncmp(replay.output.text, "<!DOCTYPE", 9), 0);
 }
 
-/* rdisk-replay with these arguments and its standard output into `to`. */
+/* rdisk-replay with these arguments, in a shell's words, and its standard output into `to`. */
 static int run_into(const char *to, const char *arguments)
 {
-	char command[1024];
+	char command[2048];
 	const char *const all[] = { "/bin/sh", "-c", command, NULL };
 
-	(void)snprintf(command, sizeof(command), "exec " REPLAY_PROGRAM " %s >%s", arguments, to);
+	(void)snprintf(command, sizeof(command), "exec " REPLAY_PROGRAM " >%s %s", to, arguments);
 	test_process_start(&replay, all, NULL);
 	return test_process_stop(&replay, 0);
+}
+
+/* A text of a file in the test's directory. */
+static const char *text_of(const char *name)
+{
+	static char text[65536];
+	size_t size = test_image_size(name);
+
+	assert_true(size < sizeof(text));
+	memset(text, 0, sizeof(text));
+	test_image_read(name, 0, text, size);
+	return text;
+}
+
+static void assert_begins(const char *text, const char *beginning)
+{
+	if (strncmp(text, beginning, strlen(beginning)) != 0)
+		fail_msg("\"%s\" is not the beginning of: %s", beginning, text);
+}
+
+/* What goes to one file by several names goes there one behind the other, and what was there before stays. */
+static void test_shared_file(void **state)
+{
+	static const char *const names[] = { "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "" };
+	char arguments[5 * TEST_PATH_SIZE], to[TEST_PATH_SIZE + 1], trace[TEST_PATH_SIZE];
+
+	(void)state;
+	test_image_create("a.img", MIB(1));
+	(void)make_trace("t", "0 d read 0 4096\n1 d read 1048576 4096\n");
+	test_path(trace, "t");
+	(void)snprintf(to, sizeof(to), ">%s", path_of("out"));
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		const char *text, *table;
+
+		(void)make_file("out", "before\n");
+		(void)snprintf(arguments, sizeof(arguments), "--device %s --speed max --json %s %s 2>&1",
+			       path_of("a.img"), *names[i] ? names[i] : path_of("out"), trace);
+		(void)run_into(to, arguments);
+		text = text_of("out");
+		table = strstr(text, "p99.9");
+		assert_begins(text, "before\nrdisk-replay: operation 2: ");
+		if (!table || !strstr(table, "trace_operations"))
+			fail_msg("with %s there is: %s", names[i], text);
+	}
+	(void)make_file("out", "before\n");
+	(void)snprintf(arguments, sizeof(arguments), "--convert msr -o /dev/stdout %s", trace);
+	(void)run_into(to, arguments);
+	assert_begins(text_of("out"), "before\n1");
+	(void)make_file("out", "before\n");
+	(void)snprintf(arguments, sizeof(arguments), "--device %s --speed max --json /dev/stderr %s 2>>%s",
+		       path_of("a.img"), trace, path_of("out"));
+	(void)run_into("/dev/null", arguments);
+	assert_begins(text_of("out"), "before\nrdisk-replay: operation 2: ");
+	assert_non_null(strstr(text_of("out"), "trace_operations"));
+	assert_run(RUN("--device", path_of("a.img"), "--json", "/dev/fd/77", trace), 2, "Bad file descriptor");
+	(void)snprintf(arguments, sizeof(arguments), "--device %s --json /dev/fd/3 %s 3<%s", path_of("a.img"), trace,
+		       path_of("out"));
+	assert_run(run_into("/dev/null", arguments), 2, "Bad file descriptor");
+}
+
+/* Another file does not take the place of a standard output that is closed. */
+static void test_closed_output(void **state)
+{
+	const char *trace = make_trace("t", "0 d read 0 4096\n");
+	char arguments[4 * TEST_PATH_SIZE];
+
+	(void)state;
+	test_image_create("a.img", MIB(1));
+	(void)snprintf(arguments, sizeof(arguments), "--device %s --json %s %s", path_of("a.img"), path_of("r.json"),
+		       trace);
+	assert_run(run_into("&-", arguments), 2, "standard output: cannot be written: Bad file descriptor");
+	assert_begins(text_of("r.json"), "{\n");
 }
 
 static void test_full_output(void **state)
@@ -309,10 +421,11 @@ static void test_events(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		REPLAY_TEST(test_no_operation),	   REPLAY_TEST(test_many_devices), REPLAY_TEST(test_empty_trace),
-		REPLAY_TEST(test_several_devices), REPLAY_TEST(test_no_directory), REPLAY_TEST(test_old_file),
-		REPLAY_TEST(test_special_files),   REPLAY_TEST(test_full_output),  REPLAY_TEST(test_missing),
-		REPLAY_TEST(test_compressed),	   REPLAY_TEST(test_events),
+		REPLAY_TEST(test_no_operation),	   REPLAY_TEST(test_many_devices),  REPLAY_TEST(test_empty_trace),
+		REPLAY_TEST(test_several_devices), REPLAY_TEST(test_no_directory),  REPLAY_TEST(test_old_file),
+		REPLAY_TEST(test_special_files),   REPLAY_TEST(test_full_output),   REPLAY_TEST(test_missing),
+		REPLAY_TEST(test_compressed),	   REPLAY_TEST(test_events),	    REPLAY_TEST(test_limited_devices),
+		REPLAY_TEST(test_shared_file),	   REPLAY_TEST(test_closed_output), REPLAY_TEST(test_broken_beginning),
 	};
 
 	test_runtime_new();

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <iconv.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cjson/cJSON.h>
@@ -168,6 +169,29 @@ static void test_same_file(void **state)
 	assert_run(RUN("--device", image, "--writes", "real", "--journal", trace, trace), 2, "the trace itself");
 	assert_true(same_images("t", "copy"));
 	assert_int_equal(test_image_size("a.img"), MIB(1));
+	/* Nor over the other one, by whatever name. */
+	assert_int_equal(symlink("r", path_of("alias")), 0);
+	assert_run(RUN("--device", image, "--json", path_of("r"), "--html", path_of("alias"), trace), 2,
+		   "--json and --html would both be written to ");
+	assert_int_equal(access(path_of("r"), F_OK), -1);
+}
+
+/* The same of a trace that is a file for each processor. */
+static void test_same_part(void **state)
+{
+	char command[4 * TEST_PATH_SIZE];
+	const char *part = path_of("cpus.blktrace.1"), *trace = path_of("cpus");
+
+	(void)state;
+	(void)snprintf(command, sizeof(command), "cp %s/cpus.blktrace.? %s && cp %s %s", TRACE_SAMPLES,
+		       test_directory(), TRACE_SAMPLES "/cpus.blktrace.1", path_of("copy"));
+	assert_int_equal(system(command), 0);
+	test_image_create("a.img", MIB(64));
+	assert_run(RUN("--convert", "fio-3", "-o", part, trace), 2, "the trace itself");
+	assert_run(RUN("--device", path_of("a.img"), "--writes", "discard", "--json", part, trace), 2,
+		   "the trace itself");
+	assert_true(same_images("cpus.blktrace.1", "copy"));
+	assert_run(RUN("--convert", "fio-3", "-o", path_of("cpus.fio"), trace), 0, "left out");
 }
 
 /* Whether text is UTF-8 as far as iconv() of the C library goes. */
@@ -350,6 +374,30 @@ static void test_unwritable_json(void **state)
 	assert_page("r.html");
 }
 
+/* Nor does one whose reader has gone. */
+static void test_unread_json(void **state)
+{
+	const char *json = path_of("json"), *trace = path_of("trace");
+	int reader, writer;
+
+	(void)state;
+	test_image_create("a.img", MIB(1));
+	(void)unlink(path_of("r.html"));
+	assert_int_equal(mkfifo(json, 0600), 0);
+	assert_int_equal(mkfifo(trace, 0600), 0);
+	START("--device", path_of("a.img"), "--json", json, "--html", path_of("r.html"), trace);
+	reader = open(json, O_RDONLY | O_CLOEXEC);
+	/* It opens the trace behind them. */
+	writer = open(trace, O_WRONLY | O_CLOEXEC);
+	assert_true(reader >= 0 && writer >= 0);
+	(void)close(reader);
+	assert_int_equal(dprintf(writer, "fio version 3 iolog\n0 d add\n0 d open\n0 d read 0 4096\n") > 0, 1);
+	(void)close(writer);
+	assert_run(test_process_stop(&replay, 0), 2, "json: cannot be written: Broken pipe");
+	assert_non_null(strstr(replay.output.text, "p99.9"));
+	assert_page("r.html");
+}
+
 /* What the check at the end found and took is told in all three forms. */
 static void test_final_check(void **state)
 {
@@ -402,6 +450,68 @@ static void test_convert(void **state)
 	assert_true(same_images("a.img", "b.img"));
 }
 
+static void make_old(void)
+{
+	(void)make_file("old", "what was there\n");
+}
+
+static bool is_old(void)
+{
+	char text[16] = "";
+
+	test_image_read("old", 0, text, 15);
+	return test_image_size("old") == 15 && strcmp(text, "what was there\n") == 0;
+}
+
+/* A conversion that has nothing to write leaves no file, and what was there as it was. */
+static void test_failed_convert(void **state)
+{
+	static const char *const traces[][3] = {
+		{ "--strict", "broken", "broken:4: " },
+		{ "--trace-device=7", "t", "no operation of device 7" },
+		{ "--strict", "none", "No such file" },
+	};
+
+	(void)state;
+	(void)make_trace("broken", "0 d write x 4096\n");
+	(void)make_trace("t", "0 d write 0 4096\n1 d write x 4096\n");
+	for (size_t i = 0; i < sizeof(traces) / sizeof(traces[0]); i++) {
+		const char *trace = path_of(traces[i][1]);
+
+		(void)unlink(path_of("new"));
+		make_old();
+		assert_run(RUN("--convert", "blkreplay", traces[i][0], "-o", path_of("new"), trace), 2, traces[i][2]);
+		assert_int_equal(access(path_of("new"), F_OK), -1);
+		assert_run(RUN("--convert", "blkreplay", traces[i][0], "-o", path_of("old"), trace), 2, traces[i][2]);
+		assert_true(is_old());
+		assert_run(RUN("--convert", "blkreplay", traces[i][0], trace), 2, traces[i][2]);
+		assert_string_equal(replay.output.text, "");
+	}
+	/* What could be read is whole. */
+	(void)make_trace("one", "0 d write 0 4096\n");
+	assert_run(RUN("--convert", "msr", "-o", path_of("whole"), path_of("one")), 0, NULL);
+	assert_run(RUN("--convert", "msr", "--strict", "-o", path_of("old"), path_of("t")), 2, "t:5: ");
+	assert_true(same_images("whole", "old"));
+	assert_run(RUN("--convert", "msr", "-o", "-", path_of("one")), 0, NULL);
+	assert_non_null(strstr(replay.output.text, ",Write,0,4096"));
+}
+
+/* One that does not get all of it onto the disk leaves no part of it that could be taken for the whole. */
+static void test_full_convert(void **state)
+{
+	const char *trace = make_mixed_trace("long", 10000, MIB(4), 11);
+	char command[3 * TEST_PATH_SIZE];
+	const char *const arguments[] = { "/bin/sh", "-c", command, NULL };
+
+	(void)state;
+	(void)unlink(path_of("new"));
+	(void)snprintf(command, sizeof(command), "trap '' XFSZ; ulimit -f 16; exec %s --convert fio-3 -o %s %s",
+		       REPLAY_PROGRAM, path_of("new"), trace);
+	test_process_start(&replay, arguments, NULL);
+	assert_run(test_process_stop(&replay, 0), 2, "File too large");
+	assert_int_equal(access(path_of("new"), F_OK), -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -411,7 +521,9 @@ int main(void)
 		REPLAY_TEST(test_convert),	   REPLAY_TEST(test_counts),
 		REPLAY_TEST(test_same_file),	   REPLAY_TEST(test_bad_name),
 		REPLAY_TEST(test_unwritable_json), REPLAY_TEST(test_long_html),
-		REPLAY_TEST(test_final_check),
+		REPLAY_TEST(test_final_check),	   REPLAY_TEST(test_same_part),
+		REPLAY_TEST(test_failed_convert),  REPLAY_TEST(test_full_convert),
+		REPLAY_TEST(test_unread_json),
 	};
 
 	test_runtime_new();

@@ -325,6 +325,33 @@ static void test_unread_result(void **state)
 	assert_int_equal(test_process_stop(&replay, SIGTERM), 128 + SIGTERM);
 }
 
+static void test_unread_output(void **state)
+{
+	(void)state;
+	START("--convert", "msr", "-o", make_fifo(), make_trace("t", "0 d read 0 4096\n"));
+	assert_int_equal(test_process_stop(&replay, SIGTERM), 128 + SIGTERM);
+}
+
+/* It reads the trace beforehand, and nothing was done yet: there is no result, and no empty file for one. */
+static void test_look_ahead(void **state)
+{
+	const char *fifo = path_of("cpus.blktrace.0");
+	int writer;
+
+	(void)state;
+	test_image_create("a.img", MIB(1));
+	(void)unlink(path_of("r.html"));
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	START("--device", path_of("a.img"), "--html", path_of("r.html"), path_of("cpus"));
+	writer = open_writer(fifo);
+	await_sleep(writer, true);
+	assert_run(test_process_stop(&replay, SIGINT), 128 + SIGINT, "interrupted");
+	assert_true(WIFEXITED(replay.status));
+	assert_string_equal(replay.output.text, "");
+	assert_int_equal(access(path_of("r.html"), F_OK), -1);
+	(void)close(writer);
+}
+
 /* The server does not answer: how many operations are waited for is told. */
 static void test_stopped_server(void **state)
 {
@@ -374,6 +401,8 @@ int main(void)
 		REPLAY_TEST(test_unread_conversion),
 		REPLAY_TEST(test_second_signal),
 		REPLAY_TEST(test_unread_result),
+		REPLAY_TEST(test_unread_output),
+		REPLAY_TEST(test_look_ahead),
 		cmocka_unit_test_teardown(test_stopped_server, discard),
 	};
 

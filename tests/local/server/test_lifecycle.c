@@ -202,6 +202,14 @@ static void test_new_node_each_time(void **state)
 	}
 }
 
+static bool is_there(const char *name)
+{
+	char path[TEST_PATH_SIZE];
+
+	test_path(path, name);
+	return access(path, F_OK) == 0;
+}
+
 /* Starts a second server that must refuse, with one line that holds `reason`. */
 static void second_server_refused(struct test_device *device, int endpoint, const char *reason)
 {
@@ -237,11 +245,77 @@ static void test_second_server(void **state)
 	/* An endpoint serves once. */
 	device.file = "other.img";
 	second_server_refused(&device, TEST_SERVER_ENDPOINT, "endpoint 3");
+	/* Nor has it made the image that it was to serve. */
+	assert_false(is_there("other.img"));
 	disk = test_disk(self, 0);
 	assert_int_equal(test_disk_open(&disk, 0), 0);
 	assert_server_lives(self);
 	fixture_end();
 	assert_int_equal(unlink(alias), 0);
+}
+
+/* A start that fails behind the making of an image leaves none, and what was there before as it was. */
+static void test_failed_start(void **state)
+{
+	static const struct test_device devices[] = {
+		{ .name = "OLD", .file = "old.img" },
+		{ .name = "NEW", .file = "new.img", .size = "1M" },
+		{ .name = "NONE", .file = "none/x.img", .size = "1M" },
+	};
+	static struct test_process process;
+	char config[TEST_PATH_SIZE], record[TEST_PATH_SIZE];
+	const char *const arguments[] = { RDISK_PROGRAM, "-d", "0", "-c", config, "--record", record, NULL };
+
+	(void)state;
+	test_runtime_new();
+	test_image_create("old.img", (uint64_t)MIB(1));
+	test_path(record, "record");
+	for (size_t count = 3; count >= 2; count--) {
+		test_server_config(config, "failed.cfg", devices, count);
+		/* With all images there, it is the recording's turn. */
+		if (count == 2)
+			test_image_create("record", 0);
+		test_process_start(&process, arguments, NULL);
+		assert_int_equal(test_process_stop(&process, 0), 1);
+		if (!strstr(process.log.text,
+			    count == 3 ? "failed.cfg:4: cannot create image" : "there is such a file"))
+			fail_msg("it said: %s", process.log.text);
+		assert_non_null(strstr(process.log.text, "created image"));
+		assert_null(strstr(process.log.text, "ready"));
+		assert_false(is_there("new.img"));
+		assert_int_equal(test_image_size("old.img"), MIB(1));
+	}
+	assert_int_equal(unlink(record), 0);
+	test_process_start(&process, arguments, NULL);
+	assert_true(test_process_wait_log(&process, "ready", TEST_TIMEOUT_MS));
+	assert_int_equal(test_process_stop(&process, SIGTERM), 0);
+	assert_int_equal(test_image_size("new.img"), MIB(1));
+}
+
+/* What it has to say never goes into an image that got the number of a closed standard error. */
+static void test_closed_standard_error(void **state)
+{
+	static struct test_process second;
+	const struct test_device other = { .name = "OTHER", .file = "quiet.img", .size = "1M" };
+	char config[TEST_PATH_SIZE], command[3 * TEST_PATH_SIZE];
+	const char *const arguments[] = { "/bin/sh", "-c", command, NULL };
+	unsigned char block[4096];
+	struct test_disk disk;
+
+	(void)state;
+	disk = test_disk(fixture_start(&life_device, 1, ANY), 0);
+	test_server_config(config, "second.cfg", &other, 1);
+	(void)snprintf(command, sizeof(command), "exec %s -d 0 -e 4 -v -c %s 0<&- 1>&- 2>&-", RDISK_PROGRAM, config);
+	test_process_start(&second, arguments, NULL);
+	assert_int_equal(dvk_wait4bindep_T(4, TEST_TIMEOUT_MS), 4);
+	disk.server = 4;
+	assert_int_equal(test_disk_open(&disk, 0), 0);
+	assert_int_equal(test_disk_read(&disk, 0, block, sizeof(block)), sizeof(block));
+	assert_int_equal(test_bytes_check(block, sizeof(block), 0), sizeof(block));
+	assert_int_equal(test_process_stop(&second, SIGTERM), 0);
+	test_image_read("quiet.img", 0, block, sizeof(block));
+	assert_int_equal(test_bytes_check(block, sizeof(block), 0), sizeof(block));
+	fixture_end();
 }
 
 /* Two servers of one DC with images of their own; each client request goes to the one it names. */
@@ -277,6 +351,7 @@ int main(void)
 		FIXTURE_TEST(test_sigterm_under_load), FIXTURE_TEST(test_sigkill_under_load),
 		FIXTURE_TEST(test_restarts),	       FIXTURE_TEST(test_new_node_each_time),
 		FIXTURE_TEST(test_second_server),      FIXTURE_TEST(test_two_servers),
+		FIXTURE_TEST(test_failed_start),       FIXTURE_TEST(test_closed_standard_error),
 	};
 
 	return cmocka_run_group_tests_name("lifecycle", tests, NULL, NULL);
