@@ -9,8 +9,8 @@
  * program dvkd), or have one started when none answers (dvk_node_ensure(): rdisk).
  *
  * Who is the node is said by a lock on node.lock in the runtime directory, held for
- * the node's life. Starting and ending a node happen under a second lock, on the directory
- * itself, held for that moment only.
+ * the node's life. Starting and ending a node happen under a second lock, on start.lock, held
+ * for that moment only. Neither file is left behind.
  *
  * Hosted. One thread a struct dvk_node.
  */
@@ -33,7 +33,7 @@ struct dvk_node;
 /*
  * Makes the runtime directory if it is missing (not its parents), becomes the node and
  * listens. 0 and *node; or an EDVS code, and cause (size bytes) says in one line
- * what failed: EDVSBUSY (another node has the directory), EDVSACCES (the directory is
+ * what failed: EDVSBUSY (another node has the directory), EDVSACCES (the directory or a lock in it is
  * not to be trusted), EDVSNAMETOOLONG, EDVSBADNODEID, EDVSNAMESIZE, EDVSNOENT (group), EDVSPERM,
  * EDVSNOMEM, EDVSMFILE, EDVSIO.
  */
@@ -45,7 +45,7 @@ int dvk_node_create(const struct dvk_node_options *options, struct dvk_node **no
  */
 int dvk_node_run(struct dvk_node *node);
 
-/* Ends the node: closes all connections, unlinks socket and lock. NULL is allowed. */
+/* Ends the node: closes all connections, unlinks socket and locks. NULL is allowed. */
 void dvk_node_destroy(struct dvk_node *node);
 
 /*

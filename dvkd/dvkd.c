@@ -8,11 +8,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "dvk_endpoint.h"
 #include "dvk_errno.h"
 #include "dvk_node.h"
 #include "dvk_notify.h"
+#include "standard_descriptors.h"
 
 static const char usage[] = "Usage: dvkd [OPTION]...\n"
 			    "Runs the DVK node of this user in the foreground: it keeps the tables of DCs and\n"
@@ -90,8 +92,13 @@ int main(int argc, char **argv)
 	struct dvk_node_options options = { 0 };
 	char cause[DVK_NODE_CAUSE_SIZE];
 	struct dvk_node *node;
-	int rc = parse_options(argc, argv, &options);
+	int rc;
 
+	if (standard_descriptors_take()) {
+		fprintf(stderr, "dvkd: error: cannot open /dev/null: %s\n", strerror(errno));
+		return EXIT_FAILURE;
+	}
+	rc = parse_options(argc, argv, &options);
 	if (rc != GO_ON)
 		return rc;
 	/* Whoever reads the log may go; the node stays. */

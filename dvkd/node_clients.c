@@ -175,7 +175,8 @@ void node_accept(struct dvk_node *node)
 			continue;
 		default:
 			/* No descriptors or memory: the connection stays in the backlog. */
-			node_log("warning", "cannot accept connections: %s", strerror(error));
+			node_log_client(node, node->nr_guests > 0, "warning", "cannot accept connections: %s",
+					strerror(error));
 			pause_accepting(node);
 			return;
 		}
@@ -273,7 +274,8 @@ void node_client_doom(struct dvk_node *node, struct node_client *client, const c
 	if (client->doomed)
 		return;
 	if (why)
-		node_log("warning", "process %d (uid %u) %s: disconnected", (int)client->pid, client->uid, why);
+		node_log_client(node, client->access != NODE_ACCESS_FULL, "warning",
+				"process %d (uid %u) %s: disconnected", (int)client->pid, client->uid, why);
 	client->doomed = true;
 	STAILQ_INSERT_TAIL(&node->doomed, client, doomed_link);
 }

@@ -156,10 +156,17 @@ struct node_dc {
 	struct node_binding bindings[NR_SLOTS];
 };
 
-/* The runtime directory, and the lock in it that makes a process the node. */
+/* Log lines that one kind of clients causes. */
+struct node_log_source {
+	int64_t paid_off; /* CLOCK_MONOTONIC ns: when as many may be written at once as at first */
+	unsigned long left_out;
+};
+
+/* The runtime directory, and the locks in it. */
 struct node_runtime {
 	int directory_fd;
-	int lock_fd; /* -1: not (yet) the node */
+	int start_fd; /* -1: not starting or ending a node */
+	int lock_fd;  /* -1: not (yet) the node */
 	char path[PATH_MAX];
 };
 
@@ -187,6 +194,7 @@ struct dvk_node {
 	int64_t end_again;    /* ns; INT64_MAX: no try to end pending */
 	int64_t retry_again;  /* ns; INT64_MAX: nothing failed for want of memory */
 	unsigned int nr_guests;
+	struct node_log_source log_own, log_others;
 	struct node_client_list clients, lingering, departed, waiting;
 	struct node_doomed_list doomed;
 	struct node_dc *dcs[NR_DCS]; /* NULL: not running */
@@ -202,8 +210,20 @@ struct node_answer {
 
 /* ---- node_log.c ---- */
 
-/* One line "dvkd: LEVEL: ..." on stderr. At most a few dozen a second: clients can cause them. */
+/* One line "dvkd: LEVEL: ..." on stderr. */
 void node_log(const char *level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/*
+ * The same for what clients can bring about at will, which must not fill a disk: some lines at once, then one now and
+ * then. What is left out is counted. Clients of other users than root and the node's have an account of their own.
+ */
+void node_log_client(struct dvk_node *node, bool other_user, const char *level, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+/* Tells how many lines were left out, if it may be by now. */
+void node_log_left_out(struct dvk_node *node, int64_t now);
+/* When there is that to tell; INT64_MAX: nothing. */
+int64_t node_log_next(const struct dvk_node *node);
+/* Tells it at the node's end. */
+void node_log_end(struct dvk_node *node);
 /* CLOCK_MONOTONIC in ns. */
 int64_t node_now(void);
 /* Writes a cause (see dvk_node_create()) and returns code. */
@@ -375,13 +395,15 @@ int64_t node_wait_next(const struct dvk_node *node);
 
 /* Opens the runtime directory, made if it is missing. */
 int node_runtime_open(struct node_runtime *runtime, char *cause, size_t size);
-/* Takes or gives back the lock under which nodes start and end. wait: else EDVSBUSY. */
-int node_runtime_enter(struct node_runtime *runtime, bool wait);
+/*
+ * Takes or gives back the lock under which nodes start and end; who has it has it once. wait: else EDVSBUSY. Other
+ * codes, EDVSACCES among them: it cannot be had, now or at all.
+ */
+int node_runtime_enter(struct node_runtime *runtime, bool wait, char *cause, size_t size);
 void node_runtime_leave(struct node_runtime *runtime);
 /* Becomes the node: holds node.lock. wait: for a node that is about to end. EDVSBUSY. */
 int node_runtime_claim(struct node_runtime *runtime, bool wait, char *cause, size_t size);
-/* Ends being the node. */
-void node_runtime_release(struct node_runtime *runtime);
+/* Ends being the node, and gives back the other lock, too. */
 void node_runtime_close(struct node_runtime *runtime);
 /* Makes the listening socket; a stale one is replaced. Descriptor or error. */
 int node_runtime_listen(struct node_runtime *runtime, gid_t group, char *cause, size_t size);

@@ -168,37 +168,43 @@ int dvk_node_create(const struct dvk_node_options *options, struct dvk_node **no
 
 	if (rc)
 		return rc;
-	rc = node_runtime_enter(&runtime, true);
+	rc = node_runtime_enter(&runtime, true, cause, size);
+	if (!rc)
+		rc = node_runtime_claim(&runtime, false, cause, size);
 	if (rc) {
-		node_fail(cause, size, rc, "cannot lock the runtime directory %s: %s", runtime.path, strerror(errno));
-		goto fail;
+		node_runtime_close(&runtime);
+		return rc;
 	}
-	rc = node_runtime_claim(&runtime, false, cause, size);
-	if (rc)
-		goto fail;
 	rc = node_create_in(&runtime, options, node, cause, size);
 	if (rc)
 		return rc;
 	node_runtime_leave(&(*node)->runtime);
 	return 0;
-fail:
-	node_runtime_close(&runtime);
-	return rc;
 }
 
 /* ---- the loop ---- */
 
+/* True if the lock for starting and ending may be had later. */
+static bool is_passing(int error)
+{
+	return error == EDVSBUSY || error == EDVSNOMEM || error == EDVSMFILE || error == EDVSINTR;
+}
+
 /*
- * Ends an embedded node that nobody uses. A starter that has the directory's lock is about to
+ * Ends an embedded node that nobody uses. A starter that has the lock for that is about to
  * connect: then it is too early. Under the lock, whoever is in the backlog is served; who
  * connects later finds no socket, or a connection that is closed at once, and starts anew.
+ * Where the lock cannot be had at all, since the directory is gone for one, nobody starts a node either.
  */
 static void end_if_unused(struct dvk_node *node)
 {
+	int rc;
+
 	node->end_again = INT64_MAX;
 	if (!node->embedded || node->starter_fd >= 0 || !TAILQ_EMPTY(&node->clients))
 		return;
-	if (node_runtime_enter(&node->runtime, false)) {
+	rc = node_runtime_enter(&node->runtime, false, NULL, 0);
+	if (is_passing(rc)) {
 		node->end_again = node_now() + END_PAUSE_NS;
 		return;
 	}
@@ -258,6 +264,8 @@ static int time_left(const struct dvk_node *node)
 	int64_t due = node_wait_next(node);
 	int64_t now, left;
 
+	if (node_log_next(node) < due)
+		due = node_log_next(node);
 	if (node->accept_again < due)
 		due = node->accept_again;
 	if (node->end_again < due)
@@ -290,6 +298,7 @@ int dvk_node_run(struct dvk_node *node)
 		}
 		node_clients_forget(node);
 		node_wait_expire(node, node_now());
+		node_log_left_out(node, node_now());
 		if (node->retry_again <= node_now())
 			node_clients_retry(node);
 		node_clients_reap(node);
@@ -307,7 +316,7 @@ void dvk_node_destroy(struct dvk_node *node)
 	if (!node)
 		return;
 	/* A starter that holds the lock now will find no node, and wait for node.lock. */
-	node_runtime_enter(&node->runtime, false);
+	node_runtime_enter(&node->runtime, false, NULL, 0);
 	if (node->bound)
 		unlinkat(node->runtime.directory_fd, DVK_NODE_SOCKET, 0);
 	/*
@@ -322,6 +331,7 @@ void dvk_node_destroy(struct dvk_node *node)
 	}
 	node_close(&node->listen_fd);
 	node_clients_close_all(node);
+	node_log_end(node);
 	for (int dcid = 0; dcid < NR_DCS; dcid++)
 		free(node->dcs[dcid]);
 	node_close(&node->spare_fd);

@@ -2,10 +2,13 @@
 /*
  * The runtime directory: its locks and the socket in it.
  *
- * node.lock is held (flock) by the node for its life. A node that ends unlinks the file while it
- * holds it, so whoever gets a lock looks whether the file that he locked still has that name.
- * The directory itself is locked for the moment in which a node starts or ends: under that lock either
- * a node listens, or none does and none is about to.
+ * Two files are locks (flock): node.lock is held by the node for its life, start.lock for the moment in which a node
+ * starts or ends: under that one either a node listens, or none does and none is about to. Who has held a lock unlinks
+ * the file before he lets it go, so that nothing is left of it. Whoever gets a lock looks therefore whether the file
+ * that he locked still has that name.
+ *
+ * Nobody but the directory's owner and root can make a file there, and nobody else can open those two, so nobody else
+ * can hold a node up. The directory itself is not locked: whoever may read it could.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,26 +24,15 @@
 #include "dvk_runtime.h"
 #include "node_internal.h"
 
-#define LOCK_FILE "node.lock"
-
-/* Whoever can open the directory for reading can hold its lock, and keep nodes from starting and ending by that. */
-static int shut_out_others(const struct node_runtime *runtime)
-{
-	struct stat status;
-
-	if (fstat(runtime->directory_fd, &status))
-		return -1;
-	/* Who is neither its owner nor root starts no node there. */
-	if (!(status.st_mode & (S_IRGRP | S_IROTH)) || (status.st_uid != geteuid() && geteuid() != 0))
-		return 0;
-	return fchmod(runtime->directory_fd, status.st_mode & 07777 & ~(mode_t)(S_IRGRP | S_IROTH));
-}
+#define NODE_LOCK  "node.lock"
+#define START_LOCK "start.lock"
 
 int node_runtime_open(struct node_runtime *runtime, char *cause, size_t size)
 {
 	int rc;
 
 	runtime->directory_fd = -1;
+	runtime->start_fd = -1;
 	runtime->lock_fd = -1;
 	rc = dvk_runtime_directory(runtime->path, sizeof(runtime->path));
 	if (rc)
@@ -59,79 +51,102 @@ int node_runtime_open(struct node_runtime *runtime, char *cause, size_t size)
 	if (runtime->directory_fd < 0)
 		return node_fail(cause, size, node_error_of(errno), "cannot open the runtime directory %s: %s",
 				 runtime->path, strerror(errno));
-	if (shut_out_others(runtime)) {
-		rc = node_fail(cause, size, node_error_of(errno),
-			       "cannot make the runtime directory %s unreadable for others: %s", runtime->path,
-			       strerror(errno));
-		node_close(&runtime->directory_fd);
-		return rc;
-	}
 	return 0;
 }
 
-int node_runtime_enter(struct node_runtime *runtime, bool wait)
+/* ---- locks ---- */
+
+/* True when others can hold a lock on that file, or when it is none of ours or root's. */
+static bool others_can_lock(int fd)
 {
-	if (!flock(runtime->directory_fd, LOCK_EX | (wait ? 0 : LOCK_NB)))
+	struct stat status;
+
+	return fstat(fd, &status) || !S_ISREG(status.st_mode) || (status.st_uid != 0 && status.st_uid != geteuid()) ||
+	       (status.st_mode & (S_IRWXG | S_IRWXO));
+}
+
+/* True when fd is the file that now bears the lock's name. */
+static bool lock_is_current(const struct node_runtime *runtime, const char *name, int fd)
+{
+	struct stat held, named;
+
+	return !fstat(fd, &held) && !fstatat(runtime->directory_fd, name, &named, AT_SYMLINK_NOFOLLOW) &&
+	       held.st_dev == named.st_dev && held.st_ino == named.st_ino;
+}
+
+/* Descriptor that holds the lock, or a code: EDVSBUSY (not if wait), EDVSACCES (not to be trusted), ... */
+static int take_lock(const struct node_runtime *runtime, const char *name, bool wait, char *cause, size_t size)
+{
+	for (;;) {
+		int fd = openat(runtime->directory_fd, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+		int error;
+
+		if (fd >= 0 && others_can_lock(fd)) {
+			close(fd);
+			return node_fail(cause, size, EDVSACCES,
+					 "%s/%s is not to be trusted: it must be a regular file that belongs to root "
+					 "or this user and that others cannot open",
+					 runtime->path, name);
+		}
+		if (fd >= 0 && !flock(fd, LOCK_EX | (wait ? 0 : LOCK_NB))) {
+			if (lock_is_current(runtime, name, fd))
+				return fd;
+			close(fd);
+			continue;
+		}
+		error = errno;
+		node_close(&fd);
+		return node_fail(cause, size, error == EWOULDBLOCK ? EDVSBUSY : node_error_of(error),
+				 "cannot lock %s/%s: %s", runtime->path, name, strerror(error));
+	}
+}
+
+static void drop_lock(const struct node_runtime *runtime, const char *name, int *fd)
+{
+	if (*fd >= 0 && lock_is_current(runtime, name, *fd))
+		unlinkat(runtime->directory_fd, name, 0);
+	node_close(fd);
+}
+
+int node_runtime_enter(struct node_runtime *runtime, bool wait, char *cause, size_t size)
+{
+	int fd;
+
+	if (runtime->start_fd >= 0)
 		return 0;
-	return errno == EWOULDBLOCK ? EDVSBUSY : node_error_of(errno);
+	fd = take_lock(runtime, START_LOCK, wait, cause, size);
+	if (fd < 0)
+		return fd;
+	runtime->start_fd = fd;
+	return 0;
 }
 
 void node_runtime_leave(struct node_runtime *runtime)
 {
-	flock(runtime->directory_fd, LOCK_UN);
-}
-
-/* True when fd is the file that now bears the lock's name. */
-static bool lock_is_current(const struct node_runtime *runtime, int fd)
-{
-	struct stat held, named;
-
-	return !fstat(fd, &held) && !fstatat(runtime->directory_fd, LOCK_FILE, &named, AT_SYMLINK_NOFOLLOW) &&
-	       held.st_dev == named.st_dev && held.st_ino == named.st_ino;
-}
-
-static int claim_failed(const struct node_runtime *runtime, int error, char *cause, size_t size)
-{
-	if (error == EWOULDBLOCK)
-		return node_fail(cause, size, EDVSBUSY, "another node is running in %s", runtime->path);
-	return node_fail(cause, size, node_error_of(error), "cannot lock %s/%s: %s", runtime->path, LOCK_FILE,
-			 strerror(error));
+	drop_lock(runtime, START_LOCK, &runtime->start_fd);
 }
 
 int node_runtime_claim(struct node_runtime *runtime, bool wait, char *cause, size_t size)
 {
-	for (;;) {
-		int fd = openat(runtime->directory_fd, LOCK_FILE, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-		int error;
+	int fd = take_lock(runtime, NODE_LOCK, wait, cause, size);
 
-		if (fd < 0)
-			return claim_failed(runtime, errno, cause, size);
-		if (flock(fd, LOCK_EX | (wait ? 0 : LOCK_NB)) < 0) {
-			error = errno;
-			close(fd);
-			return claim_failed(runtime, error, cause, size);
-		}
-		if (lock_is_current(runtime, fd)) {
-			runtime->lock_fd = fd;
-			return 0;
-		}
-		close(fd);
-	}
-}
-
-void node_runtime_release(struct node_runtime *runtime)
-{
-	if (runtime->lock_fd < 0)
-		return;
-	unlinkat(runtime->directory_fd, LOCK_FILE, 0);
-	node_close(&runtime->lock_fd);
+	if (fd == EDVSBUSY)
+		return node_fail(cause, size, EDVSBUSY, "another node is running in %s", runtime->path);
+	if (fd < 0)
+		return fd;
+	runtime->lock_fd = fd;
+	return 0;
 }
 
 void node_runtime_close(struct node_runtime *runtime)
 {
-	node_runtime_release(runtime);
+	/* In this order: who gets the second may become the node. */
+	drop_lock(runtime, NODE_LOCK, &runtime->lock_fd);
+	node_runtime_leave(runtime);
 	node_close(&runtime->directory_fd);
 }
+
+/* ---- the socket ---- */
 
 /* Lets the members of a group reach the socket. */
 static int admit_group(struct node_runtime *runtime, gid_t group)
@@ -141,11 +156,12 @@ static int admit_group(struct node_runtime *runtime, gid_t group)
 	if (fchownat(runtime->directory_fd, DVK_NODE_SOCKET, (uid_t)-1, group, AT_SYMLINK_NOFOLLOW) < 0 ||
 	    fchmodat(runtime->directory_fd, DVK_NODE_SOCKET, 0660, 0) < 0 || fstat(runtime->directory_fd, &status) < 0)
 		return -1;
-	if (status.st_mode & S_IXOTH)
+	if (status.st_mode & S_IXOTH || (status.st_gid == group && status.st_mode & S_IXGRP))
 		return 0;
 	if (fchown(runtime->directory_fd, (uid_t)-1, group) < 0)
 		return -1;
-	return fchmod(runtime->directory_fd, (status.st_mode & 07777 & ~(mode_t)S_IWGRP) | S_IXGRP);
+	/* To search it, and no more: what the group before might do was not for this one. */
+	return fchmod(runtime->directory_fd, (status.st_mode & 07777 & ~(mode_t)S_IRWXG) | S_IXGRP);
 }
 
 int node_runtime_listen(struct node_runtime *runtime, gid_t group, char *cause, size_t size)

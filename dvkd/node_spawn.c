@@ -3,14 +3,14 @@
  * dvk_node_ensure(): finds the node that answers, or starts one as a process of its own.
  *
  *   starter                          new node (grandchild)
- *   lock the directory
+ *   lock start.lock
  *   ask node.sock: nobody
- *   fork, fork  -------------------> own session, own descriptors, shares the directory's lock
+ *   fork, fork  -------------------> own session, own descriptors, shares the starter's lock
  *                                    waits for node.lock, listens
- *   read one struct ready  <-------- writes it, leaves the directory's lock to the starter
+ *   read one struct ready  <-------- writes it, leaves start.lock to the starter
  *   connect, ask: an answer          serves
  *   close the pipe    -------------> ends when it has no client from now on
- *   unlock the directory
+ *   unlock start.lock
  *
  * Twenty starters at once wait for the lock, and all but the first find a node that answers.
  * A starter that dies on the way closes the pipe by that, so the node does not linger.
@@ -157,19 +157,19 @@ static int away(int fd)
 }
 
 /*
- * Leaves only the ready pipe, the directory and the starter's directory open: nothing else of the
- * starter's, an image file's lock for one, may live on in the node. The directory is opened anew, since
- * a copy has the starter's lock; the copy is kept as INHERITED_FD for that very reason: the lock lasts until the
- * node listens, even if the starter dies before.
+ * Leaves only the ready pipe, the directory and the starter's lock open: nothing else of the
+ * starter's, an image file's lock for one, may live on in the node. The copy of the lock is kept as INHERITED_FD, so
+ * that the lock lasts until the node listens, even if the starter dies before.
  */
-static int keep_only(int ready_fd, int directory_fd)
+static int keep_only(int ready_fd, const struct node_runtime *runtime)
 {
 	int fds[3], null, log;
 
 	fds[0] = dup_away(ready_fd);
-	fds[1] = away(openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-	fds[2] = dup_away(directory_fd);
-	log = away(openat(directory_fd, LOG_FILE, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600));
+	fds[1] = dup_away(runtime->directory_fd);
+	fds[2] = dup_away(runtime->start_fd);
+	log = away(
+		openat(runtime->directory_fd, LOG_FILE, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600));
 	null = away(open("/dev/null", O_RDWR | O_CLOEXEC));
 	if (fds[0] < 0 || fds[1] < 0 || fds[2] < 0 || null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 ||
 	    dup2(log < 0 ? null : log, 2) < 0)
@@ -187,7 +187,7 @@ static int start_embedded(struct node_runtime *runtime, struct dvk_node **node, 
 	int rc;
 
 	/* Only a node that ends just now, or one that is dying, holds the lock: who starts one holds
-	 * the directory's. If it is held for long after all, the alarm ends this process. */
+	 * start.lock. If it is held for long after all, the alarm ends this process. */
 	alarm(CLAIM_TIMEOUT_S);
 	rc = node_runtime_claim(runtime, true, ready->cause, sizeof(ready->cause));
 	alarm(0);
@@ -220,9 +220,10 @@ static _Noreturn void node_main(struct node_runtime *runtime, int ready_fd)
 	reset_signals();
 	prctl(PR_SET_NAME, "dvk-node");
 	umask(077);
-	if (!keep_only(ready_fd, runtime->directory_fd)) {
+	if (!keep_only(ready_fd, runtime)) {
 		ready_fd = READY_FD;
 		runtime->directory_fd = DIRECTORY_FD;
+		runtime->start_fd = -1; /* the starter's, who gives it back */
 		ready.code = start_embedded(runtime, &node, &ready);
 	}
 	if (node)
@@ -314,11 +315,9 @@ int dvk_node_ensure(int *hold, char *cause, size_t size)
 	rc = node_runtime_open(&runtime, cause, size);
 	if (rc)
 		return rc;
-	rc = node_runtime_enter(&runtime, true);
-	if (rc) {
-		node_fail(cause, size, rc, "cannot lock the runtime directory %s: %s", runtime.path, strerror(errno));
+	rc = node_runtime_enter(&runtime, true, cause, size);
+	if (rc)
 		goto out;
-	}
 	rc = probe(hold, cause, size);
 	if (rc != EDVSDVSINIT)
 		goto out;
@@ -332,7 +331,6 @@ int dvk_node_ensure(int *hold, char *cause, size_t size)
 		node_fail(cause, size, rc, "the node that was just started is gone; see %s/" LOG_FILE, runtime.path);
 out:
 	node_close(&keep);
-	/* Closing the directory unlocks it. */
 	node_runtime_close(&runtime);
 	return rc;
 }

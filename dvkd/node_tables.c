@@ -128,7 +128,8 @@ int node_dc_init(struct dvk_node *node, const struct node_client *client, const 
 	usr.dc_pid = client->pid;
 	dc->usr = usr;
 	node->dcs[usr.dc_dcid] = dc;
-	node_log("info", "DC %d (%s) started by process %d", usr.dc_dcid, usr.dc_name, (int)client->pid);
+	node_log_client(node, false, "info", "DC %d (%s) started by process %d", usr.dc_dcid, usr.dc_name,
+			(int)client->pid);
 	return 0;
 }
 
@@ -141,7 +142,7 @@ int node_dc_end(struct dvk_node *node, int dcid)
 			node_unbind(node, node_binding_at(dc, endpoint)->client, EDVSNOTBIND, EDVSDCNOTRUN);
 	node->dcs[dcid] = NULL;
 	free(dc);
-	node_log("info", "DC %d ended", dcid);
+	node_log_client(node, false, "info", "DC %d ended", dcid);
 	return 0;
 }
 

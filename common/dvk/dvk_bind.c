@@ -33,12 +33,14 @@ int dvk_binding_adopt(struct dvk_client *client, const struct dvk_received *rece
 
 void dvk_binding_drop(struct dvk_client *client, int code)
 {
+	void *page = client->page;
+
 	while (client->nr_active)
 		dvk_peer_drop(client, client->active[0], code);
-	if (client->page)
-		dvk_system_unmap(client->page, DVK_PAGE_SIZE);
 	client->page = NULL;
 	client->endpoint = NONE;
+	if (page)
+		dvk_system_unmap(page, DVK_PAGE_SIZE);
 }
 
 int dvk_client_bind(struct dvk_client *client, int type, int dcid, int pid, int endpoint)
@@ -89,30 +91,35 @@ int dvk_client_getep(struct dvk_client *client, int pid)
 	return rc ? dvk_endpoint_error(rc) : answer.endpoint;
 }
 
-static int wait_for(struct dvk_client *client, int call, int endpoint, int timeout_ms)
+/* 0 and *answered: the endpoint that the node waited for; or an error, which may be the number of a task. */
+static int wait_for(struct dvk_client *client, int call, int endpoint, int timeout_ms, int *answered)
 {
 	struct dvk_node_request request = {
 		.call = (uint16_t)call, .dcid = client->dcid, .endpoint = endpoint, .timeout = timeout_ms
 	};
 	const struct dvk_patience patience = dvk_patience_for(timeout_ms);
 	struct dvk_received received;
-	int rc;
+	int rc = dvk_call_node(client, &request, -1, &patience, &received);
 
-	if (endpoint == SELF && client->endpoint != NONE)
-		return client->endpoint;
-	rc = dvk_call_node(client, &request, -1, &patience, &received);
 	dvk_close_received(&received);
-	return rc ? rc : received.packet.endpoint;
+	if (!rc)
+		*answered = received.packet.endpoint;
+	return rc;
 }
 
 int dvk_client_wait_bind(struct dvk_client *client, int endpoint, int timeout_ms)
 {
-	return wait_for(client, DVK_CALL_WAIT_BIND, endpoint, timeout_ms);
+	int bound, rc;
+
+	if (endpoint == SELF && client->endpoint != NONE)
+		return client->endpoint;
+	rc = wait_for(client, DVK_CALL_WAIT_BIND, endpoint, timeout_ms, &bound);
+	return rc ? rc : bound;
 }
 
 int dvk_client_wait_unbind(struct dvk_client *client, int endpoint, int timeout_ms)
 {
-	int rc = wait_for(client, DVK_CALL_WAIT_UNBIND, endpoint, timeout_ms);
+	int freed;
 
-	return rc == endpoint ? 0 : rc;
+	return wait_for(client, DVK_CALL_WAIT_UNBIND, endpoint, timeout_ms, &freed);
 }

@@ -36,6 +36,8 @@ static void free_thread_handle(void *value)
 {
 	struct handle *handle = value;
 
+	/* Closed while it is in the list: a child that is forked meanwhile finds it there. */
+	dvk_client_close(&handle->client);
 	pthread_mutex_lock(&list_lock);
 	for (struct handle **at = &thread_handles; *at; at = &(*at)->next) {
 		if (*at == handle) {
@@ -44,7 +46,6 @@ static void free_thread_handle(void *value)
 		}
 	}
 	pthread_mutex_unlock(&list_lock);
-	dvk_client_close(&handle->client);
 	pthread_mutex_destroy(&handle->lock);
 	free(handle);
 }
@@ -57,13 +58,13 @@ static void after_fork(void)
 {
 	pthread_mutex_init(&list_lock, NULL);
 	pthread_mutex_init(&process_handle.lock, NULL);
-	dvk_client_close(&process_handle.client);
+	dvk_client_forget(&process_handle.client);
 	pthread_setspecific(thread_key, NULL);
 	while (thread_handles) {
 		struct handle *handle = thread_handles;
 
 		thread_handles = handle->next;
-		dvk_client_close(&handle->client);
+		dvk_client_forget(&handle->client);
 		free(handle);
 	}
 }
@@ -91,12 +92,13 @@ static int open_handle(struct handle *handle)
 {
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	char directory[sizeof(path)];
+	const char *chosen = getenv("DVK_RUNTIME_DIR");
 	int rc = dvk_runtime_directory(directory, sizeof(directory));
 
 	if (!rc)
 		rc = dvk_runtime_socket(path, sizeof(path));
 	/* A directory that somebody chose is trusted; one whose name others can guess is checked. */
-	if (!rc && !getenv("DVK_RUNTIME_DIR")) {
+	if (!rc && !(chosen && *chosen)) {
 		rc = dvk_runtime_check(directory);
 		if (rc == EDVSNOENT)
 			rc = EDVSDVSINIT;
@@ -177,19 +179,17 @@ int dvk_tbind(int dcid, int endpoint)
 		return EDVSALLOCMEM;
 	pthread_mutex_init(&handle->lock, NULL);
 	init_handle(handle);
-	rc = open_handle(handle);
-	if (!rc)
-		rc = dvk_client_bind(&handle->client, SELF_BIND, dcid, PROC_NO_PID, endpoint);
-	if (rc < EDVSERRCODE || handle->client.endpoint == NONE) {
-		dvk_client_close(&handle->client);
-		pthread_mutex_destroy(&handle->lock);
-		free(handle);
-		return dvk_endpoint_error(rc);
-	}
 	pthread_mutex_lock(&list_lock);
 	handle->next = thread_handles;
 	thread_handles = handle;
 	pthread_mutex_unlock(&list_lock);
+	rc = open_handle(handle);
+	if (!rc)
+		rc = dvk_client_bind(&handle->client, SELF_BIND, dcid, PROC_NO_PID, endpoint);
+	if (rc < EDVSERRCODE || handle->client.endpoint == NONE) {
+		free_thread_handle(handle);
+		return dvk_endpoint_error(rc);
+	}
 	pthread_setspecific(thread_key, handle);
 	return rc;
 }

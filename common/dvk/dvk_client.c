@@ -46,12 +46,38 @@ fail:
 	return rc;
 }
 
+/* -1 in its place before it is closed; see dvk_control.h. */
+static void close_node(struct dvk_client *client)
+{
+	int fd = client->node_fd;
+
+	client->node_fd = -1;
+	if (fd >= 0)
+		dvk_system_close(fd);
+}
+
+void dvk_client_forget(struct dvk_client *client)
+{
+	const struct dvk_spin spin = client->spin;
+	void *page = client->page;
+
+	for (int slot = 0; slot < NR_SLOTS; slot++)
+		dvk_peer_unmap(&client->peers[slot]);
+	if (page)
+		dvk_system_unmap(page, DVK_PAGE_SIZE);
+	close_node(client);
+	__builtin_memset(client, 0, sizeof(*client));
+	dvk_client_init(client);
+	client->spin = spin;
+}
+
 void dvk_client_close(struct dvk_client *client)
 {
 	dvk_binding_drop(client, EDVSNOTBIND);
+	/* A child that was forked in whatever way may have the connection open for long. */
 	if (client->node_fd >= 0)
-		dvk_system_close(client->node_fd);
-	client->node_fd = -1;
+		dvk_system_disconnect(client->node_fd);
+	close_node(client);
 	client->node_lost = false;
 	client->outstanding = NONE;
 	client->nr_gone_notify = 0;

@@ -90,6 +90,7 @@ struct dvk_client {
 	int outstanding;	       /* sendrec begun and not finished: the peer, else NONE */
 	uint32_t outstanding_incarnation;
 	uint32_t waits;	   /* counts waits, for a look at the node now and then */
+	int64_t node_seen; /* when a wait last had one, CLOCK_MONOTONIC in ns */
 	unsigned int naps; /* failures in a row to sleep, for want of memory */
 	bool notified;	   /* the last receive gave a notification */
 	/* rung by dvk_client_interrupt(), any thread; and what of it receive(ANY) has seen */
@@ -129,6 +130,12 @@ int dvk_client_open(struct dvk_client *client, const char *path);
 
 /* Unbinds and disconnects; never fails; the object may be opened again. */
 void dvk_client_close(struct dvk_client *client);
+
+/*
+ * For a child of fork(), instead of close: lets go of what it has of its parent's, in whatever call another thread of
+ * the parent was. The node does not notice.
+ */
+void dvk_client_forget(struct dvk_client *client);
 
 /*
  * Binds the caller (SELF_BIND, USERMODE_BIND; pid is ignored) or process `pid`
@@ -202,7 +209,8 @@ int dvk_client_sendrec(struct dvk_client *client, int endpoint, message *msg, in
  * finish waits for the answer: 0, or an error as sendrec after which nothing is outstanding,
  * or EDVSAGAIN (timeout_ms 0 and no answer yet) or EDVSINTR, after which it is called again,
  * also by another thread once the first has stopped. With timeout_ms 0 finish spins up to
- * spin_ns and does not sleep; else spin_ns is not used, and a time-out withdraws the message.
+ * spin_ns (0: it looks once) or, where others want the processor (dvk_spin.h), sleeps up to 200 us; else spin_ns is not
+ * used, and a time-out withdraws the message.
  * While a sendrec is outstanding no other call on the client is allowed.
  */
 int dvk_client_sendrec_begin(struct dvk_client *client, int endpoint, const message *msg);

@@ -13,7 +13,8 @@
  *   own page     client->page, mapped while the client is bound: by dvk_binding_adopt() until dvk_binding_drop().
  *   peer         client->peers[slot]; its channel and page are mapped by dvk_peer_add() until dvk_peer_drop().
  *   grant        peer->grants[i], mapped by dvk_grant_add() until its peer is dropped.
- * Dropping a binding drops its peers, and closing a client its binding.
+ * Dropping a binding drops its peers, and closing a client its binding. What is unmapped or closed has been forgotten
+ * before: a child that another thread forks meanwhile has what is left to forget (dvk_client_forget()), and no more.
  *
  * A node that cannot be believed any more (its socket failed, it sent what is no packet, or what it counts as ours
  * could not be taken) is lost: dvk_lose_node(). Every call then returns EDVSDVSINIT, until the client is closed.
@@ -78,8 +79,8 @@ struct dvk_patience dvk_patience_for(int timeout_ms);
 /*
  * One question to the node, with fd (lent) unless it is < 0. Magic, version and serial of *request are filled in.
  * Events that come before the answer are taken on the way. The result is the node's, or EDVSDVSINIT, EDVSNOMEM
- * (nothing was asked), or what *patience says. The caller closes *received, whatever the result; its packet is the
- * answer only if the result is the node's.
+ * or EDVSINVAL (nothing was asked: no memory, or fd cannot be sent), or what *patience says. The caller closes
+ * *received, whatever the result; its packet is the answer only if the result is the node's.
  */
 int dvk_call_node(struct dvk_client *client, struct dvk_node_request *request, int fd,
 		  const struct dvk_patience *patience, struct dvk_received *received);
@@ -111,6 +112,9 @@ int dvk_peer_add(struct dvk_client *client, const struct dvk_received *received)
  * them. code: EDVSDSTDIED, or why else it went.
  */
 void dvk_peer_drop(struct dvk_client *client, int slot, int code);
+
+/* Unmaps what there is of a peer, and looks at none of it. */
+void dvk_peer_unmap(struct dvk_peer *peer);
 
 /* ---- dvk_grant.c ---- */
 

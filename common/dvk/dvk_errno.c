@@ -60,6 +60,7 @@ int dvk_endpoint_error(int code)
 	case EDVSACCES:
 		return EDVSPRIVILEGES;
 	case EDVSIO:
+	case EDVSINTR: /* before the node could be asked */
 	case EDVSINVAL:
 	case EDVSNOSYS:
 	case EDVSNAMETOOLONG:

@@ -14,10 +14,11 @@ void dvk_grants_unmap(struct dvk_peer *peer)
 {
 	for (int i = 0; i < DVK_GRANTS_PER_PEER; i++) {
 		struct dvk_grant *grant = &peer->grants[i];
+		size_t length = grant->length;
 
-		if (grant->length)
-			dvk_system_unmap(grant->mapping, grant->length);
 		grant->length = 0;
+		if (length)
+			dvk_system_unmap(grant->mapping, length);
 	}
 }
 

@@ -51,6 +51,21 @@ int dvk_peer_add(struct dvk_client *client, const struct dvk_received *received)
 	return 0;
 }
 
+void dvk_peer_unmap(struct dvk_peer *peer)
+{
+	void *channel = peer->channel, *page = (void *)peer->page;
+
+	peer->channel = NULL;
+	peer->in = NULL;
+	peer->out = NULL;
+	peer->page = NULL;
+	dvk_grants_unmap(peer);
+	if (channel)
+		dvk_system_unmap(channel, DVK_PAGE_SIZE);
+	if (page)
+		dvk_system_unmap(page, DVK_PAGE_SIZE);
+}
+
 void dvk_peer_drop(struct dvk_client *client, int slot, int code)
 {
 	struct dvk_peer *peer = &client->peers[slot];
@@ -69,13 +84,7 @@ void dvk_peer_drop(struct dvk_client *client, int slot, int code)
 		client->rescued_reply.m_source = peer->endpoint;
 		client->rescued_slot = slot;
 	}
-	dvk_grants_unmap(peer);
-	dvk_system_unmap(peer->channel, DVK_PAGE_SIZE);
-	dvk_system_unmap((void *)peer->page, DVK_PAGE_SIZE);
-	peer->channel = NULL;
-	peer->in = NULL;
-	peer->out = NULL;
-	peer->page = NULL;
+	dvk_peer_unmap(peer);
 	peer->gone_code = code;
 	peer->incarnation++;
 	for (int i = 0; i < client->nr_active; i++) {

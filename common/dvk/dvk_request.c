@@ -79,6 +79,9 @@ int dvk_call_node(struct dvk_client *client, struct dvk_node_request *request, i
 	for (;;) {
 		if (!sent) {
 			rc = dvk_send_request(client, request, fd);
+			/* The caller's descriptor is not open, or of a kind that the kernel sends to nobody. */
+			if (fd >= 0 && (rc == -EBADF || rc == -EINVAL))
+				return EDVSINVAL;
 			if (rc && rc != -EAGAIN && rc != -EINTR)
 				return dvk_error_of(rc) == EDVSNOMEM ? EDVSNOMEM : dvk_lose_node(client);
 			sent = !rc;

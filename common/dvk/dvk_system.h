@@ -35,6 +35,8 @@ long dvk_system_recvmsg(int fd, struct msghdr *msg, int flags);
 int dvk_system_poll_in(int fd, int timeout_ms);
 /* The same for any of poll()'s events: those that came (0: none in that time), or -errno. */
 int dvk_system_poll(int fd, int events, int timeout_ms);
+/* Ends a connection, whoever else has a descriptor of it. */
+int dvk_system_disconnect(int fd);
 int dvk_system_close(int fd);
 /* Maps `length` bytes of fd, shared; `writable` adds PROT_WRITE. *address gets the mapping. */
 int dvk_system_map(int fd, uint64_t offset, size_t length, int writable, void **address);

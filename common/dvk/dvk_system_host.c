@@ -76,6 +76,11 @@ int dvk_system_poll(int fd, int events, int timeout_ms)
 	return rc < 0 ? -errno : rc ? pollfd.revents : 0;
 }
 
+int dvk_system_disconnect(int fd)
+{
+	return shutdown(fd, SHUT_RDWR) ? -errno : 0;
+}
+
 int dvk_system_close(int fd)
 {
 	return close(fd) ? -errno : 0;

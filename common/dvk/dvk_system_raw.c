@@ -82,6 +82,11 @@ int dvk_system_poll(int fd, int events, int timeout_ms)
 	return result > 0 ? poll.revents : (int)result;
 }
 
+int dvk_system_disconnect(int fd)
+{
+	return (int)dvk_syscall2(SYS_shutdown, fd, SHUT_RDWR);
+}
+
 int dvk_system_close(int fd)
 {
 	return (int)dvk_syscall1(SYS_close, fd);

@@ -4,8 +4,11 @@
  * calls tell, and each refusal. The node's own tests speak the raw protocol.
  */
 #include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -115,6 +118,64 @@ static void test_fork(void **state)
 	assert_int_equal(dvk_getep(getpid()), TESTER);
 }
 
+static atomic_bool enough;
+
+/* Meets a peer and parts from it, as often as it can. Returns NULL if all went well. */
+static void *come_and_go(void *failed)
+{
+	if (dvk_tbind(DC, PARTY) != PARTY)
+		return failed;
+	while (!atomic_load(&enough))
+		if (dvk_ntfy_value(SELF, TESTER, 0) || dvk_unbind(DC, SELF) || dvk_bind(DC, PARTY) != PARTY)
+			return failed;
+	return NULL;
+}
+
+/* Another thread may be anywhere in a call, or at its end: the child drops what is left of that. */
+static void test_fork_during_calls(void **state)
+{
+	enum { FORKS = 500 };
+	pthread_t thread;
+	void *failed;
+	int status;
+
+	(void)state;
+	atomic_store(&enough, false);
+	assert_int_equal(pthread_create(&thread, NULL, come_and_go, &status), 0);
+	for (int i = 0; i < FORKS; i++) {
+		pid_t pid = fork();
+
+		assert_true(pid >= 0);
+		if (pid == 0)
+			_exit(0);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		if (status)
+			fail_msg("fork %d: status %#x", i, (unsigned int)status);
+	}
+	atomic_store(&enough, true);
+	assert_int_equal(pthread_join(thread, &failed), 0);
+	assert_null(failed);
+}
+
+/* The end of an endpoint is that, also while a child has the descriptors that its parent had. */
+static void test_close_after_fork(void **state)
+{
+	int status;
+	pid_t pid = _Fork(); /* no handler of the library's runs in the child */
+
+	(void)state;
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			pause();
+	}
+	assert_int_equal(dvk_close(), 0);
+	assert_int_equal(dvk_bind(DC, TESTER), TESTER);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+}
+
 static void stay(void *argument)
 {
 	(void)argument;
@@ -140,6 +201,20 @@ static void test_waits(void **state)
 	assert_int_equal(dvk_wait4unbind_T(PARTY, 20), EDVSTIMEDOUT);
 	party_kill(party);
 	assert_int_equal(dvk_wait4unbind_T(PARTY, LONG_MS), 0);
+}
+
+/* Errors have the numbers of tasks: that it would have to wait is not that the endpoint is free. */
+static void test_wait_for_a_task(void **state)
+{
+	int party = party_start(EDVSAGAIN, stay, NULL);
+
+	(void)state;
+	assert_int_equal(dvk_wait4bindep_T(EDVSAGAIN, LONG_MS), EDVSAGAIN);
+	assert_int_equal(dvk_wait4unbind_T(EDVSAGAIN, 0), EDVSAGAIN);
+	party_kill(party);
+	assert_int_equal(dvk_wait4unbind_T(EDVSAGAIN, LONG_MS), 0);
+	/* One's own end cannot be waited for. */
+	assert_int_equal(dvk_wait4unbind_T(SELF, 20), EDVSENDPOINT);
 }
 
 static void test_information(void **state)
@@ -196,6 +271,9 @@ static void test_error_is_no_endpoint(void **state)
 	assert_int_equal(mkdir(directory, 0700), 0);
 	assert_int_equal(chmod(directory, 0777), 0);
 	assert_int_equal(dvk_open(), EDVSACCES);
+	/* An empty one is none, and does not make the other trusted. */
+	assert_int_equal(setenv("DVK_RUNTIME_DIR", "", 1), 0);
+	assert_int_equal(dvk_open(), EDVSACCES);
 	assert_true(dvk_bind(DC, TESTER) < EDVSERRCODE);
 	assert_true(dvk_tbind(DC, TESTER) < EDVSERRCODE);
 	assert_true(dvk_getep(getpid()) < EDVSERRCODE);
@@ -211,7 +289,10 @@ int main(void)
 		IPC_TEST(test_lclbind),
 		IPC_TEST(test_thread_bind),
 		IPC_TEST(test_fork),
+		IPC_TEST(test_fork_during_calls),
+		IPC_TEST(test_close_after_fork),
 		IPC_TEST(test_waits),
+		IPC_TEST(test_wait_for_a_task),
 		IPC_TEST(test_information),
 		IPC_TEST(test_no_node),
 		IPC_TEST(test_error_is_no_endpoint),

@@ -233,6 +233,9 @@ static void test_truncated_grant(void **state)
 	drop_area();
 }
 
+/* The number of no open descriptor. */
+#define NOT_OPEN 987654
+
 static void bad_granter(void *argument)
 {
 	message msg = { 0 };
@@ -242,6 +245,7 @@ static void bad_granter(void *argument)
 	EXPECT_RC(dvk_grant(TESTER, area_fd, 1, area, 4096), EDVSINVAL);
 	EXPECT_RC(dvk_grant(TESTER, area_fd, 0, area, 0), EDVSINVAL);
 	EXPECT_RC(dvk_grant(TESTER, -1, 0, area, 4096), EDVSINVAL);
+	EXPECT_RC(dvk_grant(TESTER, NOT_OPEN, 0, area, 4096), EDVSINVAL);
 	EXPECT_RC(dvk_grant(PARTY, area_fd, 0, area, 4096), EDVSENDPOINT);
 	EXPECT_RC(dvk_grant(PARTY + 1, area_fd, 0, area, 4096), EDVSNOTBIND);
 	/* Says more than there is: nothing of it is believed. */

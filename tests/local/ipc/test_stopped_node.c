@@ -3,9 +3,14 @@
  * A node that does not answer: calls end by their time-outs, by signals, or by the bound for all, and what the node
  * answers later is not taken for something else.
  */
+#include <errno.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
 
+#include "dvk_runtime.h"
 #include "ipc_fixture.h"
 
 #define SHORT_MS 20
@@ -98,20 +103,24 @@ static void test_wait_time_out(void **state)
 
 static void test_signals(void **state)
 {
-	int pid = party_start(PARTY, server, NULL);
+	int pid = party_start(PARTY, server, NULL), task = party_start(EDVSINTR, server, NULL);
 	message msg = { .m_type = 1 };
 
 	(void)state;
 	wait_blocked(PARTY, RECEIVING);
+	wait_blocked(EDVSINTR, RECEIVING);
 	signal_node(SIGSTOP);
 	start_alarms();
 	assert_int_equal(dvk_send(PARTY, &msg), EDVSINTR);
 	assert_int_equal(dvk_receive(PARTY, &msg), EDVSINTR);
 	assert_int_equal(dvk_sendrec(PARTY, &msg), EDVSINTR);
 	assert_int_equal(dvk_wait4bindep(PARTY + 1), EDVSINTR);
+	/* Not that the task with this number is gone. */
+	assert_int_equal(dvk_wait4unbind(EDVSINTR), EDVSINTR);
 	stop_alarms();
 	signal_node(SIGCONT);
 	expect_served(pid);
+	party_kill(task);
 }
 
 /* More questions than the socket takes: no call waits for room beyond its time, and none is lost when there is some. */
@@ -145,12 +154,42 @@ static void test_node_given_up(void **state)
 	assert_int_equal(dvk_bind(DC, TESTER), TESTER);
 }
 
+/* A node that does not even accept: the signal that ends the wait is no endpoint. */
+static void test_signal_before_it_accepts(void **state)
+{
+	enum { AT_MOST = 1000 };
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fds[AT_MOST], count = 0;
+
+	(void)state;
+	assert_int_equal(dvk_runtime_socket(address.sun_path, sizeof(address.sun_path)), 0);
+	assert_int_equal(dvk_close(), 0);
+	signal_node(SIGSTOP);
+	/* As many as wait to be accepted, and one that does not any more. */
+	do {
+		assert_true(count < AT_MOST);
+		fds[count] = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		assert_true(fds[count] >= 0);
+	} while (!connect(fds[count++], (const struct sockaddr *)&address, sizeof(address)));
+	assert_int_equal(errno, EAGAIN);
+	start_alarms();
+	assert_int_equal(dvk_open(), EDVSINTR);
+	assert_true(dvk_bind(DC, TESTER) < EDVSERRCODE);
+	assert_true(dvk_tbind(DC, TESTER) < EDVSERRCODE);
+	assert_true(dvk_getep(ipc_node_pid()) < EDVSERRCODE);
+	assert_true(dvk_wait4bindep(PARTY) < EDVSERRCODE);
+	stop_alarms();
+	while (count)
+		close(fds[--count]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define STOPPED_TEST(name) cmocka_unit_test_setup_teardown(name, ipc_setup, teardown)
-		STOPPED_TEST(test_time_outs),	  STOPPED_TEST(test_wait_time_out), STOPPED_TEST(test_signals),
-		STOPPED_TEST(test_many_given_up), STOPPED_TEST(test_node_given_up),
+		STOPPED_TEST(test_time_outs),	  STOPPED_TEST(test_wait_time_out),
+		STOPPED_TEST(test_signals),	  STOPPED_TEST(test_many_given_up),
+		STOPPED_TEST(test_node_given_up), STOPPED_TEST(test_signal_before_it_accepts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,7 +33,8 @@ static void die_with_parent(pid_t parent)
 		_exit(1);
 }
 
-static pid_t spawn(const char *const *arguments, int output, uid_t uid)
+/* output: what standard output and error are to be, or -1. closed: bits of standard descriptors that it has not got. */
+static pid_t spawn(const char *const *arguments, int output, int closed, uid_t uid)
 {
 	pid_t parent = getpid();
 	pid_t pid = fork();
@@ -51,6 +52,9 @@ static pid_t spawn(const char *const *arguments, int output, uid_t uid)
 			dup2(output, 1);
 			dup2(output, 2);
 		}
+		for (int i = 0; i < 3; i++)
+			if (closed >> i & 1)
+				close(i);
 		fexecve(program, (char *const *)(uintptr_t)arguments, environ);
 		_exit(127);
 	}
@@ -72,12 +76,7 @@ static int notify_open(void)
 	return fd;
 }
 
-pid_t spawn_node(const char *const *arguments)
-{
-	return spawn_node_as(geteuid(), arguments);
-}
-
-pid_t spawn_node_as(uid_t uid, const char *const *arguments)
+static pid_t spawn_ready_node(uid_t uid, int closed, const char *const *arguments)
 {
 	const char *full[16] = { DVKD_PATH };
 	struct pollfd ready[2] = { { .events = POLLIN }, { .events = POLLIN } };
@@ -88,7 +87,7 @@ pid_t spawn_node_as(uid_t uid, const char *const *arguments)
 	for (; arguments && arguments[count - 1]; count++)
 		full[count] = arguments[count - 1];
 	ready[0].fd = notify_open();
-	pid = spawn(full, -1, uid);
+	pid = spawn(full, -1, closed, uid);
 	unsetenv("NOTIFY_SOCKET");
 	ready[1].fd = pidfd_open(pid, 0);
 	assert_true(ready[1].fd >= 0);
@@ -102,6 +101,21 @@ pid_t spawn_node_as(uid_t uid, const char *const *arguments)
 	return pid;
 }
 
+pid_t spawn_node(const char *const *arguments)
+{
+	return spawn_ready_node(geteuid(), 0, arguments);
+}
+
+pid_t spawn_node_as(uid_t uid, const char *const *arguments)
+{
+	return spawn_ready_node(uid, 0, arguments);
+}
+
+pid_t spawn_node_without(int closed)
+{
+	return spawn_ready_node(geteuid(), closed, NULL);
+}
+
 int run_program(const char *const *arguments, char *output, size_t size)
 {
 	size_t length = 0;
@@ -110,7 +124,7 @@ int run_program(const char *const *arguments, char *output, size_t size)
 	pid_t pid;
 
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-	pid = spawn(arguments, ends[1], geteuid());
+	pid = spawn(arguments, ends[1], 0, geteuid());
 	close(ends[1]);
 	while ((got = read(ends[0], output + length, size - 1 - length)) > 0)
 		length += (size_t)got;

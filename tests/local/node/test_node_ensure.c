@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -71,6 +73,7 @@ static void assert_no_node(void)
 {
 	assert_false(file_exists(DVK_NODE_SOCKET));
 	assert_false(file_exists("node.lock"));
+	assert_false(file_exists("start.lock"));
 }
 
 static void starts_and_ends_by_itself(void **state)
@@ -263,23 +266,6 @@ static void twenty_starters(void **state)
 	assert_no_node();
 }
 
-/* Nodes start and end all the time; nobody is ever left without one. */
-static void starts_and_ends_race(void **state)
-{
-	enum { USERS = 6, TIMES = 40 };
-	pid_t users[USERS];
-
-	(void)state;
-	for (int i = 0; i < USERS; i++) {
-		users[i] = fork();
-		assert_true(users[i] >= 0);
-		if (users[i] == 0)
-			use_node(-1, TIMES);
-	}
-	for (int i = 0; i < USERS; i++)
-		assert_int_equal(wait_process(users[i]), 0);
-}
-
 /* Returns when no node is left: its lock can be had, or its file is gone. */
 static void wait_until_no_node(void)
 {
@@ -296,6 +282,24 @@ static void wait_until_no_node(void)
 	assert_int_equal(flock(fd, LOCK_EX), 0);
 	alarm(0);
 	close(fd);
+}
+
+/* Nodes start and end all the time; nobody is ever left without one. */
+static void starts_and_ends_race(void **state)
+{
+	enum { USERS = 6, TIMES = 40 };
+	pid_t users[USERS];
+
+	(void)state;
+	for (int i = 0; i < USERS; i++) {
+		users[i] = fork();
+		assert_true(users[i] >= 0);
+		if (users[i] == 0)
+			use_node(-1, TIMES);
+	}
+	for (int i = 0; i < USERS; i++)
+		assert_int_equal(wait_process(users[i]), 0);
+	wait_until_no_node();
 }
 
 /* Killed anywhere on the way: no node lingers, and the next starter gets one. */
@@ -320,6 +324,153 @@ static void starter_dies(void **state)
 	}
 	close(ensure());
 	wait_until_no_node();
+}
+
+/* Holds start.lock, as a starter does. */
+static int hold_start_lock(void)
+{
+	struct stat status = { 0 };
+	char path[128];
+	int fd = -1;
+
+	snprintf(path, sizeof(path), "%s/start.lock", directory);
+	/* A node that ends may have it still, and unlinks it. */
+	while (!status.st_nlink) {
+		if (fd >= 0)
+			close(fd);
+		fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		assert_true(fd >= 0);
+		assert_int_equal(flock(fd, LOCK_EX), 0);
+		assert_int_equal(fstat(fd, &status), 0);
+	}
+	return fd;
+}
+
+/* True if that process waits for the lock on that file. */
+static bool waits_for(pid_t pid, ino_t inode)
+{
+	char line[256], process[32], file[32];
+	FILE *locks = fopen("/proc/locks", "re");
+	bool found = false;
+
+	assert_non_null(locks);
+	snprintf(process, sizeof(process), " %d ", (int)pid);
+	snprintf(file, sizeof(file), ":%lu ", (unsigned long)inode);
+	while (!found && fgets(line, sizeof(line), locks))
+		found = strstr(line, "->") && strstr(line, process) && strstr(line, file);
+	fclose(locks);
+	return found;
+}
+
+static void wait_for_waiter(pid_t pid, int fd)
+{
+	struct timespec now, end;
+	struct stat status;
+
+	assert_int_equal(fstat(fd, &status), 0);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += PATIENCE_MS / 1000;
+	while (!waits_for(pid, status.st_ino)) {
+		sched_yield();
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		if (now.tv_sec > end.tv_sec)
+			fail_msg("process %d does not wait for start.lock", (int)pid);
+	}
+}
+
+/* A starter waits for another, and for the next one, whose lock is another file. */
+static void starters_wait_for_each_other(void **state)
+{
+	int held = hold_start_lock(), next;
+	char path[128];
+	pid_t starter;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/start.lock", directory);
+	starter = fork();
+	assert_true(starter >= 0);
+	if (starter == 0) {
+		close(held);
+		use_node(-1, 1);
+	}
+	wait_for_waiter(starter, held);
+	assert_false(file_exists(DVK_NODE_SOCKET));
+	/* As one who is through. */
+	assert_int_equal(unlink(path), 0);
+	next = hold_start_lock();
+	close(held);
+	wait_for_waiter(starter, next);
+	assert_false(file_exists(DVK_NODE_SOCKET));
+	assert_int_equal(unlink(path), 0);
+	close(next);
+	assert_int_equal(wait_process(starter), 0);
+	wait_until_no_node();
+}
+
+/* Who removes the directory of a node that nobody uses does not keep it from ending. */
+static void directory_is_removed(void **state)
+{
+	char name[80], path[128];
+	int hold, pidfd;
+
+	(void)state;
+	snprintf(name, sizeof(name), "%s/gone", directory);
+	assert_int_equal(setenv("DVK_RUNTIME_DIR", name, 1), 0);
+	hold = ensure();
+	pidfd = watch(node_behind(hold));
+	snprintf(path, sizeof(path), "%s/" DVK_NODE_SOCKET, name);
+	assert_int_equal(unlink(path), 0);
+	snprintf(path, sizeof(path), "%s/node.lock", name);
+	assert_int_equal(unlink(path), 0);
+	snprintf(path, sizeof(path), "%s/node.log", name);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(name), 0);
+	close(hold);
+	wait_for_end(pidfd);
+	assert_int_equal(setenv("DVK_RUNTIME_DIR", directory, 1), 0);
+}
+
+/* Number before that text in the log, summed over all lines that have it; *lines: how many lines there are. */
+static unsigned long sum_in_log(const char *text, int *lines)
+{
+	unsigned long sum = 0;
+	char line[512];
+	FILE *log;
+
+	*lines = 0;
+	snprintf(line, sizeof(line), "%s/node.log", directory);
+	log = fopen(line, "re");
+	assert_non_null(log);
+	while (fgets(line, sizeof(line), log)) {
+		const char *at = strstr(line, text);
+
+		++*lines;
+		if (at)
+			sum += strtoul(at + strlen(text), NULL, 10);
+	}
+	fclose(log);
+	return sum;
+}
+
+/* However often clients misbehave, the log stays short, and tells what it does not say. */
+static void log_stays_short(void **state)
+{
+	enum { TIMES = 1000, SAID = 50, OTHERS = 10 };
+	int hold = ensure(), lines;
+	int pidfd = watch(node_behind(hold));
+	struct raw raw;
+
+	(void)state;
+	for (int i = 0; i < TIMES; i++) {
+		raw_connect(&raw);
+		assert_int_equal(raw_send(&raw, "?", 1, NULL, 0), 1);
+		raw_expect_end(&raw);
+		raw_close(&raw);
+	}
+	close(hold);
+	wait_for_end(pidfd);
+	assert_in_range(sum_in_log("left out ", &lines), TIMES - SAID - OTHERS, TIMES - SAID);
+	assert_in_range(lines, SAID, SAID + OTHERS);
 }
 
 /* Somebody has the lock and does not serve: no second node, but a message. */
@@ -398,6 +549,9 @@ int main(void)
 		cmocka_unit_test(starts_and_ends_race),
 		cmocka_unit_test(starter_dies),
 		cmocka_unit_test(lock_is_held_by_somebody),
+		cmocka_unit_test(starters_wait_for_each_other),
+		cmocka_unit_test(directory_is_removed),
+		cmocka_unit_test(log_stays_short),
 	};
 
 	return cmocka_run_group_tests(tests, make_directory, remove_directory);

@@ -139,17 +139,60 @@ static void makes_its_directory(void **state)
 	use_directory(directory);
 }
 
-/* Who can open the directory can lock it, and a node that starts or ends waits for that lock. */
-static void directory_is_not_for_others(void **state)
+/* A directory that is not the node's alone stays as it is, and whoever can open it, and so lock it, holds nobody up. */
+static void shared_directory(void **state)
 {
 	struct stat status;
+	int lock;
 
 	(void)state;
 	assert_int_equal(chmod(directory, 0755), 0);
+	lock = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(lock >= 0);
+	assert_int_equal(flock(lock, LOCK_EX), 0);
 	assert_int_equal(end_process(spawn_node(NULL), SIGTERM), 0);
+	close(lock);
 	assert_int_equal(stat(directory, &status), 0);
-	assert_int_equal(status.st_mode & 07777, 0711);
+	assert_int_equal(status.st_mode & 07777, 0755);
+	assert_int_equal(access(in_directory("start.lock"), F_OK), -1);
 	assert_int_equal(chmod(directory, 0700), 0);
+}
+
+/* What others could lock, or what is no file, is no lock of ours. */
+static void bad_locks(void **state)
+{
+	static const char *const names[] = { "node.lock", "start.lock" };
+	char name[128];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(name, sizeof(name), "%s/%s", directory, names[i]);
+		close(open(name, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+		for (mode_t bit = 01; bit <= 040; bit <<= 1) {
+			assert_int_equal(chmod(name, 0600 | bit), 0);
+			assert_refused(NULL, "is not to be trusted");
+		}
+		assert_int_equal(chmod(name, 0600), 0);
+		if (geteuid() == 0) {
+			assert_int_equal(chown(name, 12345, 0), 0);
+			assert_refused(NULL, "is not to be trusted");
+			assert_int_equal(chown(name, 0, 0), 0);
+		}
+		/* A file that a node left when it was killed. */
+		assert_int_equal(end_process(spawn_node(NULL), SIGTERM), 0);
+		assert_int_equal(access(name, F_OK), -1);
+
+		assert_int_equal(mkfifo(name, 0600), 0);
+		assert_refused(NULL, "is not to be trusted");
+		unlink(name);
+		assert_int_equal(symlink("elsewhere", name), 0);
+		assert_refused(NULL, "cannot lock");
+		unlink(name);
+		assert_int_equal(access(in_directory("elsewhere"), F_OK), -1);
+		assert_int_equal(mkdir(name, 0700), 0);
+		assert_refused(NULL, "cannot lock");
+		rmdir(name);
+	}
 }
 
 static void no_permission(void **state)
@@ -198,6 +241,43 @@ static void options_are_used(void **state)
 	assert_int_equal(answer.packet.dc.dc_nodes, 1 << 5);
 	raw_close(&raw);
 	assert_int_equal(end_process(pid, SIGTERM), 0);
+}
+
+/* One that ends does not wait for somebody who is starting one. */
+static void ends_while_another_starts(void **state)
+{
+	pid_t pid = spawn_node(NULL);
+	int lock = open(in_directory("start.lock"), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	(void)state;
+	assert_true(lock >= 0);
+	assert_int_equal(flock(lock, LOCK_EX), 0);
+	assert_int_equal(end_process(pid, SIGTERM), 0);
+	/* Nor does it take that from him. */
+	assert_int_equal(access(in_directory("start.lock"), F_OK), 0);
+	assert_int_equal(access(in_directory("node.lock"), F_OK), -1);
+	unlink(in_directory("start.lock"));
+	close(lock);
+}
+
+/* What it has to say goes to nobody then; above all not into a file or to a client that has the number. */
+static void without_standard_descriptors(void **state)
+{
+	struct stat status;
+	struct raw raw;
+	pid_t pid;
+
+	(void)state;
+	for (int closed = 1; closed < 8; closed++) {
+		pid = spawn_node_without(closed);
+		raw_open(&raw);
+		raw_start_dc(&raw, 0);
+		assert_int_equal(raw_call(&raw, REQUEST(DC_END, .dcid = 0)), 0);
+		raw_close(&raw);
+		assert_int_equal(stat(in_directory("node.lock"), &status), 0);
+		assert_int_equal(status.st_size, 0);
+		assert_int_equal(end_process(pid, SIGTERM), 0);
+	}
 }
 
 /* Whoever sleeps on his bell is woken, and finds the connection closed. */
@@ -356,6 +436,9 @@ static void groups(void **state)
 		skip();
 		return;
 	}
+	/* Another group's right to read the directory is not given to this one. */
+	assert_int_equal(chown(directory, 0, GROUP), 0);
+	assert_int_equal(chmod(directory, 0750), 0);
 	pid = spawn_node((const char *[]){ "--group", "nogroup", NULL });
 	assert_int_equal(stat(in_directory(DVK_NODE_SOCKET), &status), 0);
 	assert_int_equal(status.st_mode & 07777, 0660);
@@ -514,10 +597,13 @@ int main(void)
 		cmocka_unit_test(second_node_is_refused),
 		cmocka_unit_test(bad_directories),
 		cmocka_unit_test(makes_its_directory),
-		cmocka_unit_test(directory_is_not_for_others),
+		cmocka_unit_test(shared_directory),
+		cmocka_unit_test(bad_locks),
 		cmocka_unit_test(no_permission),
 		cmocka_unit_test(starts_after_a_kill),
 		cmocka_unit_test(options_are_used),
+		cmocka_unit_test(ends_while_another_starts),
+		cmocka_unit_test(without_standard_descriptors),
 		cmocka_unit_test(end_wakes_everybody),
 		cmocka_unit_test(groups),
 		cmocka_unit_test(users_of_peers),
