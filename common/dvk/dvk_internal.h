@@ -100,8 +100,17 @@ typedef bool (*dvk_condition)(struct dvk_client *client, void *context);
  */
 int dvk_wait_until(struct dvk_client *client, int slot, dvk_condition condition, void *context, int timeout_ms);
 
-/* The same without sleeping or system calls but for events: spins at most spin_ns. 0 or EDVSAGAIN or as above. */
+/*
+ * The same without sleeping: spins at most spin_ns, less in a crowd (dvk_spin.h); 0: looks once, without system calls
+ * but for events. 0 or EDVSAGAIN or as above.
+ */
 int dvk_spin_until(struct dvk_client *client, dvk_condition condition, void *context, int64_t spin_ns);
+
+/*
+ * The same for whoever must not sleep for long, in a crowd: sleeps at most 200 us, on the bell of the peer in `slot` only,
+ * since rd_thread may sleep on the client's own. 0 or EDVSAGAIN or as above.
+ */
+int dvk_doze_until(struct dvk_client *client, int slot, dvk_condition condition, void *context);
 
 /*
  * Rings a bell after something was made true for its owner. The read-modify-write is a release for what was stored

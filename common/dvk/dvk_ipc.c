@@ -376,7 +376,7 @@ static int end_sendrec(struct dvk_client *client, const struct exchange *exchang
 int dvk_client_sendrec_finish(struct dvk_client *client, message *msg, int64_t spin_ns, int timeout_ms)
 {
 	struct exchange exchange;
-	int rc;
+	int slot, rc;
 
 	if (client->outstanding == NONE)
 		return EDVSPROCSTS;
@@ -384,11 +384,13 @@ int dvk_client_sendrec_finish(struct dvk_client *client, message *msg, int64_t s
 	exchange = outstanding_exchange(client, msg);
 	if (rc)
 		return end_sendrec(client, &exchange, rc);
-	if (timeout_ms == 0)
-		rc = dvk_spin_until(client, exchange_over, &exchange, spin_ns);
+	slot = dvk_endpoint_slot(client->outstanding);
+	if (timeout_ms != 0)
+		rc = dvk_wait_until(client, slot, exchange_over, &exchange, timeout_ms);
 	else
-		rc = dvk_wait_until(client, dvk_endpoint_slot(client->outstanding), exchange_over, &exchange,
-				    timeout_ms);
+		rc = dvk_spin_until(client, exchange_over, &exchange, spin_ns);
+	if (rc == EDVSAGAIN && spin_ns > 0 && dvk_spin_crowded(&client->spin, dvk_system_monotonic_ns()))
+		rc = dvk_doze_until(client, slot, exchange_over, &exchange);
 	if (rc == EDVSAGAIN || rc == EDVSINTR)
 		return rc;
 	return end_sendrec(client, &exchange, rc);

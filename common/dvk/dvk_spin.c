@@ -13,13 +13,42 @@
 /* ... and what one wait in vain takes away: it costs many times what one that is not saves. */
 #define SCORE_LOSS  4
 
+/* A spin that was away for longer has waited for its processor. Interrupts are shorter, a scheduler's slice is longer. */
+#define AWAY_NS	     500000
+
+/*
+ * How long a crowd is taken to last: at first, and at most. It is doubled when there still is one soon after, which each
+ * time costs a scheduler's slice or two (some ms) to find out.
+ */
+#define CROWD_MIN_NS 20000000LL
+#define CROWD_MAX_NS 1000000000LL
+
 void dvk_spin_set(struct dvk_spin *spin, int64_t max_ns, int64_t awake_ns)
 {
 	*spin = (struct dvk_spin){ .max_ns = max_ns, .now_ns = max_ns, .awake_ns = awake_ns };
 }
 
-int64_t dvk_spin_budget(const struct dvk_spin *spin)
+bool dvk_spin_crowded(const struct dvk_spin *spin, int64_t now)
 {
+	return now < spin->crowd_end;
+}
+
+bool dvk_spin_was_away(struct dvk_spin *spin, int64_t gap_ns, int64_t now)
+{
+	if (gap_ns < AWAY_NS)
+		return false;
+	if (!spin->crowd_ns || now - spin->crowd_end > spin->crowd_ns)
+		spin->crowd_ns = CROWD_MIN_NS;
+	else if (spin->crowd_ns < CROWD_MAX_NS)
+		spin->crowd_ns *= 2;
+	spin->crowd_end = now + spin->crowd_ns;
+	return true;
+}
+
+int64_t dvk_spin_budget(const struct dvk_spin *spin, int64_t now)
+{
+	if (dvk_spin_crowded(spin, now))
+		return 0;
 	return spin->score >= SCORE_AWAKE ? spin->awake_ns : spin->now_ns;
 }
 
@@ -30,7 +59,7 @@ void dvk_spin_was_over(struct dvk_spin *spin)
 
 void dvk_spin_slept(struct dvk_spin *spin, int64_t waited_ns, bool fulfilled)
 {
-	if (fulfilled && waited_ns < 2 * spin->max_ns) {
+	if (fulfilled && waited_ns / 2 < spin->max_ns) {
 		spin->now_ns = spin->max_ns;
 	} else {
 		spin->now_ns /= 2;

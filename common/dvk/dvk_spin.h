@@ -9,6 +9,10 @@
  * each time, and each of them pays for a wake-up (facts: 45 us, and what an idle processor takes to run at all). Where
  * most of such waits would have been over within a longer time, all of it is given.
  *
+ * A crowd: other processes want the processors too. A scheduler that is fair makes who has spun pay for it: what one
+ * spins in some us it waits for in some ms, behind processes that compute; sched_yield() gives up even more. Who sleeps at
+ * once is woken at once. So after a spin that was interrupted for long nobody spins for a while.
+ *
  * In the thread that waits. Freestanding.
  */
 #ifndef DVK_SPIN_H
@@ -22,13 +26,21 @@ struct dvk_spin {
 	int64_t now_ns;	    /* what of it the next wait has */
 	int64_t awake_ns;   /* what it has when staying awake is worth it; 0: never */
 	unsigned int score; /* how much that has been worth lately */
+	int64_t crowd_ns;   /* how long the last crowd was taken to last; 0: there was none */
+	int64_t crowd_end;  /* till when, in the time of the caller's clock */
 };
 
 /* Begins anew with these times, in ns; awake_ns counts only if it is above max_ns. */
 void dvk_spin_set(struct dvk_spin *spin, int64_t max_ns, int64_t awake_ns);
 
-/* ns that the next wait may spin. */
-int64_t dvk_spin_budget(const struct dvk_spin *spin);
+/* ns that the next wait may spin; now: the time. */
+int64_t dvk_spin_budget(const struct dvk_spin *spin, int64_t now);
+
+/* Whether others want the processors, so that waits had better sleep. */
+bool dvk_spin_crowded(const struct dvk_spin *spin, int64_t now);
+
+/* Between two readings of the clock in a spin, the second at `now`, gap_ns went by. True if that begins a crowd. */
+bool dvk_spin_was_away(struct dvk_spin *spin, int64_t gap_ns, int64_t now);
 
 /* A wait was over while it span. */
 void dvk_spin_was_over(struct dvk_spin *spin);

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "ipc_fixture.h"
@@ -237,6 +238,39 @@ static void test_node_killed(void **state)
 	party_join(party);
 }
 
+/* Kills the node, and goes on sending, often. */
+static void busy_sender(void *argument)
+{
+	const struct timespec gap = { .tv_nsec = 5000000 };
+	message msg = { 0 };
+	int rc;
+
+	EXPECT_RC(dvk_send_T(TESTER, &msg, LONG_MS), 0);
+	EXPECT_RC(kill(*(int *)argument, SIGKILL), 0);
+	do {
+		nanosleep(&gap, NULL);
+		rc = dvk_send_T(TESTER, &msg, LONG_MS);
+	} while (!rc);
+	_exit(0);
+}
+
+/* Who is never idle for a second notices as well. */
+static void test_node_killed_while_busy(void **state)
+{
+	int node = ipc_node_pid();
+	int party = party_start(PARTY, busy_sender, &node);
+	int rc, received = 0;
+	message msg;
+
+	(void)state;
+	do {
+		rc = dvk_receive_T(ANY, &msg, LONG_MS);
+		received += !rc;
+	} while (!rc && received < 10000);
+	assert_int_equal(rc, EDVSDVSINIT);
+	party_join(party);
+}
+
 static void end_dc(void *argument)
 {
 	proc_usr_t proc;
@@ -265,9 +299,15 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define IPC_TEST(name) cmocka_unit_test_setup_teardown(name, ipc_setup, ipc_teardown)
-		IPC_TEST(test_partner_killed), IPC_TEST(test_partner_unbound),	IPC_TEST(test_partner_unbinds_itself),
-		IPC_TEST(test_sender_killed),  IPC_TEST(test_requester_killed), IPC_TEST(test_answer_before_death),
-		IPC_TEST(test_node_killed),    IPC_TEST(test_dc_ended),
+		IPC_TEST(test_partner_killed),
+		IPC_TEST(test_partner_unbound),
+		IPC_TEST(test_partner_unbinds_itself),
+		IPC_TEST(test_sender_killed),
+		IPC_TEST(test_requester_killed),
+		IPC_TEST(test_answer_before_death),
+		IPC_TEST(test_node_killed),
+		IPC_TEST(test_node_killed_while_busy),
+		IPC_TEST(test_dc_ended),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
