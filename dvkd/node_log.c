@@ -22,7 +22,7 @@ int64_t node_now(void)
 	return (int64_t)now.tv_sec * SECOND_NS + now.tv_nsec;
 }
 
-static void write_line(const char *level, const char *format, va_list arguments)
+__attribute__((format(printf, 2, 0))) static void write_line(const char *level, const char *format, va_list arguments)
 {
 	char text[400];
 

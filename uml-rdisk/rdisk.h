@@ -118,8 +118,8 @@ void rdisk_user_destroy(void);
 void rdisk_user_drain(void);
 
 /*
- * rd_thread's progress and the code (EDVS...) that explains it; with RDISK_CONNECTED it is the link's generation, so that
- * who has missed what was between knows one server from the next. Any state.
+ * rd_thread's progress and the code (EDVS...) that explains it; with RDISK_CONNECTED it is the link's
+ * generation, so that who has missed what was between knows one server from the next. Any state.
  */
 enum rdisk_progress rdisk_user_progress(int *reason);
 

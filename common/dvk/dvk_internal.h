@@ -107,8 +107,8 @@ int dvk_wait_until(struct dvk_client *client, int slot, dvk_condition condition,
 int dvk_spin_until(struct dvk_client *client, dvk_condition condition, void *context, int64_t spin_ns);
 
 /*
- * The same for whoever must not sleep for long, in a crowd: sleeps at most 200 us, on the bell of the peer in `slot` only,
- * since rd_thread may sleep on the client's own. 0 or EDVSAGAIN or as above.
+ * The same for whoever must not sleep for long, in a crowd: sleeps at most 200 us, on the bell of the peer in `slot`
+ * only, since rd_thread may sleep on the client's own. 0 or EDVSAGAIN or as above.
  */
 int dvk_doze_until(struct dvk_client *client, int slot, dvk_condition condition, void *context);
 

@@ -5,20 +5,20 @@
 #include "dvk_spin.h"
 
 /* Below this a budget is not worth its bookkeeping. */
-#define SPIN_MIN_NS 1000
+#define SPIN_MIN_NS  1000
 
 /* Staying awake is worth it from this score on, up to which it rises a point at a time, ... */
-#define SCORE_AWAKE 8
-#define SCORE_MAX   16
+#define SCORE_AWAKE  8
+#define SCORE_MAX    16
 /* ... and what one wait in vain takes away: it costs many times what one that is not saves. */
-#define SCORE_LOSS  4
+#define SCORE_LOSS   4
 
-/* A spin that was away for longer has waited for its processor. Interrupts are shorter, a scheduler's slice is longer. */
+/* A spin that was away for longer has waited for its processor: interrupts are shorter, a scheduler's slice longer. */
 #define AWAY_NS	     500000
 
 /*
- * How long a crowd is taken to last: at first, and at most. It is doubled when there still is one soon after, which each
- * time costs a scheduler's slice or two (some ms) to find out.
+ * How long a crowd is taken to last: at first, and at most. It is doubled when there still is one soon after, which
+ * each time costs a scheduler's slice or two (some ms) to find out.
  */
 #define CROWD_MIN_NS 20000000LL
 #define CROWD_MAX_NS 1000000000LL

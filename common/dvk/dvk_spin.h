@@ -10,8 +10,8 @@
  * most of such waits would have been over within a longer time, all of it is given.
  *
  * A crowd: other processes want the processors too. A scheduler that is fair makes who has spun pay for it: what one
- * spins in some us it waits for in some ms, behind processes that compute; sched_yield() gives up even more. Who sleeps at
- * once is woken at once. So after a spin that was interrupted for long nobody spins for a while.
+ * spins in some us it waits for in some ms, behind processes that compute; sched_yield() gives up even more. Who sleeps
+ * at once is woken at once. So after a spin that was interrupted for long nobody spins for a while.
  *
  * In the thread that waits. Freestanding.
  */

@@ -118,7 +118,7 @@ int dvk_system_seals(int fd)
 
 int64_t dvk_system_file_size(int fd)
 {
-	struct stat status;
+	struct stat status = { 0 };
 	long result = dvk_syscall2(SYS_fstat, fd, &status);
 
 	return result < 0 ? result : status.st_size;
