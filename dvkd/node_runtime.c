@@ -105,6 +105,9 @@ static void drop_lock(const struct node_runtime *runtime, const char *name, int 
 {
 	if (*fd >= 0 && lock_is_current(runtime, name, *fd))
 		unlinkat(runtime->directory_fd, name, 0);
+	/* At once, also if a process that was forked meanwhile has the descriptor for a moment. */
+	if (*fd >= 0)
+		flock(*fd, LOCK_UN);
 	node_close(fd);
 }
 

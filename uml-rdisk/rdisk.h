@@ -142,7 +142,8 @@ void rdisk_user_hand_over(enum rdisk_job job, int minor, int access);
 /* KERNEL: sends requests[0 .. count-1] as one batch. 0, or a code: then hand over CONNECT. Never waits. */
 int rdisk_user_submit(unsigned int count);
 /*
- * KERNEL: spins up to spin_ns for the batch's answer. 1 and link->result, 0 (not yet: hand over FINISH),
+ * KERNEL: spins up to spin_ns for the batch's answer; where others want the host's processors it
+ * sleeps instead, up to 200 us. 1 and link->result, 0 (not yet: hand over FINISH),
  * or a code: then hand over CONNECT.
  */
 int rdisk_user_wait(long long spin_ns);

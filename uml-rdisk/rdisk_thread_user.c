@@ -46,13 +46,11 @@ static void interrupt_kernel(void)
 
 static void tell(enum rdisk_progress progress, int reason)
 {
-	if (atomic_load_explicit(&rdisk_host.progress, memory_order_relaxed) == (int)progress &&
-	    atomic_load_explicit(&rdisk_host.reason, memory_order_relaxed) == reason)
-		return;
-	atomic_store_explicit(&rdisk_host.reason, reason, memory_order_relaxed);
-	/* release: who sees the progress sees its reason */
-	atomic_store_explicit(&rdisk_host.progress, (int)progress, memory_order_release);
-	interrupt_kernel();
+	unsigned long long word = rdisk_progress_word(progress, reason);
+
+	/* relaxed: see rdisk_user_progress() */
+	if (atomic_exchange_explicit(&rdisk_host.progress, word, memory_order_relaxed) != word)
+		interrupt_kernel();
 }
 
 /* ---- finding the node ---- */

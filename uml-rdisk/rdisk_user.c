@@ -174,11 +174,11 @@ void rdisk_user_drain(void)
 
 enum rdisk_progress rdisk_user_progress(int *reason)
 {
-	/* acquire: the reason was written before the progress */
-	int progress = atomic_load_explicit(&rdisk_host.progress, memory_order_acquire);
+	/* relaxed: it is for messages, and says nothing of other memory */
+	unsigned long long word = atomic_load_explicit(&rdisk_host.progress, memory_order_relaxed);
 
-	*reason = atomic_load_explicit(&rdisk_host.reason, memory_order_relaxed);
-	return progress;
+	*reason = (int)(uint32_t)word;
+	return (enum rdisk_progress)(word >> 32);
 }
 
 int rdisk_user_take(void)

@@ -25,8 +25,7 @@ struct rdisk_host {
 	atomic_int state;	      /* enum rdisk_state */
 	atomic_uint wake;	      /* rd_thread sleeps on it; counts hand-overs and leaves */
 	atomic_uint watch;	      /* a number, another one each time, while a batch is left; else 0 */
-	atomic_int progress;	      /* enum rdisk_progress */
-	atomic_int reason;
+	atomic_ullong progress;	      /* enum rdisk_progress and its reason, see rdisk_progress_word() */
 	int kernel_fd; /* the interrupt reads here */
 	int thread_fd; /* rd_thread writes here */
 	int thread_pid; /* -1: none */
@@ -40,6 +39,12 @@ struct rdisk_host {
 extern struct rdisk_host rdisk_host;
 
 #define RDISK_THREAD_STACK_SIZE (256 * 1024)
+
+/* One word, so that nobody sees the progress of one moment with the reason of another. */
+static inline unsigned long long rdisk_progress_word(enum rdisk_progress progress, int reason)
+{
+	return (unsigned long long)progress << 32 | (uint32_t)reason;
+}
 
 /* Body of rd_thread; never returns. */
 int rdisk_thread(void *unused);

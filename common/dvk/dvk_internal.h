@@ -36,6 +36,24 @@ static inline void dvk_pause(void)
 	__builtin_ia32_pause();
 #else
 	atomic_signal_fence(memory_order_seq_cst);
+/* ---- dvk_awake.c ---- */
+
+/* Looks of a spin between two readings of the clock. */
+#define DVK_SPINS_PER_CLOCK 32
+
+	/*
+	 * As dvk_wait_until(), but without sleeping: spins at most spin_ns, less in a crowd (dvk_spin.h); 0: looks
+	 * once, without system calls but for events. 0 or EDVSAGAIN or as there.
+	 */
+	int dvk_spin_until(struct dvk_client * client, dvk_condition condition, void *context, int64_t spin_ns);
+
+	/*
+	 * The same for whoever must not sleep for long, in a crowd: sleeps at most 200 us, on the bell of the peer in
+	 * `slot` only, as rd_thread may sleep on the client's own. Should it have slept on the peer's too, and clear
+	 * our mark of a sleeper when it is woken late, all of the 200 us are slept. 0 or EDVSAGAIN or as above.
+	 */
+	int dvk_doze_until(struct dvk_client * client, int slot, dvk_condition condition, void *context);
+
 #endif
 }
 
@@ -91,6 +109,9 @@ int dvk_peer_known(struct dvk_client *client, int endpoint, struct dvk_peer **pe
  */
 typedef bool (*dvk_condition)(struct dvk_client *client, void *context);
 
+/* One look: 1 the condition holds, 0 not yet, < 0 an error. Takes events that have come; peers may go by that. */
+int dvk_look(struct dvk_client *client, dvk_condition condition, void *context);
+
 #define DVK_WAIT_ALL (-1)
 
 /*
@@ -101,21 +122,27 @@ typedef bool (*dvk_condition)(struct dvk_client *client, void *context);
 int dvk_wait_until(struct dvk_client *client, int slot, dvk_condition condition, void *context, int timeout_ms);
 
 /*
- * The same without sleeping: spins at most spin_ns, less in a crowd (dvk_spin.h); 0: looks once, without system calls
- * but for events. 0 or EDVSAGAIN or as above.
+ * Rings a bell after something was made true for its owner. The read-modify-write is a release for what was stored
+ * before; the sleeper's own read-modify-write of the same word orders the two.
+ */
+void dvk_ring(_Atomic uint32_t *bell);
+
+/* ---- dvk_awake.c ---- */
+
+/* Looks of a spin between two readings of the clock. */
+#define DVK_SPINS_PER_CLOCK 32
+
+/*
+ * As dvk_wait_until(), but without sleeping: spins at most spin_ns, less in a crowd (dvk_spin.h); 0: looks once,
+ * without system calls but for events. 0 or EDVSAGAIN or as there.
  */
 int dvk_spin_until(struct dvk_client *client, dvk_condition condition, void *context, int64_t spin_ns);
 
 /*
  * The same for whoever must not sleep for long, in a crowd: sleeps at most 200 us, on the bell of the peer in `slot`
- * only, since rd_thread may sleep on the client's own. 0 or EDVSAGAIN or as above.
+ * only, as rd_thread may sleep on the client's own. Should it have slept on the peer's too, and clear our mark of a
+ * sleeper when it is woken late, all of the 200 us are slept. 0 or EDVSAGAIN or as above.
  */
 int dvk_doze_until(struct dvk_client *client, int slot, dvk_condition condition, void *context);
-
-/*
- * Rings a bell after something was made true for its owner. The read-modify-write is a release for what was stored
- * before; the sleeper's own read-modify-write of the same word orders the two.
- */
-void dvk_ring(_Atomic uint32_t *bell);
 
 #endif

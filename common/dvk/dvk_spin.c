@@ -39,8 +39,8 @@ bool dvk_spin_was_away(struct dvk_spin *spin, int64_t gap_ns, int64_t now)
 		return false;
 	if (!spin->crowd_ns || now - spin->crowd_end > spin->crowd_ns)
 		spin->crowd_ns = CROWD_MIN_NS;
-	else if (spin->crowd_ns < CROWD_MAX_NS)
-		spin->crowd_ns *= 2;
+	else
+		spin->crowd_ns = spin->crowd_ns < CROWD_MAX_NS / 2 ? spin->crowd_ns * 2 : CROWD_MAX_NS;
 	spin->crowd_end = now + spin->crowd_ns;
 	return true;
 }

@@ -51,6 +51,8 @@ int64_t dvk_system_file_size(int fd);
  * none). Returns 0 (woken or changed), -ETIMEDOUT, -EINTR, or another -errno.
  */
 int dvk_system_futex_wait(const struct dvk_futex_wait *waits, unsigned int count, int64_t deadline_ns);
+/* The same for one word, with little stack. */
+int dvk_system_futex_wait_one(_Atomic uint32_t *word, uint32_t value, int64_t deadline_ns);
 int dvk_system_futex_wake(_Atomic uint32_t *word);
 /* CLOCK_MONOTONIC and CLOCK_REALTIME in ns. */
 int64_t dvk_system_monotonic_ns(void);

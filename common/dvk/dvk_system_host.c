@@ -116,10 +116,15 @@ int64_t dvk_system_file_size(int fd)
 	return fstat(fd, &st) ? -errno : st.st_size;
 }
 
+static struct timespec timespec_of(int64_t ns)
+{
+	return (struct timespec){ .tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000 };
+}
+
 int dvk_system_futex_wait(const struct dvk_futex_wait *waits, unsigned int count, int64_t deadline_ns)
 {
 	struct futex_waitv vector[DVK_FUTEX_WAIT_MAX];
-	struct timespec deadline = { .tv_sec = deadline_ns / 1000000000, .tv_nsec = deadline_ns % 1000000000 };
+	struct timespec deadline = timespec_of(deadline_ns);
 
 	for (unsigned int i = 0; i < count; i++) {
 		vector[i] = (struct futex_waitv){
@@ -132,6 +137,18 @@ int dvk_system_futex_wait(const struct dvk_futex_wait *waits, unsigned int count
 	    0)
 		return 0;
 	return errno == EAGAIN ? 0 : -errno;
+}
+
+int dvk_system_futex_wait_one(_Atomic uint32_t *word, uint32_t value, int64_t deadline_ns)
+{
+	struct timespec deadline = timespec_of(deadline_ns);
+
+	/* WAIT_BITSET and not WAIT, as its time is absolute. */
+	if (!syscall(SYS_futex, word, FUTEX_WAIT_BITSET, value, deadline_ns == INT64_MAX ? NULL : &deadline, NULL,
+		     FUTEX_BITSET_MATCH_ANY) ||
+	    errno == EAGAIN) /* it differs already */
+		return 0;
+	return -errno;
 }
 
 int dvk_system_futex_wake(_Atomic uint32_t *word)

@@ -151,6 +151,19 @@ int dvk_system_futex_wait(const struct dvk_futex_wait *waits, unsigned int count
 	return result < 0 ? (int)result : 0;
 }
 
+int dvk_system_futex_wait_one(_Atomic uint32_t *word, uint32_t value, int64_t deadline_ns)
+{
+	struct timespec deadline = timespec_of(deadline_ns);
+	long result;
+
+	/* WAIT_BITSET and not WAIT, as its time is absolute. */
+	result = dvk_syscall6(SYS_futex, word, FUTEX_WAIT_BITSET, value, deadline_ns == INT64_MAX ? NULL : &deadline,
+			      NULL, FUTEX_BITSET_MATCH_ANY);
+	if (result == -EAGAIN) /* it differs already */
+		return 0;
+	return (int)result;
+}
+
 int dvk_system_futex_wake(_Atomic uint32_t *word)
 {
 	return (int)dvk_syscall6(SYS_futex, word, FUTEX_WAKE, INT_MAX, 0, 0, 0);

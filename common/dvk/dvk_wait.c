@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Waiting for shared memory to change: adaptive spinning, then sleeping on futexes.
+ * Waiting for shared memory to change: adaptive spinning (dvk_awake.c), then sleeping on futexes.
  * What is waited for is the business of the caller's condition; how long a wait may spin is decided in dvk_spin.c.
+ *
+ * A sleep may be on 128 words, whose list takes some KiB of stack: nothing here that sleeps is for a guest's kernel.
  */
 #include <errno.h>
 
 #include "dvk_internal.h"
 #include "dvk_system.h"
-
-/* Looks between two readings of the clock. */
-#define SPINS_PER_CLOCK	     32
 
 /*
  * A node that is killed rings nobody: a sleeper looks at its control socket this often.
@@ -26,9 +25,6 @@
 #define NAP_MS		     10
 #define NAPS_MAX	     500
 
-/* In a crowd a caller that must not sleep does so all the same for a moment, instead of spinning. */
-#define DOZE_NS		     200000LL
-
 #define MS_NS		     1000000LL
 
 void dvk_ring(_Atomic uint32_t *bell)
@@ -39,8 +35,7 @@ void dvk_ring(_Atomic uint32_t *bell)
 		dvk_system_futex_wake(bell);
 }
 
-/* One look: 1 the condition holds, 0 not yet, < 0 an error. */
-static int look(struct dvk_client *client, dvk_condition condition, void *context)
+int dvk_look(struct dvk_client *client, dvk_condition condition, void *context)
 {
 	/*
 	 * The order matters: a peer's last message was written before its death was rung,
@@ -58,48 +53,6 @@ static int look(struct dvk_client *client, dvk_condition condition, void *contex
 		rc = dvk_take_events(client);
 		if (rc)
 			return rc;
-	}
-}
-
-/* The clock of a spin; 0: not read yet. */
-struct spin_clock {
-	int64_t last;
-	int64_t end;
-};
-
-/* Whether to spin on, having looked a number of times. Gives the processor away for a moment. */
-static bool spin_on(struct dvk_spin *spin, struct spin_clock *clock, int64_t spin_ns)
-{
-	int64_t now = dvk_system_monotonic_ns();
-
-	if (!clock->end) {
-		if (__builtin_add_overflow(now, spin_ns, &clock->end))
-			clock->end = INT64_MAX;
-	} else {
-		/* whoever is to answer may be waiting for this very processor */
-		dvk_system_yield();
-		now = dvk_system_monotonic_ns();
-		if (dvk_spin_was_away(spin, now - clock->last, now))
-			return false;
-	}
-	clock->last = now;
-	return now < clock->end && !dvk_spin_crowded(spin, now);
-}
-
-int dvk_spin_until(struct dvk_client *client, dvk_condition condition, void *context, int64_t spin_ns)
-{
-	struct spin_clock clock = { 0 };
-
-	for (unsigned int spins = 1;; spins++) {
-		int rc = look(client, condition, context);
-
-		if (rc)
-			return rc > 0 ? 0 : rc;
-		if (spin_ns <= 0)
-			return EDVSAGAIN;
-		if (spins % SPINS_PER_CLOCK == 0 && !spin_on(&client->spin, &clock, spin_ns))
-			spin_ns = 0; /* one look more, at what came meanwhile */
-		dvk_pause();
 	}
 }
 
@@ -133,26 +86,6 @@ static void collect_bells(struct dvk_client *client, int slot, struct bells *bel
 	}
 }
 
-/* Sleeps till a bell is rung or `until`, unless the condition holds or there are events. 0 or -errno. */
-static int sleep_on(struct dvk_client *client, const struct bells *bells, dvk_condition condition, void *context,
-		    int64_t until)
-{
-	struct dvk_futex_wait waits[DVK_FUTEX_WAIT_MAX];
-	int rc = 0;
-
-	for (unsigned int i = 0; i < bells->count; i++) {
-		waits[i].word = bells->word[i];
-		waits[i].value = atomic_fetch_or_explicit(bells->word[i], DVK_BELL_SLEEPER, memory_order_acq_rel) |
-				 DVK_BELL_SLEEPER;
-	}
-	/* Whoever rang before the flags were set is seen here; whoever rings later wakes us. */
-	if (!dvk_events_pending(client) && !condition(client, context))
-		rc = dvk_system_futex_wait(waits, bells->count, until);
-	for (unsigned int i = 0; i < bells->count; i++)
-		atomic_fetch_and_explicit(bells->word[i], ~DVK_BELL_SLEEPER, memory_order_relaxed);
-	return rc;
-}
-
 /*
  * A little wait when the kernel has no memory to sleep on the bells (error). 0, EDVSINTR, EDVSDVSINIT, EDVSNOTBIND, or
  * the error's code when that has gone on for too long.
@@ -172,13 +105,27 @@ static int nap(struct dvk_client *client, int error)
 /* Sleeps once; 0 (look again), EDVSINTR, EDVSDVSINIT, EDVSNOTBIND. */
 static int sleep_once(struct dvk_client *client, int slot, dvk_condition condition, void *context, int64_t deadline)
 {
+	struct dvk_futex_wait waits[DVK_FUTEX_WAIT_MAX];
 	struct bells bells;
 	int64_t until = dvk_system_monotonic_ns();
 	int rc;
 
 	collect_bells(client, slot, &bells);
+	for (unsigned int i = 0; i < bells.count; i++) {
+		waits[i].word = bells.word[i];
+		waits[i].value = atomic_fetch_or_explicit(bells.word[i], DVK_BELL_SLEEPER, memory_order_acq_rel) |
+				 DVK_BELL_SLEEPER;
+	}
 	until += bells.partial ? WINDOW_NS : NODE_CHECK_NS;
-	rc = sleep_on(client, &bells, condition, context, until < deadline ? until : deadline);
+	if (until > deadline)
+		until = deadline;
+	/* Whoever rang before the flags were set is seen here; whoever rings later wakes us. */
+	if (dvk_events_pending(client) || condition(client, context))
+		rc = 0;
+	else
+		rc = dvk_system_futex_wait(waits, bells.count, until);
+	for (unsigned int i = 0; i < bells.count; i++)
+		atomic_fetch_and_explicit(bells.word[i], ~DVK_BELL_SLEEPER, memory_order_relaxed);
 	if (rc == -ENOMEM || rc == -EAGAIN)
 		return nap(client, rc);
 	client->naps = 0;
@@ -187,27 +134,6 @@ static int sleep_once(struct dvk_client *client, int slot, dvk_condition conditi
 	if (rc == -ETIMEDOUT)
 		return dvk_take_events(client);
 	return rc < 0 ? dvk_error_of(rc) : 0;
-}
-
-int dvk_doze_until(struct dvk_client *client, int slot, dvk_condition condition, void *context)
-{
-	int64_t end = dvk_system_monotonic_ns() + DOZE_NS;
-	int rc;
-
-	do {
-		/* A peer that has gone has no bell; what waits for it is over. */
-		struct dvk_mailbox *in = client->peers[slot].in;
-		struct bells bells = { .count = 1 };
-
-		if (in) {
-			bells.word[0] = &in->bell;
-			sleep_on(client, &bells, condition, context, end);
-		}
-		rc = look(client, condition, context);
-	} while (!rc && dvk_system_monotonic_ns() < end);
-	if (!rc)
-		return EDVSAGAIN;
-	return rc > 0 ? 0 : rc;
 }
 
 int dvk_wait_until(struct dvk_client *client, int slot, dvk_condition condition, void *context, int timeout_ms)
@@ -222,8 +148,8 @@ int dvk_wait_until(struct dvk_client *client, int slot, dvk_condition condition,
 			return rc;
 	}
 	/* Most waits of a busy pair are over before the clock is worth reading. */
-	for (unsigned int spins = 0; spins < SPINS_PER_CLOCK; spins++) {
-		rc = look(client, condition, context);
+	for (unsigned int spins = 0; spins < DVK_SPINS_PER_CLOCK; spins++) {
+		rc = dvk_look(client, condition, context);
 		if (rc > 0)
 			dvk_spin_was_over(&client->spin);
 		if (rc)
@@ -250,7 +176,7 @@ int dvk_wait_until(struct dvk_client *client, int slot, dvk_condition condition,
 	do {
 		rc = sleep_once(client, slot, condition, context, deadline);
 		if (!rc)
-			rc = look(client, condition, context);
+			rc = dvk_look(client, condition, context);
 		if (!rc && dvk_system_monotonic_ns() >= deadline)
 			rc = EDVSTIMEDOUT;
 	} while (!rc);
