@@ -80,6 +80,8 @@ int device_table_open(struct device_table *table, const struct configuration *co
 			continue;
 		if (open_device(&table->devices[minor], &configuration->devices[minor], table->instance, diagnostic)) {
 			at_line(diagnostic, path, configuration->devices[minor].image_line);
+			/* One that went away since it was looked for may have been created all the same. */
+			device_table_uncreate(table, configuration);
 			device_table_close(table);
 			return -1;
 		}

@@ -163,7 +163,7 @@ static int create_file(const struct device_configuration *configuration, struct 
 		return diagnostic_set(diagnostic, "cannot create image %s: %s", path, strerror(errno));
 	/* Locked before it has its size: a second server that finds it empty refuses it. */
 	if (lock_image(fd, path, true, diagnostic))
-		goto out_close;
+		goto fail;
 	if (ftruncate(fd, (off_t)configuration->size) || fdatasync(fd))
 		code = -errno;
 	else
@@ -171,16 +171,51 @@ static int create_file(const struct device_configuration *configuration, struct 
 	if (code) {
 		diagnostic_set(diagnostic, "cannot create image %s of %llu bytes: %s", path,
 			       (unsigned long long)configuration->size, strerror(-code));
-		/* One without its size would be refused next time. */
-		if (unlink(path))
-			log_warning("cannot remove the unfinished image %s: %s", path, strerror(errno));
-		goto out_close;
+		goto fail;
 	}
 	log_info("created image %s, %llu bytes", path, (unsigned long long)configuration->size);
 	return fd;
-out_close:
+fail:
+	/* One without its size would be refused next time. */
+	if (unlink(path))
+		log_warning("cannot remove the unfinished image %s: %s", path, strerror(errno));
 	close(fd);
 	return -1;
+}
+
+/* Whether an open file is the one that has that name now. */
+static bool has_name(int fd, const char *path)
+{
+	struct stat opened, named;
+
+	return !fstat(fd, &opened) && !stat(path, &named) && opened.st_dev == named.st_dev &&
+	       opened.st_ino == named.st_ino;
+}
+
+/* Opens the image's file, or creates it, and locks it. The descriptor, or -1 and *diagnostic. */
+static int open_locked(const struct device_configuration *configuration, bool *created, struct diagnostic *diagnostic)
+{
+	const char *path = configuration->image_file;
+
+	for (;;) {
+		int fd = open_existing(configuration, diagnostic);
+
+		if (fd == -ENOENT) {
+			fd = may_create(configuration, diagnostic) ? -1 : create_file(configuration, diagnostic);
+			*created = fd >= 0;
+			return fd;
+		}
+		if (fd < 0)
+			return -1;
+		if (lock_image(fd, path, opens_for_writing(configuration), diagnostic)) {
+			close(fd);
+			return -1;
+		}
+		/* Until it was locked, another server's start may have failed and taken away what it had created. */
+		if (has_name(fd, path))
+			return fd;
+		close(fd);
+	}
 }
 
 /* FNV-1a over the bytes of `value`. */
@@ -277,20 +312,11 @@ int image_open(struct image *image, const struct device_configuration *configura
 {
 	struct stat status = { 0 };
 	uint64_t in_file = 0;
-	bool writable = opens_for_writing(configuration);
 
 	*image = (struct image){ .name = configuration->name, .fd = -1, .memory_fd = -1, .discards = true };
 	image->size = configuration->size;
 	if (configuration->image_file) {
-		image->fd = open_existing(configuration, diagnostic);
-		if (image->fd == -ENOENT) {
-			if (may_create(configuration, diagnostic))
-				goto fail;
-			image->fd = create_file(configuration, diagnostic);
-			image->created = image->fd >= 0;
-		} else if (image->fd >= 0 && lock_image(image->fd, configuration->image_file, writable, diagnostic)) {
-			goto fail;
-		}
+		image->fd = open_locked(configuration, &image->created, diagnostic);
 		if (image->fd < 0)
 			goto fail;
 		/* The size counts only now that nobody else may be at the file. */
@@ -332,11 +358,9 @@ bool image_missing(const struct device_configuration *configuration)
 void image_uncreate(const struct image *image, const struct device_configuration *configuration)
 {
 	const char *path = configuration->image_file;
-	struct stat created, found;
 
 	/* Only what is still the same: whatever else has got its name is not ours. */
-	if (!path || !image->created || fstat(image->fd, &created) || stat(path, &found) ||
-	    created.st_dev != found.st_dev || created.st_ino != found.st_ino)
+	if (!path || !image->created || !has_name(image->fd, path))
 		return;
 	if (unlink(path))
 		log_warning("cannot remove the new image %s: %s", path, strerror(errno));

@@ -310,13 +310,15 @@ static int run(const struct options *options, const struct configuration *config
 		log_plain("%s", diagnostic.text);
 		return EXIT_START;
 	}
-	if (connect_node(&server, &diagnostic)) {
-		/* A signal ends a start as it ends the service. */
-		if (termination_requested())
-			status = EXIT_ENDED;
-		else
-			log_plain("%s", diagnostic.text);
-		goto out_devices;
+	code = connect_node(&server, &diagnostic);
+	/* A signal ends a start as it ends the service. */
+	if (termination_requested())
+		status = EXIT_ENDED;
+	else if (code)
+		log_plain("%s", diagnostic.text);
+	if (code || status == EXIT_ENDED) {
+		device_table_uncreate(&server.devices, configuration);
+		goto out_node;
 	}
 	/* Threads are made after the node was: until then there is one. */
 	if (device_table_create(&server.devices, configuration, options->config, &diagnostic) ||
@@ -336,7 +338,6 @@ static int run(const struct options *options, const struct configuration *config
 	log_info("ended");
 out_node:
 	dvk_close();
-out_devices:
 	device_table_close(&server.devices);
 	return status;
 }

@@ -22,6 +22,7 @@ struct conversion {
 	struct trace_reader *reader;
 	struct trace_operation next;
 	int got; /* trace_reader_next()'s */
+	uint64_t written;
 };
 
 static void warn(const struct trace_writer *writer, const struct trace_reader *reader)
@@ -44,10 +45,10 @@ static int copy(struct conversion *conversion, struct trace_writer *writer, cons
 {
 	struct diagnostic cause;
 
-	for (uint64_t count = 1; conversion->got > 0; count++) {
+	while (conversion->got > 0) {
 		if (trace_writer_put(writer, &conversion->next, &cause))
 			return diagnostic_set(diagnostic, "%s: %s", name, cause.text);
-		if (count == options->limit)
+		if (++conversion->written == options->limit)
 			break;
 		conversion->got = trace_reader_next(conversion->reader, &conversion->next, diagnostic);
 	}
@@ -130,14 +131,14 @@ static int write_output(struct conversion *conversion, const struct options *opt
 			status = diagnostic_set(diagnostic, "%s: cannot be written: %s", name, strerror(errno));
 	}
 	/* Where the reading failed, what was read until then stays: it is a whole trace. */
-	output->created &= failed;
+	output->created &= failed || (status && !conversion->written);
 	return status;
 }
 
 int convert(const struct options *options, struct output *output, const struct trace_options *trace_options,
 	    struct diagnostic *diagnostic)
 {
-	struct conversion conversion;
+	struct conversion conversion = { 0 };
 	int status = -1;
 
 	if (trace_reader_open(&conversion.reader, options->trace, trace_options, diagnostic))

@@ -196,20 +196,39 @@ static bool is_standard_output(const char *name)
 	return name && strcmp(name, "-") == 0;
 }
 
-static int open_outputs(struct session *session, struct diagnostic *diagnostic)
+/* Opens what is written and waits to be opened by its reader, or the rest of it. */
+static int open_some(struct session *session, bool waiting, struct diagnostic *diagnostic)
 {
 	const struct options *options = session->options;
+	bool converts = options->action == ACTION_CONVERT;
+	bool table = !converts && !is_standard_output(options->json) && !is_standard_output(options->html);
+	const struct {
+		struct output *output;
+		const char *name;
+	} all[] = {
+		{ &session->table, table ? "-" : NULL },
+		{ &session->json, options->json },
+		{ &session->html, options->html },
+		{ &session->trace, converts && !options->output ? "-" : options->output },
+	};
 
-	if (!is_standard_output(options->json) && !is_standard_output(options->html) &&
-	    output_open(&session->table, "-", diagnostic))
-		return -1;
-	if (options->json && output_open(&session->json, options->json, diagnostic))
-		return -1;
-	if (options->html && output_open(&session->html, options->html, diagnostic))
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (all[i].name && output_waits(all[i].name) == waiting &&
+		    output_open(all[i].output, all[i].name, diagnostic))
+			return -1;
+	return 0;
+}
+
+/* Signals are taken as soon as there may be a file to remove; until then they end the wait for a FIFO's reader. */
+static int open_outputs(struct session *session, struct diagnostic *diagnostic)
+{
+	if (open_some(session, true, diagnostic) || events_start(&session->events, diagnostic) ||
+	    open_some(session, false, diagnostic))
 		return -1;
 	if (output_same(&session->json, &session->html))
-		return diagnostic_set(diagnostic, "--json and --html would both be written to %s", options->html);
-	return 0;
+		return diagnostic_set(diagnostic, "--json and --html would both be written to %s",
+				      output_name(&session->html));
+	return options_check_files(session->options, diagnostic);
 }
 
 static int write_result(struct session *session, struct diagnostic *diagnostic)
@@ -357,8 +376,7 @@ static int replay(struct session *session, struct diagnostic *diagnostic)
 
 	/* A pipe that nobody reads any more does not cost the results that others are to have. */
 	(void)signal(SIGPIPE, SIG_IGN);
-	/* Signals are taken from then on, as there may be a file to remove, but end the wait for a FIFO's reader. */
-	if (open_outputs(session, diagnostic) || events_start(&session->events, diagnostic))
+	if (open_outputs(session, diagnostic))
 		goto unusable;
 	status = look_ahead(session, &trace_size, diagnostic);
 	if (status) {
@@ -445,8 +463,10 @@ static int convert_trace(struct session *session, struct diagnostic *diagnostic)
 	const struct options *options = session->options;
 	struct trace_options trace_options;
 
-	if (output_open(&session->trace, options->output ? options->output : "-", diagnostic) ||
-	    events_start(&session->events, diagnostic))
+	/* Messages that nobody reads any more do not cost the file. (On a pipe the trace ends without a word.) */
+	if (options->output && !is_standard_output(options->output))
+		(void)signal(SIGPIPE, SIG_IGN);
+	if (open_outputs(session, diagnostic))
 		goto failed;
 	trace_options = trace_options_of(options, session->events.wake);
 	if (!convert(options, &session->trace, &trace_options, diagnostic))
@@ -477,6 +497,8 @@ int main(int argc, char **argv)
 	session.html = OUTPUT_NONE;
 	session.trace = OUTPUT_NONE;
 	session.journal.fd = -1;
+	/* A file that must not become so long is an error that is told. */
+	(void)signal(SIGXFSZ, SIG_IGN);
 	switch (options.action) {
 	case ACTION_REPLAY:
 		status = replay(&session, &diagnostic);

@@ -421,8 +421,7 @@ static bool is_same_file(const char *written, const char *used)
 	return S_ISREG(a.st_mode) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-/* What is written must not destroy what it is made from. */
-static int check_files(const struct options *options)
+int options_check_files(const struct options *options, struct diagnostic *diagnostic)
 {
 	const struct {
 		const char *option, *name;
@@ -435,9 +434,11 @@ static int check_files(const struct options *options)
 
 	for (size_t i = 0; i < sizeof(written) / sizeof(written[0]); i++) {
 		if (is_same_file(written[i].name, options->trace))
-			return complain("%s \"%s\" is the trace itself", written[i].option, written[i].name);
+			return diagnostic_set(diagnostic, "%s \"%s\" is the trace itself", written[i].option,
+					      written[i].name);
 		if (is_same_file(written[i].name, options->device))
-			return complain("%s \"%s\" is the disk itself", written[i].option, written[i].name);
+			return diagnostic_set(diagnostic, "%s \"%s\" is the disk itself", written[i].option,
+					      written[i].name);
 	}
 	return 0;
 }
@@ -458,6 +459,7 @@ static int check_convert_options(const struct options *options)
 static int check_options(const struct options *options)
 {
 	bool changes = options->writes == WRITES_REAL;
+	struct diagnostic diagnostic;
 
 	if (options->lost_cache && options->action != ACTION_VERIFY_ONLY)
 		return complain("--lost-cache goes with --verify-only");
@@ -465,8 +467,8 @@ static int check_options(const struct options *options)
 		return complain("--output goes with --convert");
 	if (options->trace_size && (options->map != PLACE_SCALE || options->action != ACTION_REPLAY))
 		return complain("--trace-size goes with --map scale");
-	if (check_files(options))
-		return -1;
+	if (options_check_files(options, &diagnostic))
+		return complain("%s", diagnostic.text);
 	switch (options->action) {
 	case ACTION_VERIFY_ONLY:
 		if (!options->journal)

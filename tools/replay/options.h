@@ -49,4 +49,10 @@ struct options {
 /* 0: go on; 1: what was asked for was printed; -1: a message was. The strings are argv's. */
 int options_parse(struct options *options, int argc, char **argv);
 
+/*
+ * What is written must not destroy what it is made from: no file that is written is the trace or the disk. 0, or -1 and
+ * *diagnostic. To be asked again when what is written is open, as what was not there before may be the same then.
+ */
+int options_check_files(const struct options *options, struct diagnostic *diagnostic);
+
 #endif

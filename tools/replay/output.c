@@ -44,7 +44,8 @@ static bool is_same(int one, int other)
 {
 	struct stat a, b;
 
-	return !fstat(one, &a) && !fstat(other, &b) && S_ISREG(a.st_mode) && a.st_dev == b.st_dev &&
+	/* A terminal or /dev/null takes whatever comes. */
+	return !fstat(one, &a) && !fstat(other, &b) && !S_ISCHR(a.st_mode) && a.st_dev == b.st_dev &&
 	       a.st_ino == b.st_ino;
 }
 
@@ -64,10 +65,20 @@ static int share(struct output *output, int number)
 static int open_file(struct output *output)
 {
 	int fd = open(output->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	struct stat status;
 
 	output->created = fd >= 0;
-	if (fd < 0 && errno == EEXIST)
+	if (fd < 0 && errno == EEXIST) {
+		/* A link that leads nowhere leads to the new file then. */
+		bool missing = stat(output->name, &status) && errno == ENOENT;
+
 		fd = open(output->name, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+		output->created = fd >= 0 && missing;
+	}
+	if (output->created && !fstat(fd, &status)) {
+		output->device = status.st_dev;
+		output->inode = status.st_ino;
+	}
 	for (int standard = STDOUT_FILENO; fd >= 0 && standard <= STDERR_FILENO; standard++) {
 		if (is_same(fd, standard) && !share(output, standard)) {
 			(void)close(fd);
@@ -90,15 +101,28 @@ int output_open(struct output *output, const char *name, struct diagnostic *diag
 	return 0;
 }
 
-bool output_same(const struct output *one, const struct output *other)
-{
-	return one->fd >= 0 && other->fd >= 0 && !(one->shared && other->shared) && is_same(one->fd, other->fd);
-}
-
-int output_empty(const struct output *output)
+bool output_waits(const char *name)
 {
 	struct stat status;
 
+	return descriptor_named(name) < 0 && !stat(name, &status) && S_ISFIFO(status.st_mode);
+}
+
+static int descriptor_of(const struct output *output)
+{
+	return output->fd < 0 ? STDOUT_FILENO : output->fd;
+}
+
+bool output_same(const struct output *one, const struct output *other)
+{
+	return one->name && other->name && is_same(descriptor_of(one), descriptor_of(other));
+}
+
+int output_empty(struct output *output)
+{
+	struct stat status;
+
+	output->begun = true;
 	if (output->fd < 0 || output->shared)
 		return 0;
 	if (fstat(output->fd, &status))
@@ -137,11 +161,23 @@ int output_write(struct output *output, const struct result *result, int (*write
 		      : 0;
 }
 
+/* By its own name, as output->name may be a link. */
+static void remove_created(const struct output *output)
+{
+	char *path = realpath(output->name, NULL);
+	struct stat status;
+
+	if (path && !stat(path, &status) && status.st_dev == output->device && status.st_ino == output->inode &&
+	    (output->begun || status.st_size == 0))
+		(void)unlink(path);
+	free(path);
+}
+
 void output_close(struct output *output)
 {
 	if (output->fd >= 0)
 		(void)close(output->fd);
 	if (output->created)
-		(void)unlink(output->name);
+		remove_created(output);
 	*output = OUTPUT_NONE;
 }

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 #include "diagnostic.h"
 #include "result.h"
@@ -16,7 +17,10 @@ struct output {
 	const char *name; /* the caller's; "-": standard output */
 	int fd;		  /* -1: not open, or standard output */
 	bool created;	  /* by output_open(), and good for nothing yet: it goes away when it is closed */
+	bool begun;	  /* to be written: what is in it is ours */
 	bool shared;	  /* with who started this program: what is there is theirs, and this goes behind it */
+	dev_t device;	  /* of one that was created, with `inode`: which file it is */
+	ino_t inode;
 };
 
 /* A file that is not open. */
@@ -29,17 +33,20 @@ struct output {
  */
 int output_open(struct output *output, const char *name, struct diagnostic *diagnostic);
 
-/* Whether two that are open are one file, and what the first has written would be lost. */
+/* Whether opening that name waits for somebody: it is a FIFO's. */
+bool output_waits(const char *name);
+
+/* Whether two that are open are one file, so that neither could be used. */
 bool output_same(const struct output *one, const struct output *other);
 
 /* What was there goes away, where it stays at all. 0, or -1: errno. */
-int output_empty(const struct output *output);
+int output_empty(struct output *output);
 
 /* Writes the result in place of what is there, with one of the functions of result.h. 0, or -1 and *diagnostic. */
 int output_write(struct output *output, const struct result *result, int (*write)(const struct result *, FILE *),
 		 struct diagnostic *diagnostic);
 
-/* Closes it; one that is still marked as `created` is removed. */
+/* Closes it; one that is still marked as `created` is removed, unless others have put another in its place. */
 void output_close(struct output *output);
 
 /* What messages call it. */

@@ -3,6 +3,7 @@
  * What a replay reads and writes beside the disk: options, traces that are broken or come from a pipe, the
  * summary, JSON and HTML, and conversion.
  */
+#include "fault_environment.h"
 #include "replay_fixture.h"
 
 #include <errno.h>
@@ -174,6 +175,13 @@ static void test_same_file(void **state)
 	assert_run(RUN("--device", image, "--json", path_of("r"), "--html", path_of("alias"), trace), 2,
 		   "--json and --html would both be written to ");
 	assert_int_equal(access(path_of("r"), F_OK), -1);
+	assert_run(RUN("--device", image, "--json", "/dev/stdout", "--html", "/dev/fd/1", trace), 2,
+		   "--json and --html would both be written to ");
+	assert_run(RUN("--device", image, "--json", "-", "--html", "/dev/stdout", trace), 2,
+		   "--json and --html would both be written to ");
+	/* Nor a disk that is not there. */
+	assert_run(RUN("--device", path_of("no.img"), "--json", path_of("no.img"), trace), 2, "the disk itself");
+	assert_int_equal(access(path_of("no.img"), F_OK), -1);
 }
 
 /* The same of a trace that is a file for each processor. */
@@ -191,6 +199,13 @@ static void test_same_part(void **state)
 	assert_run(RUN("--device", path_of("a.img"), "--writes", "discard", "--json", part, trace), 2,
 		   "the trace itself");
 	assert_true(same_images("cpus.blktrace.1", "copy"));
+	/* A new file would be taken for the trace in place of its parts, or for one more of them. */
+	assert_run(RUN("--convert", "fio-3", "-o", trace, trace), 2, "the trace itself");
+	assert_run(RUN("--device", path_of("a.img"), "--writes", "discard", "--json", trace, trace), 2,
+		   "the trace itself");
+	assert_int_equal(access(trace, F_OK), -1);
+	assert_run(RUN("--convert", "fio-3", "-o", path_of("cpus.blktrace.7"), trace), 2, "the trace itself");
+	assert_int_equal(access(path_of("cpus.blktrace.7"), F_OK), -1);
 	assert_run(RUN("--convert", "fio-3", "-o", path_of("cpus.fio"), trace), 0, "left out");
 }
 
@@ -505,11 +520,88 @@ static void test_full_convert(void **state)
 
 	(void)state;
 	(void)unlink(path_of("new"));
-	(void)snprintf(command, sizeof(command), "trap '' XFSZ; ulimit -f 16; exec %s --convert fio-3 -o %s %s",
-		       REPLAY_PROGRAM, path_of("new"), trace);
+	(void)snprintf(command, sizeof(command), "ulimit -f 16; exec %s --convert fio-3 -o %s %s", REPLAY_PROGRAM,
+		       path_of("new"), trace);
 	test_process_start(&replay, arguments, NULL);
 	assert_run(test_process_stop(&replay, 0), 2, "File too large");
 	assert_int_equal(access(path_of("new"), F_OK), -1);
+	/* So it is of a replay, whose memory is a file too. */
+	test_image_create("a.img", MIB(4));
+	(void)snprintf(command, sizeof(command), "ulimit -f 16; exec %s --device %s --writes discard %s",
+		       REPLAY_PROGRAM, path_of("a.img"), trace);
+	test_process_start(&replay, arguments, NULL);
+	assert_run(test_process_stop(&replay, 0), 2, "File too large");
+}
+
+/* Nobody reads the messages: the conversion is whole all the same. */
+static void test_unread_messages(void **state)
+{
+	const char *trace = make_trace("t", "0 d write 0 4096\n1 d write x 4096\n2 d read 0 4096\n");
+	const char *whole = make_trace("w", "0 d write 0 4096\n2 d read 0 4096\n");
+	char command[4 * TEST_PATH_SIZE];
+	const char *const arguments[] = { "/bin/sh", "-c", command, NULL };
+
+	(void)state;
+	assert_run(RUN("--convert", "msr", "-o", path_of("whole"), whole), 0, NULL);
+	assert_int_equal(mkfifo(path_of("messages"), 0600), 0);
+	(void)snprintf(command, sizeof(command), "exec 3<>%s 4>%s 3<&-; exec %s --convert msr -o %s %s 2>&4",
+		       path_of("messages"), path_of("messages"), REPLAY_PROGRAM, path_of("new"), trace);
+	test_process_start(&replay, arguments, NULL);
+	assert_run(test_process_stop(&replay, 0), 0, NULL);
+	assert_true(same_images("whole", "new"));
+}
+
+/* What a failed conversion takes away is the file that it has made, by whatever name, and nothing else. */
+static void test_removed_output(void **state)
+{
+	const char *link = path_of("dangling"), *target = path_of("target"), *fifo = path_of("late");
+	int writer;
+
+	(void)state;
+	(void)make_trace("broken", "0 d write x 4096\n");
+	assert_int_equal(symlink("target", link), 0);
+	assert_run(RUN("--convert", "msr", "--strict", "-o", link, path_of("broken")), 2, "broken:4: ");
+	assert_int_equal(access(target, F_OK), -1);
+	assert_int_equal(unlink(link), 0);
+	/* Others write into it meanwhile, or put one of theirs in its place. */
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	for (int replaced = 0; replaced < 2; replaced++) {
+		(void)unlink(target);
+		START("--convert", "msr", "--strict", "-o", target, fifo);
+		writer = open(fifo, O_WRONLY | O_CLOEXEC);
+		assert_true(writer >= 0);
+		if (replaced)
+			assert_int_equal(unlink(target), 0);
+		(void)make_file("target", replaced ? "" : "theirs");
+		(void)close(writer);
+		assert_run(test_process_stop(&replay, 0), 2, "late");
+		assert_int_equal(test_image_size("target"), replaced ? 0 : 6);
+	}
+}
+
+/* Without memory there is the whole file, or what was read until then, or none. */
+static void test_convert_without_memory(void **state)
+{
+	char made[TEST_PATH_SIZE], trace[TEST_PATH_SIZE];
+	const char *const arguments[] = { REPLAY_PROGRAM, "--convert", "msr", "-o", made, trace, NULL };
+	struct fault_environment environment;
+	bool met = true;
+
+	(void)state;
+	test_path(made, "new");
+	test_path(trace, "t");
+	(void)make_trace("t", "0 d write 0 4096\n");
+	for (int n = 1; met; n++) {
+		char fault[32];
+
+		(void)snprintf(fault, sizeof(fault), "malloc:%d", n);
+		fault_environment_set(&environment, fault);
+		(void)unlink(made);
+		test_process_start(&replay, arguments, environment.variables);
+		if (test_process_stop(&replay, 0) && !access(made, F_OK) && test_image_size("new") == 0)
+			fail_msg("without the allocation %d there is an empty file: %s", n, replay.log.text);
+		met = strstr(replay.log.text, FAULT_MET) != NULL;
+	}
 }
 
 int main(void)
@@ -523,7 +615,8 @@ int main(void)
 		REPLAY_TEST(test_unwritable_json), REPLAY_TEST(test_long_html),
 		REPLAY_TEST(test_final_check),	   REPLAY_TEST(test_same_part),
 		REPLAY_TEST(test_failed_convert),  REPLAY_TEST(test_full_convert),
-		REPLAY_TEST(test_unread_json),
+		REPLAY_TEST(test_unread_json),	   REPLAY_TEST(test_unread_messages),
+		REPLAY_TEST(test_removed_output),  REPLAY_TEST(test_convert_without_memory),
 	};
 
 	test_runtime_new();

@@ -325,6 +325,21 @@ static void test_unread_result(void **state)
 	assert_int_equal(test_process_stop(&replay, SIGTERM), 128 + SIGTERM);
 }
 
+/* And leaves no empty file, as it makes one only when it waits no more. */
+static void test_unread_page(void **state)
+{
+	(void)state;
+	test_image_create("a.img", MIB(1));
+	START("--device", path_of("a.img"), "--json", path_of("new.json"), "--html", make_fifo(),
+	      make_trace("t", "0 d read 0 4096\n"));
+	(void)alarm(TEST_TIMEOUT_MS / 1000);
+	while (*process_status(replay.pid, "State") != 'S' && runs())
+		;
+	(void)alarm(0);
+	assert_int_equal(test_process_stop(&replay, SIGTERM), 128 + SIGTERM);
+	assert_int_equal(access(path_of("new.json"), F_OK), -1);
+}
+
 static void test_unread_output(void **state)
 {
 	(void)state;
@@ -402,6 +417,7 @@ int main(void)
 		REPLAY_TEST(test_second_signal),
 		REPLAY_TEST(test_unread_result),
 		REPLAY_TEST(test_unread_output),
+		REPLAY_TEST(test_unread_page),
 		REPLAY_TEST(test_look_ahead),
 		cmocka_unit_test_teardown(test_stopped_server, discard),
 	};

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "fault_environment.h"
 #include "server_fixture.h"
 
 #define NR_WRITERS    4
@@ -292,6 +293,92 @@ static void test_failed_start(void **state)
 	assert_int_equal(test_image_size("new.img"), MIB(1));
 }
 
+/* Starts a server that serves `device`, as "faulty.cfg", and meets lock_fault.c's `fault`. */
+static void start_with_lock_fault(struct test_process *process, const struct test_device *devices, size_t count,
+				  const char *fault)
+{
+	char config[TEST_PATH_SIZE], variable[TEST_PATH_SIZE + 32];
+	const char *const arguments[] = { RDISK_PROGRAM, "-d", "0", "-c", config, NULL };
+	struct fault_environment environment;
+
+	fault_environment_set(&environment, "");
+	(void)snprintf(environment.preload, sizeof(environment.preload), "LD_PRELOAD=%s", LOCK_FAULT_LIBRARY);
+	environment.variables[3] = variable;
+	test_server_config(config, "faulty.cfg", devices, count);
+	(void)snprintf(variable, sizeof(variable), "LOCK_FAULT=%s", fault);
+	test_process_start(process, arguments, environment.variables);
+}
+
+/* The start of the server that created an image fails just as this one has opened it: it serves no deleted file. */
+static void test_image_taken_away(void **state)
+{
+	static const struct test_device devices[] = {
+		{ .name = "TAKEN", .file = "taken.img", .size = "1M" },
+		{ .name = "ALIAS", .file = "taken.img" },
+	};
+	static struct test_process process;
+	char path[TEST_PATH_SIZE], fault[TEST_PATH_SIZE + 16];
+
+	(void)state;
+	test_path(path, "taken.img");
+	(void)snprintf(fault, sizeof(fault), "unlink:%s", path);
+	test_runtime_new();
+	/* It has the name anew, or none to serve. */
+	test_image_create("taken.img", (uint64_t)MIB(1));
+	start_with_lock_fault(&process, &devices[0], 1, fault);
+	assert_true(test_process_wait_log(&process, "ready", TEST_TIMEOUT_MS));
+	assert_true(is_there("taken.img"));
+	assert_int_equal(test_process_stop(&process, SIGTERM), 0);
+	start_with_lock_fault(&process, &devices[1], 1, fault);
+	assert_int_equal(test_process_stop(&process, 0), 1);
+	assert_non_null(strstr(process.log.text, "taken.img does not exist"));
+	/* One that it has made then goes away with a start that fails later on. */
+	test_image_create("taken.img", (uint64_t)MIB(1));
+	test_server_start(&server, &life_device, 1, NULL);
+	start_with_lock_fault(&process, &devices[0], 1, fault);
+	assert_int_equal(test_process_stop(&process, 0), 1);
+	assert_non_null(strstr(process.log.text, "cannot bind endpoint 3"));
+	assert_false(is_there("taken.img"));
+	assert_int_equal(test_server_stop(&server), 0);
+}
+
+/* A new image that cannot be locked does not stay, empty, to be refused by the next start. */
+static void test_unlockable_image(void **state)
+{
+	static const struct test_device device = { .name = "NEW", .file = "unlocked.img", .size = "1M" };
+	static struct test_process process;
+
+	(void)state;
+	test_runtime_new();
+	start_with_lock_fault(&process, &device, 1, "enolck");
+	assert_int_equal(test_process_stop(&process, 0), 1);
+	assert_non_null(strstr(process.log.text, "cannot lock image"));
+	assert_false(is_there("unlocked.img"));
+}
+
+/* A start that a signal ends makes no image any more, also when it gets as far as its endpoint. */
+static void test_signal_at_start(void **state)
+{
+	static const struct test_device devices[] = {
+		{ .name = "OLD", .file = "old.img" },
+		{ .name = "NEW", .file = "late.img", .size = "1M" },
+	};
+	static struct test_process process;
+
+	(void)state;
+	test_runtime_new();
+	test_image_create("old.img", (uint64_t)MIB(1));
+	/* There is a container on a node already, so its start has nothing to wait for. */
+	test_server_start(&server, &life_device, 1, NULL);
+	assert_true(test_bind(ANY) >= 0);
+	assert_int_equal(test_server_stop(&server), 0);
+	start_with_lock_fault(&process, devices, 2, "term");
+	assert_int_equal(test_process_stop(&process, 0), 0);
+	assert_null(strstr(process.log.text, "ready"));
+	assert_false(is_there("late.img"));
+	(void)dvk_close();
+}
+
 /* What it has to say never goes into an image that got the number of a closed standard error. */
 static void test_closed_standard_error(void **state)
 {
@@ -352,6 +439,8 @@ int main(void)
 		FIXTURE_TEST(test_restarts),	       FIXTURE_TEST(test_new_node_each_time),
 		FIXTURE_TEST(test_second_server),      FIXTURE_TEST(test_two_servers),
 		FIXTURE_TEST(test_failed_start),       FIXTURE_TEST(test_closed_standard_error),
+		FIXTURE_TEST(test_image_taken_away),   FIXTURE_TEST(test_unlockable_image),
+		FIXTURE_TEST(test_signal_at_start),
 	};
 
 	return cmocka_run_group_tests_name("lifecycle", tests, NULL, NULL);
