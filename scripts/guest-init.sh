@@ -17,9 +17,16 @@ export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export HOME=/root TERM=${TERM:-dumb} LC_ALL=C.UTF-8
 umask 022
 
-mount -n -t proc proc /proc
-mount -n -t sysfs sysfs /sys
-mountpoint -q /dev || mount -n -t devtmpfs devtmpfs /dev
+# Without its own file systems the guest would change the host's: it ends, as a kernel does whose first process ends.
+must_mount() {
+	mount -n "$@" && return
+	echo "guest-init.sh: cannot mount ${!#}, so the guest ends"
+	exit 1
+}
+
+must_mount -t proc proc /proc
+must_mount -t sysfs sysfs /sys
+mountpoint -q /dev || must_mount -t devtmpfs devtmpfs /dev
 exec </dev/console >/dev/console 2>&1
 stty -opost -echo
 mkdir -p /dev/pts /dev/shm
@@ -27,19 +34,19 @@ ln -sf /proc/self/fd /dev/fd
 for name in stdin:0 stdout:1 stderr:2; do
 	ln -sf "/proc/self/fd/${name#*:}" "/dev/${name%:*}"
 done
-mount -n -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts
-mount -n -t tmpfs tmpfs /dev/shm
+must_mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts
+must_mount -t tmpfs tmpfs /dev/shm
 hostname guest
 
 # What is read from below /tmp must be read before it is covered, what is shared comes back afterwards.
 mapfile -d '' -t command <"$state/command"
 mapfile -t shares <"$state/shares"
 read -r directory <"$state/directory"
-mount -n -t tmpfs tmpfs /tmp
-mount -n -t tmpfs -o mode=755 tmpfs /run
+must_mount -t tmpfs tmpfs /tmp
+must_mount -t tmpfs -o mode=755 tmpfs /run
 chmod 1777 /tmp
 mkdir /run/host
-mount -n -t hostfs none /run/host
+must_mount -t hostfs none /run/host
 for share in "${shares[@]}"; do
 	[ ! -e "$share" ] || continue
 	if [ -d "/run/host$share" ]; then
@@ -48,7 +55,7 @@ for share in "${shares[@]}"; do
 		mkdir -p "$(dirname "$share")"
 		: >"$share"
 	fi
-	mount -n --bind "/run/host$share" "$share"
+	must_mount --bind "/run/host$share" "$share"
 done
 
 cd "$directory" 2>/dev/null || cd /

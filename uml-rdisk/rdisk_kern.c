@@ -120,7 +120,11 @@ static void print_progress(void)
 	case RDISK_STARTING:
 		break;
 	case RDISK_NO_NODE:
-		pr_info("no node to use at %s (%s), waiting\n", parameters->node_path, rdisk_error_text(reason));
+		if (reason == EDVSDCNOTRUN)
+			pr_info("DC %d does not run at the node of %s: no server has its dcid, waiting\n",
+				parameters->dcid, parameters->node_path);
+		else
+			pr_info("no node to use at %s (%s), waiting\n", parameters->node_path, rdisk_error_text(reason));
 		break;
 	case RDISK_NO_SERVER:
 		pr_info("no server at endpoint %d of DC %d, waiting\n", parameters->rd_ep, parameters->dcid);
@@ -193,8 +197,10 @@ static int __init rdisk_init(void)
 	unsigned long flags;
 	int irq_fd, err;
 
-	if (rdisk.parameters.dcid == NO_DCID)
+	if (rdisk.parameters.dcid == NO_DCID) {
+		pr_info("not active, as no dcid= says whose disks to use\n");
 		return 0;
+	}
 	init_completion(&rdisk.first_scan);
 	INIT_WORK(&rdisk.scan, rdisk_scan);
 	rdisk_disks_init();

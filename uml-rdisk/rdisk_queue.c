@@ -541,7 +541,9 @@ static void open_answered(struct rdisk_disk *disk, int access, int result)
 	}
 	spin_unlock_irqrestore(&rdisk.lock, flags);
 
-	if (!list_empty(&refused))
+	if (result && list_empty(&refused))
+		pr_info_ratelimited("%s: open refused: %s\n", disk->gendisk->disk_name, rdisk_error_text(result));
+	else if (result)
 		pr_err("%s: cannot be opened for writing: %s\n", disk->gendisk->disk_name, rdisk_error_text(result));
 	fail_commands(&refused);
 	wake_up_all(&disk->settled);
@@ -554,8 +556,8 @@ static void print_guest(void)
 	int error = rdisk.link->guest_error;
 
 	if (error && error != last_error)
-		pr_err("guest cannot be endpoint %d of DC %d: %s\n", rdisk.parameters.uml_ep, rdisk.parameters.dcid,
-		       rdisk_error_text(error));
+		pr_err("guest cannot be endpoint %d of DC %d: %s; uml_ep= gives it another\n",
+		       rdisk.parameters.uml_ep, rdisk.parameters.dcid, rdisk_error_text(error));
 	last_error = error;
 }
 

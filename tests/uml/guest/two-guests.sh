@@ -39,6 +39,7 @@ second)
 	must_fail dd if=/dev/zero of=/dev/rdiska bs=4k count=1
 	grep -q 'Device or resource busy' /tmp/failure || { cat /tmp/failure; guest_fail "not EBUSY"; }
 	must_fail mount /dev/rdiska "$mnt"
+	dmesg | grep 'rdiska: open refused: EDVSBUSY' >/dev/null
 	echo "second was refused"
 	await_file "$2/first-ended"
 	mount /dev/rdiska "$mnt"
