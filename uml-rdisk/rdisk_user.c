@@ -108,6 +108,7 @@ int rdisk_user_start(struct rdisk_parameters *parameters, struct rdisk_link **li
 	dvk_client_init(&rdisk_host.guest);
 	/* the kernel has spun before it hands a wait over */
 	dvk_spin_set(&rdisk_host.client.spin, 0, 0);
+	rdisk_host.client.spin.sees_crowds = true;
 	rdisk_host.link.job = RDISK_JOB_CONNECT;
 	err = create_control();
 	if (err)

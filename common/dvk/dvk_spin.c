@@ -25,7 +25,9 @@
 
 void dvk_spin_set(struct dvk_spin *spin, int64_t max_ns, int64_t awake_ns)
 {
-	*spin = (struct dvk_spin){ .max_ns = max_ns, .now_ns = max_ns, .awake_ns = awake_ns };
+	*spin = (struct dvk_spin){
+		.max_ns = max_ns, .now_ns = max_ns, .awake_ns = awake_ns, .sees_crowds = awake_ns > max_ns
+	};
 }
 
 bool dvk_spin_crowded(const struct dvk_spin *spin, int64_t now)
@@ -35,7 +37,7 @@ bool dvk_spin_crowded(const struct dvk_spin *spin, int64_t now)
 
 bool dvk_spin_was_away(struct dvk_spin *spin, int64_t gap_ns, int64_t now)
 {
-	if (gap_ns < AWAY_NS)
+	if (!spin->sees_crowds || gap_ns < AWAY_NS)
 		return false;
 	if (!spin->crowd_ns || now - spin->crowd_end > spin->crowd_ns)
 		spin->crowd_ns = CROWD_MIN_NS;

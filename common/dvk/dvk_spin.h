@@ -13,6 +13,9 @@
  * spins in some us it waits for in some ms, behind processes that compute; sched_yield() gives up even more. Who sleeps
  * at once is woken at once. So after a spin that was interrupted for long nobody spins for a while.
  *
+ * That is for servers and a guest's kernel (sees_crowds). Clients on the host that wait for a server which is busy with
+ * others' requests would take it for a crowd, and make it wake each of them.
+ *
  * In the thread that waits. Freestanding.
  */
 #ifndef DVK_SPIN_H
@@ -26,6 +29,7 @@ struct dvk_spin {
 	int64_t now_ns;	    /* what of it the next wait has */
 	int64_t awake_ns;   /* what it has when staying awake is worth it; 0: never */
 	unsigned int score; /* how much that has been worth lately */
+	bool sees_crowds;   /* else there are none for this one; dvk_spin_set() sets it where awake_ns counts */
 	int64_t crowd_ns;   /* how long the last crowd was taken to last; 0: there was none */
 	int64_t crowd_end;  /* till when, in the time of the caller's clock */
 };

@@ -158,6 +158,17 @@ static void test_no_crowd(void **state)
 	assert_int_equal(dvk_spin_budget(&spin, 100000000), MAX_NS);
 }
 
+/* A client on the host that waits for a busy server, which others keep busy, is in no crowd. */
+static void test_clients_see_no_crowd(void **state)
+{
+	struct dvk_spin spin;
+
+	(void)state;
+	dvk_spin_set(&spin, MAX_NS, 0);
+	assert_false(dvk_spin_was_away(&spin, SLICE_NS, 5000000000));
+	assert_int_equal(dvk_spin_budget(&spin, 5000000000), MAX_NS);
+}
+
 /* A budget without end must not overflow. */
 static void test_spins_for_ever(void **state)
 {
@@ -180,6 +191,7 @@ int main(void)
 		cmocka_unit_test(test_crowd),
 		cmocka_unit_test(test_no_crowd),
 		cmocka_unit_test(test_spins_for_ever),
+		cmocka_unit_test(test_clients_see_no_crowd),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
