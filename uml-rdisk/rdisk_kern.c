@@ -124,7 +124,8 @@ static void print_progress(void)
 			pr_info("DC %d does not run at the node of %s: no server has its dcid, waiting\n",
 				parameters->dcid, parameters->node_path);
 		else
-			pr_info("no node to use at %s (%s), waiting\n", parameters->node_path, rdisk_error_text(reason));
+			pr_info("no node to use at %s (%s), waiting\n", parameters->node_path,
+				rdisk_error_text(reason));
 		break;
 	case RDISK_NO_SERVER:
 		pr_info("no server at endpoint %d of DC %d, waiting\n", parameters->rd_ep, parameters->dcid);
