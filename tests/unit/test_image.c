@@ -17,7 +17,7 @@
 #include <cmocka.h>
 
 #include "dvk_errno.h"
-#include "image.h"
+#include "store.h"
 #include "test_directory.h"
 
 #define IMAGE_BYTES  (3u * 65536 + 512) /* not a multiple of an overlay's block */

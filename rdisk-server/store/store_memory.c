@@ -3,7 +3,7 @@
  * The memory image: a memfd of the device's size, empty or loaded from a file at
  * the start. It takes memory only where it was written. Nothing outlives the server, so a flush has nothing to do.
  */
-#include "image_kinds.h"
+#include "store_kinds.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -7,7 +7,7 @@
  *
  * After a failed write a block is either in memory whole, or still the file's.
  */
-#include "image_kinds.h"
+#include "store_kinds.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "image.h"
+#include "store.h"
 
 #define WORKERS_MAX 16
 

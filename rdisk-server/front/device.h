@@ -15,7 +15,7 @@
 
 #include "configuration.h"
 #include "dvk_endpoint.h"
-#include "image.h"
+#include "store.h"
 
 /* One client's opens of one device. */
 struct device_open {

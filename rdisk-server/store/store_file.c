@@ -3,7 +3,7 @@
  * The file image: a regular file or a block device, by plain positioned I/O, and the
  * whole-transfer helpers that the other kinds use as well. Opening and locking is in image.c.
  */
-#include "image_kinds.h"
+#include "store_kinds.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -5,7 +5,7 @@
 #ifndef RDISK_IMAGE_KINDS_H
 #define RDISK_IMAGE_KINDS_H
 
-#include "image.h"
+#include "store.h"
 
 #define OVERLAY_BLOCK 4096u /* bytes; granularity of what an overlay keeps in memory */
 

@@ -7,7 +7,7 @@
  * however the server ends, and two readers may share it. Servers on different hosts that
  * share a file system are kept apart only as far as that file system passes locks on.
  */
-#include "image_kinds.h"
+#include "store_kinds.h"
 
 #include <errno.h>
 #include <fcntl.h>
