@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One operation on the bytes of a disk: what a request asks of whoever has them (a store, later a replica, in tests and
+ * simulations something made up). It is memory of who submits it, embedded in something larger, and belongs to the other
+ * side while it is PENDING. No thread, clock, file or libdvk here.
+ */
+#ifndef RDISK_IO_H
+#define RDISK_IO_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#define IO_VECTOR_MAX 256 /* elements of a vector */
+
+enum io_operation {
+	IO_READ = 1,
+	IO_WRITE,
+	IO_FLUSH,	 /* what was done before it was submitted is on stable storage after it */
+	IO_DISCARD,	 /* the range reads as zeros afterwards, or as before */
+	IO_WRITE_ZEROES, /* the range reads as zeros afterwards */
+	IO_FETCH,	 /* nothing is moved; an IO_READ of the range with IO_FETCHED will hardly be MISSED */
+};
+
+/* What is to become of a READ or WRITE that may have to wait for a disk. */
+enum io_mode {
+	IO_MAY_PEND, /* it is PENDING; all other operations are so */
+	IO_CACHED,   /* READ: it is MISSED instead */
+	IO_FETCHED,  /* READ: the same after a FETCH; where it cannot be told what is cached, it is done at once */
+	IO_AT_ONCE,  /* READ: it is done at once, however long that takes */
+};
+
+enum io_answer {
+	IO_DONE,    /* result is set */
+	IO_PENDING, /* it comes back from who took it, with its result */
+	IO_MISSED,  /* nothing was done (the memory of the vector may have been written), nothing is pending */
+};
+
+struct io {
+	enum io_operation operation;
+	enum io_mode mode;
+	uint64_t position; /* bytes; the range lies within the disk and is not empty. FLUSH: 0 */
+	uint64_t length;   /* bytes. FLUSH: 0 */
+	/* READ, WRITE: where the data are, until it is done; whose lengths add up to `length`, none of them 0 */
+	const struct iovec *vector;
+	int count;  /* elements, 1 .. IO_VECTOR_MAX */
+	int result; /* 0 or -errno; -ECANCELED: nothing was done, as it was cancelled */
+	/*
+	 * Nobody wants it any more: it ends with -ECANCELED if it has not begun, or when it likes. Set by its owner's
+	 * thread, read by any other.
+	 */
+	atomic_bool cancelled;
+	struct io *next; /* of who has it PENDING */
+};
+
+/* Whether two ranges have a byte in common. Both lie within a disk, so that nothing wraps. */
+static inline bool io_ranges_overlap(uint64_t position, uint64_t length, uint64_t other_position, uint64_t other_length)
+{
+	return position < other_position + other_length && other_position < position + length;
+}
+
+#endif
