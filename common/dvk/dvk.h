@@ -23,6 +23,7 @@
 #include "dvk_errno.h"
 #include "dvk_info.h"
 #include "dvk_message.h"
+#include "dvk_pin.h"
 
 /*
  * Connects this process to its node; may be called again at will. 0 or an error
@@ -56,6 +57,15 @@ long dvk_vcopy(int source, const void *source_address, int destination, void *de
 /* New here: memory shared by descriptor. See dvk_client_grant(), dvk_client_granted(). */
 int dvk_grant(int endpoint, int fd, uint64_t offset, void *base, size_t length);
 int dvk_granted(int endpoint, uint64_t address, uint64_t bytes, void **local, bool *sealed);
+
+/*
+ * New here: granted memory that stays mapped. See dvk_client_pin(), dvk_client_unpin(). For the thread that receives;
+ * others use the addresses. Pins on the process's own endpoint outlast dvk_close() and a dvk_open() after it. What a
+ * thread has pinned with an endpoint of its own stays mapped for good if that thread ends or calls dvk_close() before
+ * it gives it back. A child of fork() has no pins, and nothing mapped.
+ */
+int dvk_pin(int endpoint, const struct dvk_range *ranges, int count, struct dvk_pin *pin);
+void dvk_unpin(const struct dvk_pin *pin);
 
 /* New here: tells one process on an endpoint from the next. See dvk_client_peer_incarnation(). */
 int dvk_peer_incarnation(int endpoint);

@@ -330,6 +330,32 @@ int dvk_granted(int endpoint, uint64_t address, uint64_t bytes, void **local, bo
 	ON_CLIENT(int, dvk_client_granted(client, endpoint, address, bytes, local, sealed));
 }
 
+int dvk_pin(int endpoint, const struct dvk_range *ranges, int count, struct dvk_pin *pin)
+{
+	ON_CLIENT(int, dvk_client_pin(client, endpoint, ranges, count, pin));
+}
+
+/* The handle that the calling thread acts for, locked, open or not; release() it. */
+static struct handle *lock_handle(void)
+{
+	struct handle *handle;
+
+	pthread_once(&once, setup);
+	handle = pthread_getspecific(thread_key);
+	if (!handle)
+		handle = &process_handle;
+	pthread_mutex_lock(&handle->lock);
+	return handle;
+}
+
+void dvk_unpin(const struct dvk_pin *pin)
+{
+	struct handle *handle = lock_handle();
+
+	dvk_client_unpin(&handle->client, pin);
+	release(handle);
+}
+
 int dvk_peer_incarnation(int endpoint)
 {
 	ON_CLIENT(int, dvk_client_peer_incarnation(client, endpoint));
@@ -337,16 +363,10 @@ int dvk_peer_incarnation(int endpoint)
 
 bool dvk_notified(void)
 {
-	struct handle *handle;
-	bool notified;
+	struct handle *handle = lock_handle();
+	bool notified = dvk_client_notified(&handle->client);
 
-	pthread_once(&once, setup);
-	handle = pthread_getspecific(thread_key);
-	if (!handle)
-		handle = &process_handle;
-	pthread_mutex_lock(&handle->lock);
-	notified = dvk_client_notified(&handle->client);
-	pthread_mutex_unlock(&handle->lock);
+	release(handle);
 	return notified;
 }
 
@@ -358,15 +378,10 @@ void dvk_interrupt(void)
 
 static void set_spin(int64_t max_ns, int64_t awake_ns)
 {
-	struct handle *handle;
+	struct handle *handle = lock_handle();
 
-	pthread_once(&once, setup);
-	handle = pthread_getspecific(thread_key);
-	if (!handle)
-		handle = &process_handle;
-	pthread_mutex_lock(&handle->lock);
 	dvk_spin_set(&handle->client.spin, max_ns, awake_ns);
-	pthread_mutex_unlock(&handle->lock);
+	release(handle);
 }
 
 void dvk_set_spin(int64_t max_ns)

@@ -61,8 +61,10 @@ void dvk_client_forget(struct dvk_client *client)
 	const struct dvk_spin spin = client->spin;
 	void *page = client->page;
 
-	for (int slot = 0; slot < NR_SLOTS; slot++)
+	for (int slot = 0; slot < NR_SLOTS; slot++) {
+		dvk_grants_unmap(&client->peers[slot]);
 		dvk_peer_unmap(&client->peers[slot]);
+	}
 	if (page)
 		dvk_system_unmap(page, DVK_PAGE_SIZE);
 	close_node(client);

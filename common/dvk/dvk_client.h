@@ -37,6 +37,7 @@
 #include "dvk_errno.h"
 #include "dvk_info.h"
 #include "dvk_message.h"
+#include "dvk_pin.h"
 #include "dvk_spin.h"
 
 #define DVK_GRANTS_PER_PEER 8
@@ -47,12 +48,14 @@
 /* Bytes that one peer's grants may take of our address space (47 bits on x86-64) together. */
 #define DVK_GRANT_BYTES_MAX (UINT64_C(1) << 38)
 
-/* Memory that a peer shares with us. */
+/* Memory that a peer shares with us, or that a process before it did. */
 struct dvk_grant {
 	uint64_t base;	 /* first address, in the peer's address space */
 	uint64_t length; /* bytes; 0: unused entry */
 	void *mapping;	 /* where it is mapped here */
 	bool sealed;	 /* cannot shrink: plain loads and stores are safe */
+	bool orphaned;	 /* its granter went: nothing is found here, only the pins keep it mapped */
+	uint32_t pins;
 };
 
 /* What a client knows of one other endpoint; peers[] is indexed by slot. */
@@ -128,7 +131,7 @@ void dvk_client_init(struct dvk_client *client);
  */
 int dvk_client_open(struct dvk_client *client, const char *path);
 
-/* Unbinds and disconnects; never fails; the object may be opened again. */
+/* Unbinds and disconnects; never fails; the object may be opened again. What is pinned stays mapped. */
 void dvk_client_close(struct dvk_client *client);
 
 /*
@@ -277,6 +280,29 @@ int dvk_client_grant(struct dvk_client *client, int endpoint, int fd, uint64_t o
  */
 int dvk_client_granted(struct dvk_client *client, int endpoint, uint64_t address, uint64_t bytes, void **local,
 		       bool *sealed);
+
+/*
+ * Where ranges[0 .. count-1] of a peer's memory are mapped here, for use beyond the next call and by other threads: 0
+ * and *pin if they all lie in one grant of it and the peer is blocked receiving. The mapping then stays where it is,
+ * whatever becomes of the peer, the binding, the node or the connection to it (dvk_client_close()), until as many calls
+ * of dvk_client_unpin() have been made. It stays the memory of the process that granted it, never a successor's, and
+ * that one can truncate it: pass it to system calls only, unless it is sealed. A peer that gives its request
+ * up, or is told that it is done, sees its memory written as long as it is.
+ *
+ * Mappings that outlive their granter count among the grants of whoever is bound to its endpoint next
+ * (DVK_GRANTS_PER_PEER, DVK_GRANT_BYTES_MAX): so one who grants, dies and comes again takes no more of our address
+ * space than one who stays. Takes no events. EDVSFAULT: not granted, or spread over several grants; EDVSINVAL: count <
+ * 1; EDVSPROCSTS; EDVSNOTBIND (also: not introduced).
+ */
+int dvk_client_pin(struct dvk_client *client, int endpoint, const struct dvk_range *ranges, int count,
+		   struct dvk_pin *pin);
+
+/*
+ * Gives one pin back, on the client that gave it, in whatever state that is (closed, opened again). The last one of a
+ * granter that went unmaps its memory. The client's own memory must not go before all its pins have been given back;
+ * after dvk_client_forget() there are none.
+ */
+void dvk_client_unpin(struct dvk_client *client, const struct dvk_pin *pin);
 
 /* Node, DC and process information; *dvs etc. are filled. 0 (dvs: node number) or an error. */
 int dvk_client_dvs_info(struct dvk_client *client, dvs_usr_t *dvs);

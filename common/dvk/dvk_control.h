@@ -12,7 +12,7 @@
  *                Who maps one lets it be: a mapping outlives its descriptor.
  *   own page     client->page, mapped while the client is bound: by dvk_binding_adopt() until dvk_binding_drop().
  *   peer         client->peers[slot]; its channel and page are mapped by dvk_peer_add() until dvk_peer_drop().
- *   grant        peer->grants[i], mapped by dvk_grant_add() until its peer is dropped.
+ *   grant        peer->grants[i], mapped by dvk_grant_add() until its peer is dropped and it is not pinned.
  * Dropping a binding drops its peers, and closing a client its binding. What is unmapped or closed has been forgotten
  * before: a child that another thread forks meanwhile has what is left to forget (dvk_client_forget()), and no more.
  *
@@ -113,7 +113,7 @@ int dvk_peer_add(struct dvk_client *client, const struct dvk_received *received)
  */
 void dvk_peer_drop(struct dvk_client *client, int slot, int code);
 
-/* Unmaps what there is of a peer, and looks at none of it. */
+/* Unmaps what there is of a peer but its grants, and looks at none of it. */
 void dvk_peer_unmap(struct dvk_peer *peer);
 
 /* ---- dvk_grant.c ---- */
@@ -124,7 +124,13 @@ void dvk_peer_unmap(struct dvk_peer *peer);
  */
 void dvk_grant_add(struct dvk_client *client, const struct dvk_received *received);
 
-/* Takes all that the peer granted away. */
+/* The granter has gone: nothing of what it granted is found any more, and what is not pinned is unmapped. */
+void dvk_grants_drop(struct dvk_peer *peer);
+
+/* Unmaps all that was granted there, pinned or not. */
 void dvk_grants_unmap(struct dvk_peer *peer);
+
+/* Unmaps one. */
+void dvk_grant_unmap(struct dvk_grant *grant);
 
 #endif

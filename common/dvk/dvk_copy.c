@@ -11,7 +11,7 @@
  */
 #include <errno.h>
 
-#include "dvk_internal.h"
+#include "dvk_control.h"
 #include "dvk_system.h"
 
 /* Bytes on the stack that a copy between two other processes goes through at a time. */
@@ -43,15 +43,18 @@ static int check_blocked(const struct dvk_client *client, const struct dvk_peer 
 	return want == (peer->request_sequence | DVK_WANT_WAITING) ? 0 : EDVSPROCSTS;
 }
 
+static bool grant_covers(const struct dvk_grant *grant, uint64_t address, uint64_t bytes)
+{
+	if (!grant->length || grant->orphaned || address < grant->base || bytes > grant->length)
+		return false;
+	return address - grant->base <= grant->length - bytes;
+}
+
 static const struct dvk_grant *find_grant(const struct dvk_peer *peer, uint64_t address, uint64_t bytes)
 {
 	for (int i = 0; i < DVK_GRANTS_PER_PEER; i++) {
-		const struct dvk_grant *grant = &peer->grants[i];
-
-		if (!grant->length || address < grant->base || bytes > grant->length)
-			continue;
-		if (address - grant->base <= grant->length - bytes)
-			return grant;
+		if (grant_covers(&peer->grants[i], address, bytes))
+			return &peer->grants[i];
 	}
 	return NULL;
 }
@@ -73,6 +76,54 @@ int dvk_client_granted(struct dvk_client *client, int endpoint, uint64_t address
 	*local = (char *)grant->mapping + (address - grant->base);
 	*sealed = grant->sealed;
 	return 0;
+}
+
+static bool grant_covers_all(const struct dvk_grant *grant, const struct dvk_range *ranges, int count)
+{
+	for (int i = 0; i < count; i++) {
+		if (!grant_covers(grant, ranges[i].address, ranges[i].bytes))
+			return false;
+	}
+	return true;
+}
+
+int dvk_client_pin(struct dvk_client *client, int endpoint, const struct dvk_range *ranges, int count,
+		   struct dvk_pin *pin)
+{
+	struct dvk_peer *peer;
+	int rc = dvk_peer_known(client, endpoint, &peer);
+
+	if (!rc)
+		rc = check_blocked(client, peer);
+	if (rc)
+		return rc;
+	if (count < 1)
+		return EDVSINVAL;
+	for (int i = 0; i < DVK_GRANTS_PER_PEER; i++) {
+		struct dvk_grant *grant = &peer->grants[i];
+
+		if (!grant_covers_all(grant, ranges, count) || grant->pins == UINT32_MAX)
+			continue;
+		grant->pins++;
+		pin->to_local = (uintptr_t)grant->mapping - grant->base;
+		pin->sealed = grant->sealed;
+		pin->slot = dvk_endpoint_slot(endpoint);
+		pin->index = i;
+		pin->mapping = grant->mapping;
+		return 0;
+	}
+	return EDVSFAULT;
+}
+
+void dvk_client_unpin(struct dvk_client *client, const struct dvk_pin *pin)
+{
+	struct dvk_grant *grant = &client->peers[pin->slot].grants[pin->index];
+
+	/* Of another client, or of before a fork: as it is mapped for good, or not at all, none of ours is there. */
+	if (!grant->pins || grant->mapping != pin->mapping)
+		return;
+	if (--grant->pins == 0 && grant->orphaned)
+		dvk_grant_unmap(grant);
 }
 
 /* Takes no events: what was resolved for one end stays good while the other is. */

@@ -2,6 +2,9 @@
 /*
  * Grants: memory that peers share with us is mapped and unmapped here, and ours is offered to them. What granted
  * memory is used for, and when it may be, is in dvk_copy.c.
+ *
+ * A grant that is pinned when its peer goes keeps its entry in that peer's table until the last pin is given back. So
+ * what may be mapped for one endpoint is bounded, whoever was bound there, and nobody else has less for it.
  */
 #include "dvk_control.h"
 #include "dvk_system.h"
@@ -10,15 +13,32 @@
 #define F_SEAL_SHRINK 0x0002
 #endif
 
+void dvk_grant_unmap(struct dvk_grant *grant)
+{
+	size_t length = grant->length;
+
+	grant->length = 0;
+	grant->orphaned = false;
+	grant->pins = 0;
+	if (length)
+		dvk_system_unmap(grant->mapping, length);
+}
+
 void dvk_grants_unmap(struct dvk_peer *peer)
+{
+	for (int i = 0; i < DVK_GRANTS_PER_PEER; i++)
+		dvk_grant_unmap(&peer->grants[i]);
+}
+
+void dvk_grants_drop(struct dvk_peer *peer)
 {
 	for (int i = 0; i < DVK_GRANTS_PER_PEER; i++) {
 		struct dvk_grant *grant = &peer->grants[i];
-		size_t length = grant->length;
 
-		grant->length = 0;
-		if (length)
-			dvk_system_unmap(grant->mapping, length);
+		if (grant->pins)
+			grant->orphaned = true;
+		else
+			dvk_grant_unmap(grant);
 	}
 }
 

@@ -59,7 +59,6 @@ void dvk_peer_unmap(struct dvk_peer *peer)
 	peer->in = NULL;
 	peer->out = NULL;
 	peer->page = NULL;
-	dvk_grants_unmap(peer);
 	if (channel)
 		dvk_system_unmap(channel, DVK_PAGE_SIZE);
 	if (page)
@@ -84,6 +83,7 @@ void dvk_peer_drop(struct dvk_client *client, int slot, int code)
 		client->rescued_reply.m_source = peer->endpoint;
 		client->rescued_slot = slot;
 	}
+	dvk_grants_drop(peer);
 	dvk_peer_unmap(peer);
 	peer->gone_code = code;
 	peer->incarnation++;
