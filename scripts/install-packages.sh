@@ -25,6 +25,7 @@ test)
 	packages+=(
 		libcmocka-dev libnbd-dev nbdkit fio strace gdb mmdebstrap uidmap
 		clang-format clang-tidy cppcheck shellcheck codespell mandoc
+		gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 	)
 	;;
 bench)

@@ -26,8 +26,8 @@
  * Bells. A receiver that found nothing sets DVK_BELL_SLEEPER in the bell of every
  * word that it waits on, looks once more, and sleeps (futex_waitv) on the values it
  * set. Whoever made something true adds DVK_BELL_STEP, and wakes if the bit
- * was set. Both are sequentially consistent read-modify-writes, so that one of the
- * two sees the other (Dekker). A bell lies in the channel that it is for: a peer
+ * was set. Both are read-modify-writes of one word, so one of them comes second and sees the
+ * other: acquire and release are order enough, on every processor. A bell lies in the channel that it is for: a peer
  * that plays with it disturbs nobody's wait but its own.
  *
  * Freestanding. All fields native byte order; both sides are on one host.

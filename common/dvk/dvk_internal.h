@@ -30,30 +30,18 @@ static inline void dvk_body_read(message *msg, const uint64_t *body)
 	__builtin_memcpy(msg, words, sizeof(words));
 }
 
+/* Says to the processor that we spin: one that shares its core with another gives that one the core meanwhile. */
 static inline void dvk_pause(void)
 {
 #if defined(__x86_64__) || defined(__i386__)
 	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("isb"
+			 :
+			 :
+			 : "memory"); /* "yield" is over at once on most: isb takes about as long as x86's pause */
 #else
 	atomic_signal_fence(memory_order_seq_cst);
-/* ---- dvk_awake.c ---- */
-
-/* Looks of a spin between two readings of the clock. */
-#define DVK_SPINS_PER_CLOCK 32
-
-	/*
-	 * As dvk_wait_until(), but without sleeping: spins at most spin_ns, less in a crowd (dvk_spin.h); 0: looks
-	 * once, without system calls but for events. 0 or EDVSAGAIN or as there.
-	 */
-	int dvk_spin_until(struct dvk_client * client, dvk_condition condition, void *context, int64_t spin_ns);
-
-	/*
-	 * The same for whoever must not sleep for long, in a crowd: sleeps at most 200 us, on the bell of the peer in
-	 * `slot` only, as rd_thread may sleep on the client's own. Should it have slept on the peer's too, and clear
-	 * our mark of a sleeper when it is woken late, all of the 200 us are slept. 0 or EDVSAGAIN or as above.
-	 */
-	int dvk_doze_until(struct dvk_client * client, int slot, dvk_condition condition, void *context);
-
 #endif
 }
 
