@@ -20,6 +20,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "size_text.h"
+
 #define FILE_BYTES_MAX (1024u * 1024) /* of a configuration file */
 
 /* What the parsing process leaves behind, at the same address in both. */
@@ -40,45 +42,6 @@ struct reading {
 	struct configuration *configuration; /* in *parsed, as the next */
 	struct diagnostic *diagnostic;
 };
-
-int size_parse(const char *text, uint64_t *bytes)
-{
-	static const char units[] = "KMGT";
-	unsigned int shift = 0;
-	uint64_t number;
-	char *end;
-
-	if (!isdigit((unsigned char)text[0]))
-		return -1;
-	errno = 0;
-	number = strtoumax(text, &end, 10);
-	if (errno)
-		return -1;
-	if (*end) {
-		const char *unit = strchr(units, *end);
-
-		if (!unit || end[1])
-			return -1;
-		shift = 10 * (unsigned int)(unit - units + 1);
-	}
-	if (number > (uint64_t)INT64_MAX >> shift)
-		return -1;
-	*bytes = number << shift;
-	return 0;
-}
-
-const char *size_format(uint64_t bytes, char text[SIZE_TEXT])
-{
-	static const char *const units[] = { "", "K", "M", "G", "T" };
-	unsigned int unit = 0;
-
-	while (bytes && bytes % 1024 == 0 && unit < 4) {
-		bytes /= 1024;
-		unit++;
-	}
-	snprintf(text, SIZE_TEXT, "%" PRIu64 "%s", bytes, units[unit]);
-	return text;
-}
 
 /* Sets "FILE:LINE: cause" for a setting, which may come from an included file. */
 #define setting_error(reading, setting, ...)                                                                           \

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "configuration.h"
 #include "driver_task.h"
 #include "dvk.h"
 #include "dvk_node.h"
@@ -252,7 +253,7 @@ static void announce(const struct server *server, const struct configuration *co
 	uint64_t sizes[DEVICES_MAX];
 
 	for (int minor = 0; minor < server->devices.nr_devices; minor++)
-		sizes[minor] = server->devices.devices[minor].image.size;
+		sizes[minor] = server->devices.devices[minor].store.size;
 	device_describe(configuration, sizes, description, sizeof(description));
 	log_plain("ready dc=%d endpoint=%d devices=%d (%s)", server->dcid, server->endpoint, server->devices.nr_devices,
 		  description);
@@ -301,12 +302,12 @@ static int run(const struct options *options, const struct configuration *config
 	server.dcid = options->dcid;
 	server.endpoint = options->endpoint;
 	server.devices.dcid = options->dcid;
-	code = workers_start(&server.suspension.workers, dvk_interrupt);
+	code = driver_init(&server);
 	if (code) {
-		log_plain("cannot set up threads: %s", strerror(-code));
+		log_plain("cannot set up the server: %s", strerror(-code));
 		return EXIT_START;
 	}
-	if (device_table_open(&server.devices, configuration, options->config, &diagnostic)) {
+	if (device_table_open(&server.devices, configuration, options->config, &server.completions, &diagnostic)) {
 		log_plain("%s", diagnostic.text);
 		return EXIT_START;
 	}
@@ -330,7 +331,7 @@ static int run(const struct options *options, const struct configuration *config
 	}
 	status = serve(&server, configuration);
 	termination_acknowledge();
-	workers_stop(&server.suspension.workers);
+	driver_drain(&server);
 	recording_close(server.recording);
 	service_notify("STOPPING=1");
 	if (device_table_flush(&server.devices))

@@ -84,14 +84,80 @@ int client_memory_write(int endpoint, uint64_t address, const void *from, size_t
 	return 0;
 }
 
-bool client_memory_map(int endpoint, const struct rdisk_iovec *segments, int count, struct iovec *vector)
+bool client_memory_pin(struct front_request *request)
 {
-	for (int i = 0; i < count; i++) {
-		bool sealed;
+	static_assert(sizeof(struct dvk_range) == sizeof(struct rdisk_iovec) &&
+			      offsetof(struct dvk_range, bytes) == offsetof(struct rdisk_iovec, iov_size),
+		      "a segment is a range");
+	int count = request->request.count;
 
-		if (dvk_granted(endpoint, segments[i].iov_addr, segments[i].iov_size, &vector[i].iov_base, &sealed))
-			return false;
-		vector[i].iov_len = segments[i].iov_size;
+	/* The vector has the client's addresses so far. */
+	static_assert(sizeof(struct dvk_range) == sizeof(struct iovec) &&
+			      offsetof(struct dvk_range, bytes) == offsetof(struct iovec, iov_len),
+		      "and so is an element of a vector");
+	if (dvk_pin(request->memory_endpoint, (const struct dvk_range *)request->vector, count, &request->pin))
+		return false;
+	request->pinned = true;
+	for (int i = 0; i < count; i++) {
+		uint64_t address = (uintptr_t)request->vector[i].iov_base;
+
+		request->vector[i].iov_base = client_pointer(address + request->pin.to_local);
 	}
 	return true;
 }
+
+/* ---- copied memory ---- */
+
+static bool reachable(const struct request *request)
+{
+	const struct front_request *front = (const struct front_request *)request;
+
+	/* Whoever waits for the answer to this very request is blocked in it, or it would have been abandoned. */
+	return front->kind != ANSWER_COLLECTED || front->owner->in_batch;
+}
+
+/* Copies a part of the data of a request, segment by segment. As request_memory.copy_in() and copy_out(). */
+static int copy(const struct front_request *request, uint64_t offset, char *buffer, size_t bytes, bool in)
+{
+	int code = 0;
+
+	if (dvk_peer_incarnation(request->memory_endpoint) != request->memory_incarnation)
+		return EDVSNOTBIND;
+	for (int i = 0; i < request->nr_segments && bytes > 0 && !code; i++) {
+		const struct rdisk_iovec *segment = &request->segments[i];
+		uint64_t piece, address;
+
+		if (offset >= segment->iov_size) {
+			offset -= segment->iov_size;
+			continue;
+		}
+		piece = segment->iov_size - offset;
+		if (piece > bytes)
+			piece = bytes;
+		if (__builtin_add_overflow(segment->iov_addr, offset, &address))
+			return EDVSFAULT;
+		code = in ? client_memory_read(request->memory_endpoint, address, buffer, piece)
+			  : client_memory_write(request->memory_endpoint, address, buffer, piece);
+		buffer += piece;
+		bytes -= piece;
+		offset = 0;
+	}
+	return code == EDVSPROCSTS && request->kind == ANSWER_COLLECTED ? REQUEST_CLIENT_AWAY : code;
+}
+
+static int copy_in(struct request *request, uint64_t offset, void *buffer, size_t bytes)
+{
+	return copy((const struct front_request *)request, offset, buffer, bytes, true);
+}
+
+static int copy_out(struct request *request, uint64_t offset, const void *buffer, size_t bytes)
+{
+	/* It is only read from. */
+	return copy((const struct front_request *)request, offset, (char *)(uintptr_t)buffer, bytes, false);
+}
+
+const struct request_memory client_memory_copied = {
+	.reachable = reachable,
+	.copy_in = copy_in,
+	.copy_out = copy_out,
+};

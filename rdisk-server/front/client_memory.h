@@ -3,7 +3,7 @@
  * The memory of a client: copies to and from it, and where it is mapped here if the
  * client granted it. Everything read from it is a copy, so that what was checked is what is used.
  *
- * All of it works only while the client is blocked in its request, and fails with the
+ * Copying works only while the client is blocked in its request, and fails with the
  * codes of dvk_vcopy(): EDVSFAULT (bad address), EDVSPROCSTS, EDVSNOTBIND (it died
  * meanwhile), EDVSPERM (memory of another user that is not granted, or the host forbids it).
  */
@@ -13,19 +13,21 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/uio.h>
 
-#include "rdisk_protocol.h"
+#include "clients.h"
 
 /* Any number of bytes; 0 or a code. */
 int client_memory_read(int endpoint, uint64_t address, void *to, size_t bytes);
 int client_memory_write(int endpoint, uint64_t address, const void *from, size_t bytes);
 
 /*
- * Where the segments are mapped here, in vector[] (count elements): true only if
- * all of them are granted. Pass the addresses to system calls only, and before the next
- * call of this file or of the dvk library.
+ * Where all segments of a request's client are mapped here, into request->vector, if they lie in one granted memory;
+ * which then stays mapped until front_request_release(). False: they can only be copied. Pass the addresses to system
+ * calls only: the owner can take the memory away.
  */
-bool client_memory_map(int endpoint, const struct rdisk_iovec *segments, int count, struct iovec *vector);
+bool client_memory_pin(struct front_request *request);
+
+/* How request/ reaches memory that is not pinned: the segments of the client. */
+extern const struct request_memory client_memory_copied;
 
 #endif

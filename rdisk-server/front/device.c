@@ -11,6 +11,7 @@
 
 #include "dvk.h"
 #include "log.h"
+#include "size_text.h"
 
 #define PAGE_BYTES 4096 /* alignment of buffers, so that they suit any file's blocks */
 
@@ -25,47 +26,72 @@ static int at_line(struct diagnostic *diagnostic, const char *path, int line)
 	return diagnostic_set(diagnostic, "%s:%d: %s", path, line, cause.text);
 }
 
+static struct store_settings settings_of(const struct device_configuration *device)
+{
+	return (struct store_settings){
+		.name = device->name,
+		.kind = device->type == MEMORY_IMAGE ? STORE_MEMORY : STORE_FILE,
+		.path = device->image_file,
+		.size = device->size,
+		.read_only = device->read_only,
+		.is_volatile = device->is_volatile,
+	};
+}
+
 int device_table_check(const struct configuration *configuration, const char *path, uint64_t *sizes,
 		       struct diagnostic *diagnostic)
 {
 	for (int minor = 0; minor < configuration->nr_devices; minor++) {
 		const struct device_configuration *device = &configuration->devices[minor];
+		const struct store_settings settings = settings_of(device);
 
 		for (int other = 0; other < minor; other++) {
 			const struct device_configuration *earlier = &configuration->devices[other];
+			const struct store_settings earlier_settings = settings_of(earlier);
 
-			if (!image_same(device, earlier))
+			if (!store_same(&settings, &earlier_settings))
 				continue;
 			diagnostic_set(diagnostic, "device \"%s\" has the same image as \"%s\", %s", device->name,
 				       earlier->name, device->image_file);
 			return at_line(diagnostic, path, device->image_line);
 		}
-		if (image_check(device, &sizes[minor], diagnostic))
+		if (store_check(&settings, &sizes[minor], diagnostic))
 			return at_line(diagnostic, path, device->image_line);
 	}
 	return 0;
 }
 
-static int open_device(struct device *device, const struct device_configuration *configuration, uint64_t instance,
-		       struct diagnostic *diagnostic)
+static enum io_answer submit_to_store(struct request_disk *disk, struct io *io)
 {
+	return store_submit(&((struct device *)((char *)disk - offsetof(struct device, disk)))->store, io);
+}
+
+static int open_device(struct device *device, const struct device_configuration *configuration,
+		       struct completions *completions, struct diagnostic *diagnostic)
+{
+	const struct store_settings settings = settings_of(configuration);
+	uint32_t buffer_size = configuration->buffer;
+
 	memcpy(device->name, configuration->name, sizeof(device->name));
 	device->read_only = configuration->read_only;
 	device->is_volatile = configuration->is_volatile || configuration->type == MEMORY_IMAGE;
 	device->shared = configuration->shared;
-	device->buffer_size = configuration->buffer;
-	if (posix_memalign(&device->buffer, PAGE_BYTES, device->buffer_size)) {
-		device->buffer = NULL;
-		return diagnostic_set(diagnostic, "no memory for a buffer of %u bytes", device->buffer_size);
+	/* Taken from the host page by page, when they are first used. */
+	if (posix_memalign(&device->buffers, PAGE_BYTES, (size_t)buffer_size * (REQUEST_BUFFERS + 1))) {
+		device->buffers = NULL;
+		return diagnostic_set(diagnostic, "no memory for buffers of %u bytes", buffer_size);
 	}
-	if (image_open(&device->image, configuration, instance, diagnostic))
+	if (store_open(&device->store, &settings, completions, diagnostic)) {
+		free(device->buffers);
+		device->buffers = NULL;
 		return -1;
-	device->image.name = device->name;
+	}
+	request_disk_init(&device->disk, submit_to_store, device->store.overlap_block, device->buffers, buffer_size);
 	return 0;
 }
 
 int device_table_open(struct device_table *table, const struct configuration *configuration, const char *path,
-		      struct diagnostic *diagnostic)
+		      struct completions *completions, struct diagnostic *diagnostic)
 {
 	uint64_t sizes[DEVICES_MAX];
 
@@ -74,11 +100,14 @@ int device_table_open(struct device_table *table, const struct configuration *co
 		return -1;
 	if (getrandom(&table->instance, sizeof(table->instance), 0) != (ssize_t)sizeof(table->instance))
 		return diagnostic_set(diagnostic, "cannot get a random number: %s", strerror(errno));
+	table->completions = completions;
 	table->nr_devices = configuration->nr_devices;
 	for (int minor = 0; minor < configuration->nr_devices; minor++) {
-		if (image_missing(&configuration->devices[minor]))
+		const struct store_settings settings = settings_of(&configuration->devices[minor]);
+
+		if (store_missing(&settings))
 			continue;
-		if (open_device(&table->devices[minor], &configuration->devices[minor], table->instance, diagnostic)) {
+		if (open_device(&table->devices[minor], &configuration->devices[minor], completions, diagnostic)) {
 			at_line(diagnostic, path, configuration->devices[minor].image_line);
 			/* One that went away since it was looked for may have been created all the same. */
 			device_table_uncreate(table, configuration);
@@ -95,8 +124,8 @@ int device_table_create(struct device_table *table, const struct configuration *
 	for (int minor = 0; minor < configuration->nr_devices; minor++) {
 		struct device *device = &table->devices[minor];
 
-		/* The buffer tells that it was opened. */
-		if (!device->buffer && open_device(device, &configuration->devices[minor], table->instance, diagnostic))
+		if (!device->buffers &&
+		    open_device(device, &configuration->devices[minor], table->completions, diagnostic))
 			return at_line(diagnostic, path, configuration->devices[minor].image_line);
 	}
 	return 0;
@@ -104,8 +133,11 @@ int device_table_create(struct device_table *table, const struct configuration *
 
 void device_table_uncreate(const struct device_table *table, const struct configuration *configuration)
 {
-	for (int minor = 0; minor < table->nr_devices; minor++)
-		image_uncreate(&table->devices[minor].image, &configuration->devices[minor]);
+	for (int minor = 0; minor < table->nr_devices; minor++) {
+		const struct store_settings settings = settings_of(&configuration->devices[minor]);
+
+		store_uncreate(&table->devices[minor].store, &settings);
+	}
 }
 
 int device_table_flush(struct device_table *table)
@@ -115,7 +147,7 @@ int device_table_flush(struct device_table *table)
 	for (int minor = 0; minor < table->nr_devices; minor++) {
 		struct device *device = &table->devices[minor];
 
-		if (!device->read_only && image_settle(&device->image))
+		if (!device->read_only && store_settle(&device->store))
 			code = -1;
 	}
 	return code;
@@ -124,9 +156,9 @@ int device_table_flush(struct device_table *table)
 void device_table_close(struct device_table *table)
 {
 	for (int minor = 0; minor < table->nr_devices; minor++) {
-		image_close(&table->devices[minor].image);
-		free(table->devices[minor].buffer);
-		table->devices[minor].buffer = NULL;
+		store_close(&table->devices[minor].store);
+		free(table->devices[minor].buffers);
+		table->devices[minor].buffers = NULL;
 	}
 	table->nr_devices = 0;
 }
@@ -235,28 +267,28 @@ void device_info(const struct device_table *table, int minor, struct rdisk_info 
 		.size_of = sizeof(*info),
 		.flags = (device->read_only ? RDISK_INFO_READ_ONLY : 0) |
 			 (device->is_volatile ? RDISK_INFO_VOLATILE : 0) |
-			 (device->image.discards ? RDISK_INFO_DISCARD : 0) | (device->shared ? RDISK_INFO_SHARED : 0),
+			 (device->store.discards ? RDISK_INFO_DISCARD : 0) | (device->shared ? RDISK_INFO_SHARED : 0),
 		.nr_minors = (uint32_t)table->nr_devices,
 		.minor = (uint32_t)minor,
-		.size = device->image.size,
+		.size = device->store.size,
 		.logical_block = RDISK_SECTOR_SIZE,
-		.physical_block = device->image.physical_block,
+		.physical_block = device->store.physical_block,
 		.max_segments = RDISK_VECTOR_MAX,
 		.max_batch = RDISK_BATCH_MAX,
 		.max_transfer = INT32_MAX,
 		.instance = table->instance,
-		.image_id = device->image.image_id,
+		.image_id = device->store.file_identity,
 	};
 	memcpy(info->name, device->name, sizeof(info->name));
 }
 
 void device_partition(const struct device *device, struct rdisk_partition *partition)
 {
-	uint64_t cylinders = device->image.size / (RDISK_SECTOR_SIZE * HEADS * SECTORS);
+	uint64_t cylinders = device->store.size / (RDISK_SECTOR_SIZE * HEADS * SECTORS);
 
 	*partition = (struct rdisk_partition){
 		.base = 0,
-		.size = device->image.size,
+		.size = device->store.size,
 		.cylinders = cylinders > UINT32_MAX ? UINT32_MAX : (uint32_t)cylinders,
 		.heads = HEADS,
 		.sectors = SECTORS,

@@ -13,8 +13,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "configuration.h"
+#include "configured.h"
+#include "diagnostic.h"
 #include "dvk_endpoint.h"
+#include "request.h"
 #include "store.h"
 
 /* One client's opens of one device. */
@@ -25,19 +27,20 @@ struct device_open {
 };
 
 struct device {
-	struct image image;
+	struct store store;
+	struct request_disk disk; /* over the store */
 	char name[RDISK_NAME_SIZE];
 	bool read_only;
 	bool is_volatile;
 	bool shared;
-	uint32_t buffer_size;		    /* bytes */
-	void *buffer;			    /* page-aligned; one transfer at a time uses it */
+	void *buffers;			    /* of the disk; NULL: the device is not open */
 	struct device_open opens[NR_SLOTS]; /* by the client's slot */
 };
 
 struct device_table {
 	uint64_t instance; /* random, another one at each start */
 	int dcid;	   /* of the server's endpoint */
+	struct completions *completions;
 	int nr_devices;
 	struct device devices[DEVICES_MAX];
 };
@@ -50,11 +53,12 @@ int device_table_check(const struct configuration *configuration, const char *pa
 		       struct diagnostic *diagnostic);
 
 /*
- * Opens all images but those whose files are missing, and makes the buffers. The table must be zeroed. 0, or -1 and
- * *diagnostic as above, with nothing left open.
+ * Opens all images but those whose files are missing, and makes the buffers. The table must be zeroed. The
+ * configuration and `completions`, where the stores put what they have done, outlive it. 0, or -1 and *diagnostic as
+ * above, with nothing left open.
  */
 int device_table_open(struct device_table *table, const struct configuration *configuration, const char *path,
-		      struct diagnostic *diagnostic);
+		      struct completions *completions, struct diagnostic *diagnostic);
 
 /*
  * Creates the missing ones: what changes something comes last, when all else that a start needs is there. 0: all images

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * One operation on the bytes of a disk: what a request asks of whoever has them (a store, later a replica, in tests and
- * simulations something made up). It is memory of who submits it, embedded in something larger, and belongs to the other
- * side while it is PENDING. No thread, clock, file or libdvk here.
+ * simulations something made up). It is memory of who submits it, embedded in something larger, and belongs to the
+ * other side while it is PENDING. No thread, clock, file or libdvk here.
  */
 #ifndef RDISK_IO_H
 #define RDISK_IO_H

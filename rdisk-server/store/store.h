@@ -1,135 +1,136 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * An image: the bytes of one device, whatever keeps them. Three kinds behind one
- * table of operations: a file or block device (image_file.c), memory
- * (image_memory.c), and a file with what is written kept in memory (image_overlay.c).
+ * A store: the bytes of one disk on this host, whatever keeps them. Three kinds behind one table of operations
+ * (store_kinds.h): a file or block device (store_file.c), memory (store_memory.c), and a file with what is written kept
+ * in memory (store_overlay.c).
  *
- * All data passes through system calls on file descriptors (memory is a memfd), because
- * the other end is often a client's shared memory, which its owner can take away at any time:
- * a system call then fails with EFAULT, a load or store would kill the server.
+ * What is asked of it is a struct io. store_submit() does what needs no disk at once: a read from the page cache, a
+ * write to it. What may have to wait for one is PENDING at the store's worker threads, and comes back by its
+ * completions: misses, flushes, discards, zeroes, and for a while all writes of a store where the host has lately let
+ * one wait. So nobody waits for a disk but who asked. Nothing here knows of clients, endpoints, rules of access, or the
+ * order of operations that overlap: who submits two at once that overlap gets them in any order.
  *
- * Nothing here knows of clients, endpoints or access rules. Nothing allocates after image_open().
+ * All data passes through system calls on file descriptors (memory is a memfd), because the other end is often a
+ * client's shared memory, which its owner can take away at any time: a system call then fails with EFAULT, a load or
+ * store would kill the server. Nothing allocates after store_open() but threads.
  *
- * Threads: the server's own does everything; others may do image_fetch() and, where image_waits(), image_flush() at the
- * same time.
+ * Threads: all functions are for one thread, the loop's, unless they say otherwise.
  */
-#ifndef RDISK_IMAGE_H
-#define RDISK_IMAGE_H
+#ifndef RDISK_STORE_H
+#define RDISK_STORE_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
-#include <sys/uio.h>
 
-#include "configuration.h"
+#include "completions.h"
 #include "diagnostic.h"
+#include "io.h"
+#include "shared_flush.h"
+#include "workers.h"
+#include "write_throttle.h"
 
-struct image;
+#define STORE_SECTOR	    512u	    /* bytes; a disk has a whole number of them */
+#define STORE_OVERLAY_BLOCK 4096u	    /* bytes; granularity of what an overlay keeps in memory */
+#define STORE_AT_ONCE_MAX   (1024u * 1024u) /* bytes; a longer DISCARD or WRITE_ZEROES in memory is PENDING too */
 
-/*
- * What a kind of image does. Ranges lie within the image and are not empty. A vector has at most
- * RDISK_VECTOR_MAX elements, none empty, and is used up: its elements change. Each
- * returns 0 or -errno; a write that fails may have been done in part.
- */
-struct image_operations {
-	/* flags: 0, or RWF_NOWAIT: -EAGAIN when it would have to wait for a disk */
-	int (*read)(struct image *image, struct iovec *vector, int count, uint64_t position, int flags);
-	int (*write)(struct image *image, struct iovec *vector, int count, uint64_t position, bool stable);
-	/* NULL: nothing outlives the server, so that there is nothing to make stable */
-	int (*flush)(struct image *image);
-	int (*discard)(struct image *image, uint64_t position, uint64_t length);
-	int (*write_zeroes)(struct image *image, uint64_t position, uint64_t length);
+enum store_kind {
+	STORE_FILE,   /* a regular file or a block device */
+	STORE_MEMORY, /* memory, gone when the server ends */
 };
 
-struct image {
-	const struct image_operations *operations;
-	const char *name;	 /* of the device, for the log; not owned */
+/* What a store is to be. The strings are the caller's, and outlive the store. */
+struct store_settings {
+	const char *name; /* of the device, for messages */
+	enum store_kind kind;
+	const char *path; /* of the image; NULL: none (MEMORY): it begins empty */
+	uint64_t size;	  /* bytes; 0: that of the image */
+	bool read_only;
+	bool is_volatile; /* what is written goes to memory, the image stays as it is */
+};
+
+struct store_operations;
+
+/* Stays where it is while it is open: threads know its address. */
+struct store {
+	/* For all to read: */
+	const char *name;	 /* of the device; the settings' */
 	uint64_t size;		 /* bytes */
-	uint64_t image_id;	 /* struct rdisk_info */
-	int fd;			 /* the image file; of a memory image its memfd; -1: closed */
-	int memory_fd;		 /* overlay: what was written; else -1 */
-	uint64_t *in_memory;	 /* overlay: bit n: block n was written */
-	void *block_buffer;	 /* overlay: one block */
 	uint32_t physical_block; /* bytes */
+	uint32_t overlap_block;	 /* bytes, a power of two: operations that touch the same such block overlap */
+	uint64_t file_identity;	 /* names the image file on this host: another one by its path has another */
+	atomic_bool discards;	 /* a DISCARD frees space, as far as is known; workers change it */
+
+	/* The store's own: */
+	const struct store_operations *operations; /* NULL: it is not open */
+	struct completions *completions;	   /* not owned */
+	int fd;					   /* the image file; of a memory store its memfd; -1: closed */
+	int memory_fd;				   /* overlay: what was written; else -1 */
+	_Atomic uint64_t *in_memory;		   /* overlay: bit n: block n was written */
 	bool block_device;
-	bool created;	   /* the file: by image_open() */
-	bool on_disk;	   /* the file may have to be waited for: it is not in memory as a whole */
-	bool tells_misses; /* RWF_NOWAIT works on it, as far as is known; server's thread */
-	bool discards;	   /* discard frees space, as far as is known */
-	pthread_mutex_t
-		flush_lock; /* one flush at a time: the kernel tells an error of writing back to one of them only */
-	atomic_bool flush_failed; /* for ever: what was lost is not known (lock, to change it) */
+	bool created;		  /* the file: by store_open() */
+	bool on_disk;		  /* the file may have to be waited for: it is not in memory as a whole */
+	atomic_bool tells_misses; /* RWF_NOWAIT works on it, as far as is known; workers change it */
+	atomic_bool flush_failed; /* for ever: what was lost is not known */
+	struct write_throttle throttle;
+	struct workers workers;
+	struct shared_flush flush;
 };
 
 /*
- * Looks at the image that a device is configured with, changes nothing and takes
- * no lock: whether it can be opened, its kind and size. *size gets the size that the device
- * would have. 0, or -1 and *diagnostic (the cause alone).
+ * Looks at the image that a store is configured with, changes nothing and takes no lock: whether it can be opened, its
+ * kind and size. *size gets the size that the disk would have, in bytes. 0, or -1 and *diagnostic (the cause alone).
  */
-int image_check(const struct device_configuration *configuration, uint64_t *size, struct diagnostic *diagnostic);
+int store_check(const struct store_settings *settings, uint64_t *size, struct diagnostic *diagnostic);
 
 /*
- * Opens it, creates a missing file of the configured size (sparse), and locks it
- * against other servers. `instance` goes into the image_id of images that do not outlive
- * the server. 0, or -1 and *diagnostic, with nothing left open. image->name is the configuration's.
+ * Opens it, creates a missing file of the configured size (sparse), and locks it against other servers. What is PENDING
+ * comes back by `completions`, which outlives it. 0, or -1 and *diagnostic, with nothing left open or created.
  */
-int image_open(struct image *image, const struct device_configuration *configuration, uint64_t instance,
+int store_open(struct store *store, const struct store_settings *settings, struct completions *completions,
 	       struct diagnostic *diagnostic);
 
-/* Whether the file that a device is configured with is missing. (That of an image without one is not.) */
-bool image_missing(const struct device_configuration *configuration);
+/* Whether the file that a store is configured with is missing. (That of one without a file is not.) Any thread. */
+bool store_missing(const struct store_settings *settings);
 
-/* For a start that has failed: a file that image_open() created goes away. Before the close; harmless on any other. */
-void image_uncreate(const struct image *image, const struct device_configuration *configuration);
-
-/* Releases everything, flushes nothing; harmless on an image that is closed or failed to open. */
-void image_close(struct image *image);
+/* For a start that has failed: a file that store_open() created goes away. Before the close; harmless on any other. */
+void store_uncreate(const struct store *store, const struct store_settings *settings);
 
 /*
- * Two devices with one image: true if they name the same file or block device, by whatever path,
- * also when it is still to be created. Images without a file are never the same.
+ * Ends its threads and releases everything, when nothing is PENDING any more; flushes nothing. Harmless on one that is
+ * closed or failed to open.
  */
-bool image_same(const struct device_configuration *a, const struct device_configuration *b);
+void store_close(struct store *store);
 
 /*
- * The operations, with codes of the disk protocol: 0 or EDVSIO, EDVSNOSPC, EDVSROFS,
- * EDVSFAULT (memory of the vector). Range and vector as in struct image_operations, but
- * empty ones are allowed. Failures of the image itself are logged.
+ * Two disks with one image: true if they name the same file or block device, by whatever path, also when it is still to
+ * be created. Stores without a file are never the same. Any thread.
  */
-int image_read(struct image *image, struct iovec *vector, int count, uint64_t position);
-/*
- * The same, unless it would have to wait for a disk: then IMAGE_MISS, the vector's memory was written in part, and
- * image_fetch() of the range is what helps. On a file system that cannot tell it waits.
- */
-#define IMAGE_MISS 1
-int image_read_cached(struct image *image, struct iovec *vector, int count, uint64_t position);
-/*
- * Whether a write would have to read from a disk first: it begins or ends within a page that is not in memory. That
- * page is then what image_fetch() of one byte at *missing brings.
- */
-bool image_write_misses(struct image *image, uint64_t position, uint64_t length, uint64_t *missing);
-/* Has a range, which lies within the image, in the page cache, or a part of it when *unwanted is set. 0 or EDVSIO. */
-int image_fetch(struct image *image, uint64_t position, uint64_t length, const atomic_bool *unwanted);
-/* Whether a flush may wait for a disk. */
-bool image_waits(const struct image *image);
-/* stable: on stable storage before it returns. */
-int image_write(struct image *image, struct iovec *vector, int count, uint64_t position, bool stable);
-/*
- * Everything that was written is on stable storage. Once it failed it fails until
- * the server is restarted: the kernel reports a lost page once and then takes it for clean.
- */
-int image_flush(struct image *image);
+bool store_same(const struct store_settings *a, const struct store_settings *b);
 
 /*
- * At the end of the server: puts what was written on stable storage. An error of it reaches no client, so
- * it must stay for the next server's first flush: syncfs() leaves it with the file, where fdatasync() would use it
- * up. (A block device has no other way than the latter.) 0 or EDVSIO, logged.
+ * Does an operation, or has it done (io.h): DONE, PENDING or MISSED. Results are 0 or what became of the image itself:
+ *
+ *   -EFAULT     the memory of the vector
+ *   -ENOSPC     the host's disk is full, or what its user may have of it
+ *   -EROFS      the file system can only be read
+ *   -EIO        all else: logged, as the two before
+ *   -ECANCELED  it was cancelled before it was begun (a FETCH: before it was complete)
+ *
+ * A READ or WRITE that fails may have been done in part. Where a WRITE is PENDING its data are still to be read from
+ * the vector's memory; no write is done twice. Everything that was written is on stable storage after a FLUSH; once one
+ * failed all do, until the server is restarted: the kernel reports a lost page once and then takes it for clean.
+ *
+ * When no thread can be started and the store has none, what should be PENDING is DONE at once, however long that
+ * takes.
  */
-int image_settle(struct image *image);
-/* The range may read as zeros afterwards, or as before. */
-int image_discard(struct image *image, uint64_t position, uint64_t length, bool stable);
-int image_write_zeroes(struct image *image, uint64_t position, uint64_t length, bool stable);
+enum io_answer store_submit(struct store *store, struct io *io);
+
+/*
+ * At the end of the server, when nothing is PENDING: puts what was written on stable storage. An error of it reaches no
+ * client, so it must stay for the next server's first flush: syncfs() leaves it with the file, where fdatasync() would
+ * use it up. (A block device has no other way than the latter.) 0 or -EIO, logged.
+ */
+int store_settle(struct store *store);
 
 #endif

@@ -1,36 +1,48 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the kinds of images share among themselves; only image*.c includes it.
+ * What the files of the store share among themselves; nobody else includes it.
  */
-#ifndef RDISK_IMAGE_KINDS_H
-#define RDISK_IMAGE_KINDS_H
+#ifndef RDISK_STORE_KINDS_H
+#define RDISK_STORE_KINDS_H
 
 #include "store.h"
 
-#define OVERLAY_BLOCK 4096u /* bytes; granularity of what an overlay keeps in memory */
-
-extern const struct image_operations image_file_operations;
-extern const struct image_operations image_overlay_operations;
-extern const struct image_operations image_memory_operations;
-
 /*
- * Whole transfers: go on after partial ones and EINTR. 0 or -errno; -EIO when the
- * file ends too early. The vector is used up. `flags` as for preadv2() and pwritev2().
+ * What a kind of store does with the range and vector of an io. 0 or -errno; what fails may have been done in part.
+ *
+ * Any thread, several at once, as long as their ranges touch no overlap_block in common.
  */
-int image_read_all(int fd, struct iovec *vector, int count, uint64_t position, int flags);
-int image_write_all(int fd, struct iovec *vector, int count, uint64_t position, int flags);
+struct store_operations {
+	/* may_wait: for a disk. False: -EAGAIN instead, with nothing written, also where it is not known whether it
+	 * would */
+	int (*read)(struct store *store, const struct io *io, bool may_wait);
+	int (*write)(struct store *store, const struct io *io, bool may_wait);
+	int (*discard)(struct store *store, const struct io *io, bool may_wait);
+	int (*write_zeroes)(struct store *store, const struct io *io, bool may_wait);
+	/* One at a time. NULL: nothing outlives the server, so that there is nothing to make stable */
+	int (*flush)(struct store *store);
+};
+
+extern const struct store_operations store_file_operations;
+extern const struct store_operations store_overlay_operations;
+extern const struct store_operations store_memory_operations;
+
+/* Reads from store->fd like vector_read(); may_wait as above. */
+int store_read_file(struct store *store, const struct iovec *vector, int count, uint64_t position, bool may_wait);
 
 /* fallocate() that goes on after EINTR. 0 or -errno. */
-int image_allocate(int fd, int mode, uint64_t position, uint64_t length);
+int store_allocate(int fd, int mode, uint64_t position, uint64_t length);
 
-/* Writes zeros the slow way, which every file can. 0 or -errno. */
-int image_write_zero_bytes(int fd, uint64_t position, uint64_t length);
-
-/* The memory kind and the overlay: memory of image->size bytes. 0, or -1 and *diagnostic. */
-int image_memory_create(const char *name, uint64_t size, struct diagnostic *diagnostic);
+/* The memory kind and the overlay: memory of store->size bytes. The descriptor, or -1 and *diagnostic. */
+int store_memory_create(const char *name, uint64_t size, struct diagnostic *diagnostic);
 /* Copies the first `length` bytes of one file into another. 0 or -errno. */
-int image_memory_load(int memory_fd, int file_fd, uint64_t length);
-/* Sets image up as an overlay over image->fd, which stays as it is. 0, or -1 and *diagnostic. */
-int image_overlay_create(struct image *image, struct diagnostic *diagnostic);
+int store_memory_load(int memory_fd, int file_fd, uint64_t length);
+/* Sets store up as an overlay over store->fd, which stays as it is. 0, or -1 and *diagnostic. */
+int store_overlay_create(struct store *store, struct diagnostic *diagnostic);
+
+/* Sets up what store_submit() needs beside the kind: workers and shared flush. 0 or -errno. */
+int store_start(struct store *store, struct completions *completions);
+/* The reverse, after nothing is pending any more; harmless on a zeroed store. */
+void store_stop(struct store *store);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The memory image: a memfd of the device's size, empty or loaded from a file at
- * the start. It takes memory only where it was written. Nothing outlives the server, so a flush has nothing to do.
+ * The memory kind: a memfd of the disk's size, empty or loaded from a file at the start. It takes memory only where it
+ * was written. Nothing outlives the server, so a flush has nothing to do.
  */
 #include "store_kinds.h"
 
@@ -12,7 +12,9 @@
 #include <sys/sendfile.h>
 #include <unistd.h>
 
-int image_memory_create(const char *name, uint64_t size, struct diagnostic *diagnostic)
+#include "vector_io.h"
+
+int store_memory_create(const char *name, uint64_t size, struct diagnostic *diagnostic)
 {
 	int fd = memfd_create(name, MFD_CLOEXEC);
 
@@ -27,7 +29,7 @@ int image_memory_create(const char *name, uint64_t size, struct diagnostic *diag
 	return fd;
 }
 
-int image_memory_load(int memory_fd, int file_fd, uint64_t length)
+int store_memory_load(int memory_fd, int file_fd, uint64_t length)
 {
 	if (lseek(memory_fd, 0, SEEK_SET) < 0)
 		return -errno;
@@ -42,27 +44,27 @@ int image_memory_load(int memory_fd, int file_fd, uint64_t length)
 	return 0;
 }
 
-static int memory_read(struct image *image, struct iovec *vector, int count, uint64_t position, int flags)
+static int memory_read(struct store *store, const struct io *io, bool may_wait)
 {
-	(void)flags;
-	return image_read_all(image->fd, vector, count, position, 0);
+	(void)may_wait;
+	return vector_read(store->fd, io->vector, io->count, io->position, 0);
 }
 
-static int memory_write(struct image *image, struct iovec *vector, int count, uint64_t position, bool stable)
+static int memory_write(struct store *store, const struct io *io, bool may_wait)
 {
-	(void)stable;
-	return image_write_all(image->fd, vector, count, position, 0);
+	(void)may_wait;
+	return vector_write(store->fd, io->vector, io->count, io->position);
 }
 
-static int memory_free(struct image *image, uint64_t position, uint64_t length)
+static int memory_free(struct store *store, const struct io *io, bool may_wait)
 {
-	return image_allocate(image->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, position, length);
+	(void)may_wait;
+	return store_allocate(store->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, io->position, io->length);
 }
 
-const struct image_operations image_memory_operations = {
+const struct store_operations store_memory_operations = {
 	.read = memory_read,
 	.write = memory_write,
-	.flush = NULL,
 	.discard = memory_free,
 	.write_zeroes = memory_free,
 };

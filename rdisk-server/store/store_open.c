@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Opening, checking and locking images, and the operations with the protocol's codes over
- * the kinds' own; see image.h.
+ * Opening, checking and locking the images of stores; see store.h.
  *
  * The lock is an open-file-description lock on the whole file: it goes with the descriptor,
  * however the server ends, and two readers may share it. Servers on different hosts that
@@ -22,16 +21,13 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "dvk_errno.h"
 #include "log.h"
 
-#define PHYSICAL_BLOCK_MAX 4096u  /* bytes; what st_blksize says beyond is about streaming */
-#define PAGE		   4096u  /* bytes that the page cache has or has not; larger ones do no harm */
-#define FETCH_BYTES	   65536u /* read at a time, to have them in the page cache */
+#define PHYSICAL_BLOCK_MAX 4096u /* bytes; what st_blksize says beyond is about streaming */
 
-static bool opens_for_writing(const struct device_configuration *configuration)
+static bool opens_for_writing(const struct store_settings *settings)
 {
-	return configuration->type == FILE_IMAGE && !configuration->read_only && !configuration->is_volatile;
+	return settings->kind == STORE_FILE && !settings->read_only && !settings->is_volatile;
 }
 
 /* Kind and size of an open image file. 0, or -1 and *diagnostic. */
@@ -51,25 +47,25 @@ static int file_size(int fd, const char *path, uint64_t *size, struct stat *stat
 	return 0;
 }
 
-/* The size that the device will have, from what is configured and what the file has. */
-static int device_size(const struct device_configuration *configuration, uint64_t in_file, uint64_t *size,
-		       struct diagnostic *diagnostic)
+/* The size that the disk will have, from what is configured and what the file has. */
+static int disk_size(const struct store_settings *settings, uint64_t in_file, uint64_t *size,
+		     struct diagnostic *diagnostic)
 {
-	const char *path = configuration->image_file;
+	const char *path = settings->path;
 
-	*size = configuration->size ? configuration->size : in_file;
-	if (configuration->type == MEMORY_IMAGE) {
-		if (in_file > configuration->size)
+	*size = settings->size ? settings->size : in_file;
+	if (settings->kind == STORE_MEMORY) {
+		if (in_file > settings->size)
 			return diagnostic_set(diagnostic, "image %s has %llu bytes, the configured size is %llu", path,
-					      (unsigned long long)in_file, (unsigned long long)configuration->size);
+					      (unsigned long long)in_file, (unsigned long long)settings->size);
 		return 0;
 	}
-	if (configuration->size && configuration->size != in_file)
+	if (settings->size && settings->size != in_file)
 		return diagnostic_set(diagnostic, "image %s has %llu bytes, the configured size is %llu", path,
-				      (unsigned long long)in_file, (unsigned long long)configuration->size);
-	if (in_file == 0 || in_file % RDISK_SECTOR_SIZE)
-		return diagnostic_set(diagnostic, "the size of image %s, %llu bytes, is not a positive multiple of %d",
-				      path, (unsigned long long)in_file, RDISK_SECTOR_SIZE);
+				      (unsigned long long)in_file, (unsigned long long)settings->size);
+	if (in_file == 0 || in_file % STORE_SECTOR)
+		return diagnostic_set(diagnostic, "the size of image %s, %llu bytes, is not a positive multiple of %u",
+				      path, (unsigned long long)in_file, STORE_SECTOR);
 	return 0;
 }
 
@@ -77,33 +73,33 @@ static int device_size(const struct device_configuration *configuration, uint64_
  * Opens an existing image file. The descriptor, -1 with *diagnostic, or -ENOENT with
  * nothing said. Opened without waiting, so that a FIFO by that name cannot hold up the start.
  */
-static int open_existing(const struct device_configuration *configuration, struct diagnostic *diagnostic)
+static int open_existing(const struct store_settings *settings, struct diagnostic *diagnostic)
 {
-	bool writable = opens_for_writing(configuration);
+	bool writable = opens_for_writing(settings);
 	int flags = (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
 	struct stat status;
 	int fd;
 
 	/* For a block device O_EXCL means: not mounted, and used by nobody who asked the same. */
-	if (writable && !stat(configuration->image_file, &status) && S_ISBLK(status.st_mode))
+	if (writable && !stat(settings->path, &status) && S_ISBLK(status.st_mode))
 		flags |= O_EXCL;
-	fd = open(configuration->image_file, flags);
+	fd = open(settings->path, flags);
 	if (fd >= 0)
 		return fd;
 	if (errno == ENOENT)
 		return -ENOENT;
-	return diagnostic_set(diagnostic, "cannot open image %s for %s: %s", configuration->image_file,
+	return diagnostic_set(diagnostic, "cannot open image %s for %s: %s", settings->path,
 			      writable ? "writing" : "reading", strerror(errno));
 }
 
 /* Whether a missing image may be created; says why not. */
-static int may_create(const struct device_configuration *configuration, struct diagnostic *diagnostic)
+static int may_create(const struct store_settings *settings, struct diagnostic *diagnostic)
 {
-	const char *path = configuration->image_file;
+	const char *path = settings->path;
 
-	if (configuration->type == MEMORY_IMAGE || !opens_for_writing(configuration))
+	if (settings->kind == STORE_MEMORY || !opens_for_writing(settings))
 		return diagnostic_set(diagnostic, "image %s does not exist", path);
-	if (!configuration->size)
+	if (!settings->size)
 		return diagnostic_set(diagnostic, "image %s does not exist, and no size is given to create it with",
 				      path);
 	return 0;
@@ -153,9 +149,9 @@ static int sync_folder(const char *path)
 }
 
 /* Creates the image, sparse and locked. The descriptor, or -1 and *diagnostic. */
-static int create_file(const struct device_configuration *configuration, struct diagnostic *diagnostic)
+static int create_file(const struct store_settings *settings, struct diagnostic *diagnostic)
 {
-	const char *path = configuration->image_file;
+	const char *path = settings->path;
 	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	int code = 0;
 
@@ -164,16 +160,16 @@ static int create_file(const struct device_configuration *configuration, struct 
 	/* Locked before it has its size: a second server that finds it empty refuses it. */
 	if (lock_image(fd, path, true, diagnostic))
 		goto fail;
-	if (ftruncate(fd, (off_t)configuration->size) || fdatasync(fd))
+	if (ftruncate(fd, (off_t)settings->size) || fdatasync(fd))
 		code = -errno;
 	else
 		code = sync_folder(path);
 	if (code) {
 		diagnostic_set(diagnostic, "cannot create image %s of %llu bytes: %s", path,
-			       (unsigned long long)configuration->size, strerror(-code));
+			       (unsigned long long)settings->size, strerror(-code));
 		goto fail;
 	}
-	log_info("created image %s, %llu bytes", path, (unsigned long long)configuration->size);
+	log_info("created image %s, %llu bytes", path, (unsigned long long)settings->size);
 	return fd;
 fail:
 	/* One without its size would be refused next time. */
@@ -193,21 +189,21 @@ static bool has_name(int fd, const char *path)
 }
 
 /* Opens the image's file, or creates it, and locks it. The descriptor, or -1 and *diagnostic. */
-static int open_locked(const struct device_configuration *configuration, bool *created, struct diagnostic *diagnostic)
+static int open_locked(const struct store_settings *settings, bool *created, struct diagnostic *diagnostic)
 {
-	const char *path = configuration->image_file;
+	const char *path = settings->path;
 
 	for (;;) {
-		int fd = open_existing(configuration, diagnostic);
+		int fd = open_existing(settings, diagnostic);
 
 		if (fd == -ENOENT) {
-			fd = may_create(configuration, diagnostic) ? -1 : create_file(configuration, diagnostic);
+			fd = may_create(settings, diagnostic) ? -1 : create_file(settings, diagnostic);
 			*created = fd >= 0;
 			return fd;
 		}
 		if (fd < 0)
 			return -1;
-		if (lock_image(fd, path, opens_for_writing(configuration), diagnostic)) {
+		if (lock_image(fd, path, opens_for_writing(settings), diagnostic)) {
 			close(fd);
 			return -1;
 		}
@@ -248,7 +244,7 @@ static uint64_t file_identity(int fd, const struct stat *status)
 /* A power of two from a sector to a page. */
 static uint32_t physical_block(blksize_t preferred)
 {
-	uint32_t block = RDISK_SECTOR_SIZE;
+	uint32_t block = STORE_SECTOR;
 
 	while (block < PHYSICAL_BLOCK_MAX && block * 2 <= (uint64_t)preferred)
 		block *= 2;
@@ -263,104 +259,121 @@ static bool in_memory_file_system(int fd)
 	return !fstatfs(fd, &status) && (status.f_type == TMPFS_MAGIC || status.f_type == RAMFS_MAGIC);
 }
 
-int image_check(const struct device_configuration *configuration, uint64_t *size, struct diagnostic *diagnostic)
+int store_check(const struct store_settings *settings, uint64_t *size, struct diagnostic *diagnostic)
 {
 	struct stat status;
 	uint64_t in_file = 0;
 	int fd, code;
 
-	*size = configuration->size;
-	if (!configuration->image_file)
+	*size = settings->size;
+	if (!settings->path)
 		return 0;
-	fd = open_existing(configuration, diagnostic);
+	fd = open_existing(settings, diagnostic);
 	if (fd == -ENOENT)
-		return may_create(configuration, diagnostic);
+		return may_create(settings, diagnostic);
 	if (fd < 0)
 		return -1;
-	code = file_size(fd, configuration->image_file, &in_file, &status, diagnostic);
+	code = file_size(fd, settings->path, &in_file, &status, diagnostic);
 	if (!code)
-		code = device_size(configuration, in_file, size, diagnostic);
+		code = disk_size(settings, in_file, size, diagnostic);
 	close(fd);
 	return code;
 }
 
-/* Puts the content of an open image file, if there is one, into memory. */
-static int make_memory_image(struct image *image, uint64_t in_file, uint64_t instance, int minor_line,
-			     struct diagnostic *diagnostic)
+/* Puts the content of an open image file, if there is one, into memory. 0, or -1 and *diagnostic. */
+static int make_memory_store(struct store *store, uint64_t in_file, struct diagnostic *diagnostic)
 {
-	int file_fd = image->fd;
+	int file_fd = store->fd;
 	int code = 0;
 
-	image->fd = image_memory_create(image->name, image->size, diagnostic);
-	if (image->fd >= 0 && file_fd >= 0) {
-		code = image_memory_load(image->fd, file_fd, in_file);
+	store->fd = store_memory_create(store->name, store->size, diagnostic);
+	if (store->fd >= 0 && file_fd >= 0) {
+		code = store_memory_load(store->fd, file_fd, in_file);
 		if (code)
 			diagnostic_set(diagnostic, "cannot load the image file into memory: %s", strerror(-code));
 	}
 	if (file_fd >= 0)
 		close(file_fd);
-	if (image->fd < 0 || code)
+	if (store->fd < 0 || code)
 		return -1;
-	image->operations = &image_memory_operations;
-	image->image_id = mix(instance, (uint64_t)minor_line);
-	image->physical_block = PHYSICAL_BLOCK_MAX;
+	store->operations = &store_memory_operations;
+	store->physical_block = PHYSICAL_BLOCK_MAX;
 	return 0;
 }
 
-int image_open(struct image *image, const struct device_configuration *configuration, uint64_t instance,
-	       struct diagnostic *diagnostic)
+/* A store over an open image file. 0, or -1 and *diagnostic. */
+static int make_file_store(struct store *store, const struct store_settings *settings, const struct stat *status,
+			   struct diagnostic *diagnostic)
+{
+	store->operations = &store_file_operations;
+	store->physical_block = physical_block(status->st_blksize);
+	store->block_device = S_ISBLK(status->st_mode);
+	store->on_disk = store->block_device || !in_memory_file_system(store->fd);
+	store->tells_misses = true;
+	if (!settings->is_volatile)
+		return 0;
+	store->operations = &store_overlay_operations;
+	store->overlap_block = STORE_OVERLAY_BLOCK;
+	return store_overlay_create(store, diagnostic);
+}
+
+/* Opens the image and makes the store that is configured of it. 0, or -1 and *diagnostic. */
+static int make_store(struct store *store, const struct store_settings *settings, struct diagnostic *diagnostic)
 {
 	struct stat status = { 0 };
 	uint64_t in_file = 0;
 
-	*image = (struct image){ .name = configuration->name, .fd = -1, .memory_fd = -1, .discards = true };
-	image->size = configuration->size;
-	if (configuration->image_file) {
-		image->fd = open_locked(configuration, &image->created, diagnostic);
-		if (image->fd < 0)
-			goto fail;
+	if (settings->path) {
+		store->fd = open_locked(settings, &store->created, diagnostic);
 		/* The size counts only now that nobody else may be at the file. */
-		if (file_size(image->fd, configuration->image_file, &in_file, &status, diagnostic) ||
-		    device_size(configuration, in_file, &image->size, diagnostic))
-			goto fail;
+		if (store->fd < 0 || file_size(store->fd, settings->path, &in_file, &status, diagnostic) ||
+		    disk_size(settings, in_file, &store->size, diagnostic))
+			return -1;
+		store->file_identity = file_identity(store->fd, &status);
 	}
-	if (configuration->type == MEMORY_IMAGE) {
-		if (make_memory_image(image, in_file, instance, configuration->line, diagnostic))
-			goto fail;
+	if (settings->kind == STORE_MEMORY)
+		return make_memory_store(store, in_file, diagnostic);
+	return make_file_store(store, settings, &status, diagnostic);
+}
+
+int store_open(struct store *store, const struct store_settings *settings, struct completions *completions,
+	       struct diagnostic *diagnostic)
+{
+	int code;
+
+	*store = (struct store){
+		.name = settings->name,
+		.size = settings->size,
+		.overlap_block = 1,
+		.discards = true,
+		.fd = -1,
+		.memory_fd = -1,
+	};
+	if (make_store(store, settings, diagnostic))
+		goto fail;
+	code = store_start(store, completions);
+	if (!code)
 		return 0;
-	}
-	image->operations = &image_file_operations;
-	image->image_id = file_identity(image->fd, &status);
-	image->physical_block = physical_block(status.st_blksize);
-	image->block_device = S_ISBLK(status.st_mode);
-	image->on_disk = image->block_device || !in_memory_file_system(image->fd);
-	image->tells_misses = true;
-	if (configuration->is_volatile) {
-		image->operations = &image_overlay_operations;
-		image->image_id = mix(image->image_id, instance);
-		if (image_overlay_create(image, diagnostic))
-			goto fail;
-	}
-	return 0;
+	diagnostic_set(diagnostic, "cannot set up threads: %s", strerror(-code));
 fail:
-	image_uncreate(image, configuration);
-	image_close(image);
+	store_uncreate(store, settings);
+	store_close(store);
 	return -1;
 }
 
-bool image_missing(const struct device_configuration *configuration)
+bool store_missing(const struct store_settings *settings)
 {
 	struct stat status;
 
-	return configuration->image_file && stat(configuration->image_file, &status) && errno == ENOENT;
+	return settings->path && stat(settings->path, &status) && errno == ENOENT;
 }
 
-void image_uncreate(const struct image *image, const struct device_configuration *configuration)
+void store_uncreate(const struct store *store, const struct store_settings *settings)
 {
-	const char *path = configuration->image_file;
+	const char *path = settings->path;
 
 	/* Only what is still the same: whatever else has got its name is not ours. */
-	if (!path || !image->created || !has_name(image->fd, path))
+	if (!path || !store->created || !has_name(store->fd, path))
 		return;
 	if (unlink(path))
 		log_warning("cannot remove the new image %s: %s", path, strerror(errno));
@@ -368,29 +381,29 @@ void image_uncreate(const struct image *image, const struct device_configuration
 		log_info("removed the new image %s, as the start has failed", path);
 }
 
-void image_close(struct image *image)
+void store_close(struct store *store)
 {
-	if (!image->name)
+	if (!store->name)
 		return;
-	if (image->fd >= 0)
-		close(image->fd);
-	if (image->memory_fd >= 0)
-		close(image->memory_fd);
-	free(image->in_memory);
-	free(image->block_buffer);
-	*image = (struct image){ .fd = -1, .memory_fd = -1 };
+	store_stop(store);
+	if (store->fd >= 0)
+		close(store->fd);
+	if (store->memory_fd >= 0)
+		close(store->memory_fd);
+	free(store->in_memory);
+	*store = (struct store){ .fd = -1, .memory_fd = -1 };
 }
 
-bool image_same(const struct device_configuration *a, const struct device_configuration *b)
+bool store_same(const struct store_settings *a, const struct store_settings *b)
 {
 	char folder_a[PATH_MAX], folder_b[PATH_MAX];
 	struct stat status_a, status_b;
 	bool missing_a, missing_b;
 
-	if (!a->image_file || !b->image_file)
+	if (!a->path || !b->path)
 		return false;
-	missing_a = stat(a->image_file, &status_a) != 0;
-	missing_b = stat(b->image_file, &status_b) != 0;
+	missing_a = stat(a->path, &status_a) != 0;
+	missing_b = stat(b->path, &status_b) != 0;
 	if (missing_a != missing_b)
 		return false;
 	if (!missing_a) {
@@ -398,159 +411,7 @@ bool image_same(const struct device_configuration *a, const struct device_config
 			return status_a.st_rdev == status_b.st_rdev;
 		return status_a.st_dev == status_b.st_dev && status_a.st_ino == status_b.st_ino;
 	}
-	return !strcmp(last_part(a->image_file), last_part(b->image_file)) &&
-	       !stat(folder_of(a->image_file, folder_a), &status_a) &&
-	       !stat(folder_of(b->image_file, folder_b), &status_b) && status_a.st_dev == status_b.st_dev &&
+	return !strcmp(last_part(a->path), last_part(b->path)) && !stat(folder_of(a->path, folder_a), &status_a) &&
+	       !stat(folder_of(b->path, folder_b), &status_b) && status_a.st_dev == status_b.st_dev &&
 	       status_a.st_ino == status_b.st_ino;
-}
-
-/* The protocol's code for a failure, and a log line if it is the image's own. */
-static int failed(const struct image *image, const char *operation, uint64_t position, int code)
-{
-	switch (code) {
-	case 0:
-		return 0;
-	case -EFAULT:
-		return EDVSFAULT;
-	case -ENOSPC:
-	case -EDQUOT:
-		log_limited(LOG_LEVEL_WARNING, "device %s: %s at byte %llu: %s", image->name, operation,
-			    (unsigned long long)position, strerror(-code));
-		return EDVSNOSPC;
-	case -EROFS:
-		return EDVSROFS;
-	default:
-		log_limited(LOG_LEVEL_ERROR, "device %s: %s at byte %llu: %s", image->name, operation,
-			    (unsigned long long)position, strerror(-code));
-		return EDVSIO;
-	}
-}
-
-/* To be called around whatever may flush: logs the first failure. Any failure of a flush is EDVSIO. */
-static int flushed(const struct image *image, bool failed_before, int code)
-{
-	if (image->flush_failed && !failed_before)
-		log_error("device %s: writing to stable storage failed (%s): what was written since the last flush may "
-			  "be lost, every flush fails until the server is restarted",
-			  image->name, strerror(-code));
-	return code ? EDVSIO : 0;
-}
-
-int image_read(struct image *image, struct iovec *vector, int count, uint64_t position)
-{
-	return failed(image, "read", position, image->operations->read(image, vector, count, position, 0));
-}
-
-int image_read_cached(struct image *image, struct iovec *vector, int count, uint64_t position)
-{
-	struct iovec again[RDISK_VECTOR_MAX];
-	int code;
-
-	if (!image->on_disk || !image->tells_misses)
-		return image_read(image, vector, count, position);
-	memcpy(again, vector, (size_t)count * sizeof(*vector));
-	code = image->operations->read(image, vector, count, position, RWF_NOWAIT);
-	if (code == -EAGAIN)
-		return IMAGE_MISS;
-	if (code != -EOPNOTSUPP)
-		return failed(image, "read", position, code);
-	image->tells_misses = false;
-	return image_read(image, again, count, position);
-}
-
-/* Whether the byte at `position` is not in the page cache. */
-static bool byte_misses(struct image *image, uint64_t position)
-{
-	char byte;
-	struct iovec piece = { &byte, 1 };
-	int code = image_read_all(image->fd, &piece, 1, position, RWF_NOWAIT);
-
-	if (code == -EOPNOTSUPP)
-		image->tells_misses = false;
-	return code == -EAGAIN;
-}
-
-bool image_write_misses(struct image *image, uint64_t position, uint64_t length, uint64_t *missing)
-{
-	uint64_t end = position + length;
-
-	if (!image->on_disk || !image->tells_misses)
-		return false;
-	*missing = position;
-	if (position % PAGE && byte_misses(image, position))
-		return true;
-	*missing = end;
-	return end % PAGE && end < image->size && byte_misses(image, end);
-}
-
-int image_fetch(struct image *image, uint64_t position, uint64_t length, const atomic_bool *unwanted)
-{
-	char buffer[FETCH_BYTES];
-	int code = 0;
-
-	while (length > 0 && !code && !atomic_load_explicit(unwanted, memory_order_relaxed)) {
-		/* cppcheck-suppress legacyUninitvar ; it is read into */
-		struct iovec piece = { buffer, length < sizeof(buffer) ? (size_t)length : sizeof(buffer) };
-		uint64_t bytes = piece.iov_len;
-
-		code = image_read_all(image->fd, &piece, 1, position, 0);
-		position += bytes;
-		length -= bytes;
-	}
-	return failed(image, "fetch", position, code);
-}
-
-bool image_waits(const struct image *image)
-{
-	return image->on_disk && image->operations == &image_file_operations;
-}
-
-int image_write(struct image *image, struct iovec *vector, int count, uint64_t position, bool stable)
-{
-	bool failed_before = image->flush_failed;
-	int code = image->operations->write(image, vector, count, position, stable);
-
-	if (stable && image->flush_failed)
-		return flushed(image, failed_before, code);
-	return failed(image, "write", position, code);
-}
-
-int image_flush(struct image *image)
-{
-	bool failed_before = image->flush_failed;
-
-	if (!image->operations->flush)
-		return 0;
-	return flushed(image, failed_before, image->operations->flush(image));
-}
-
-int image_settle(struct image *image)
-{
-	if (!image->operations->flush || (image->block_device && !image->flush_failed))
-		return image_flush(image);
-	if (image->flush_failed)
-		return EDVSIO;
-	if (!syncfs(image->fd))
-		return 0;
-	log_error("device %s: writing to stable storage at the end failed: %s", image->name, strerror(errno));
-	return EDVSIO;
-}
-
-int image_discard(struct image *image, uint64_t position, uint64_t length, bool stable)
-{
-	int code = 0;
-
-	if (length > 0)
-		code = failed(image, "discard", position, image->operations->discard(image, position, length));
-	return !code && stable ? image_flush(image) : code;
-}
-
-int image_write_zeroes(struct image *image, uint64_t position, uint64_t length, bool stable)
-{
-	int code = 0;
-
-	if (length > 0)
-		code = failed(image, "write zeroes", position,
-			      image->operations->write_zeroes(image, position, length));
-	return !code && stable ? image_flush(image) : code;
 }

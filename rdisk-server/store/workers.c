@@ -1,38 +1,35 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The threads that wait for disks; see workers.h.
+ * The threads that wait for a disk; see workers.h.
  */
 #include "workers.h"
 
-#include <errno.h>
 #include <signal.h>
+#include <string.h>
 
 #include "log.h"
 
 #define STACK_SIZE (256 * 1024) /* bytes: a fetch has its buffer on the stack */
 
-static void finish(struct workers *workers, struct job *job)
+/* Lock held. */
+static void append(struct workers *workers, struct io *io)
 {
-	struct job *newest = atomic_load_explicit(&workers->finished, memory_order_relaxed);
-
-	do
-		job->next = newest;
-	/* release: who takes the job sees its result */
-	while (!atomic_compare_exchange_weak_explicit(&workers->finished, &newest, job, memory_order_release,
-						      memory_order_relaxed));
-	workers->wake();
+	io->next = NULL;
+	*workers->tail = io;
+	workers->tail = &io->next;
+	workers->nr_queued++;
 }
 
-static void run(struct job *job)
+/* The first of the queue, which is not empty. Lock held. */
+static struct io *take_first(struct workers *workers)
 {
-	switch (job->kind) {
-	case JOB_FETCH:
-		job->result = image_fetch(job->image, job->position, job->length, &job->unwanted);
-		break;
-	case JOB_FLUSH:
-		job->result = image_flush(job->image);
-		break;
-	}
+	struct io *io = workers->queue;
+
+	workers->queue = io->next;
+	if (!workers->queue)
+		workers->tail = &workers->queue;
+	workers->nr_queued--;
+	return io;
 }
 
 static void *worker(void *context)
@@ -41,9 +38,9 @@ static void *worker(void *context)
 
 	pthread_mutex_lock(&workers->lock);
 	for (;;) {
-		struct job *job = workers->queue;
+		struct io *io;
 
-		if (!job) {
+		if (!workers->queue) {
 			if (workers->ending)
 				break;
 			workers->nr_idle++;
@@ -51,19 +48,16 @@ static void *worker(void *context)
 			workers->nr_idle--;
 			continue;
 		}
-		workers->queue = job->next;
-		if (!workers->queue)
-			workers->tail = &workers->queue;
+		io = take_first(workers);
 		pthread_mutex_unlock(&workers->lock);
-		run(job);
-		finish(workers, job);
+		workers->run(workers->context, io);
 		pthread_mutex_lock(&workers->lock);
 	}
 	pthread_mutex_unlock(&workers->lock);
 	return NULL;
 }
 
-int workers_start(struct workers *workers, void (*wake)(void))
+int workers_init(struct workers *workers, void (*run)(void *context, struct io *io), void *context)
 {
 	int error = pthread_mutex_init(&workers->lock, NULL);
 
@@ -75,7 +69,8 @@ int workers_start(struct workers *workers, void (*wake)(void))
 		return -error;
 	}
 	workers->tail = &workers->queue;
-	workers->wake = wake;
+	workers->context = context;
+	workers->run = run;
 	return 0;
 }
 
@@ -104,65 +99,37 @@ out_attributes:
 	return -error;
 }
 
-int workers_post(struct workers *workers, struct job *job)
+int workers_post(struct workers *workers, struct io *io)
 {
 	int code = 0;
 
 	pthread_mutex_lock(&workers->lock);
-	/* Those that were woken for jobs before still count as idle, so one too few may be started: it comes with the
-	 * next job. */
-	if (workers->nr_threads < WORKERS_MAX && (workers->nr_idle == 0 || workers->queue))
+	/* Each that is queued has one of the idle threads, which may not have come to run yet. */
+	if (workers->nr_threads < WORKERS_MAX && workers->nr_queued >= workers->nr_idle)
 		code = start_thread(workers);
 	if (code && workers->nr_threads > 0) {
-		log_limited(LOG_LEVEL_WARNING, "only %d threads wait for disks: cannot start another",
-			    workers->nr_threads);
+		log_limited(LOG_LEVEL_WARNING, "only %d threads wait for a disk, cannot start another: %s",
+			    workers->nr_threads, strerror(-code));
 		code = 0;
 	}
 	if (!code) {
-		job->next = NULL;
-		*workers->tail = job;
-		workers->tail = &job->next;
+		append(workers, io);
 		pthread_cond_signal(&workers->work);
 	}
 	pthread_mutex_unlock(&workers->lock);
 	return code;
 }
 
-bool workers_withdraw(struct workers *workers, struct job *job)
+void workers_post_again(struct workers *workers, struct io *io)
 {
-	struct job **at;
-	bool found;
-
-	/* relaxed: it carries nothing but itself */
-	atomic_store_explicit(&job->unwanted, true, memory_order_relaxed);
 	pthread_mutex_lock(&workers->lock);
-	for (at = &workers->queue; *at && *at != job; at = &(*at)->next)
-		;
-	found = *at != NULL;
-	if (found) {
-		*at = job->next;
-		if (!*at)
-			workers->tail = at;
-	}
+	append(workers, io);
 	pthread_mutex_unlock(&workers->lock);
-	return found;
-}
-
-struct job *workers_take(struct workers *workers)
-{
-	/* acquire: the results that come with the jobs */
-	struct job *job = atomic_load_explicit(&workers->finished, memory_order_acquire);
-
-	/* Only this thread takes jobs away, so that none can be taken and finished again meanwhile. */
-	while (job && !atomic_compare_exchange_weak_explicit(&workers->finished, &job, job->next, memory_order_acquire,
-							     memory_order_acquire))
-		;
-	return job;
 }
 
 void workers_stop(struct workers *workers)
 {
-	if (!workers->wake)
+	if (!workers->run)
 		return;
 	pthread_mutex_lock(&workers->lock);
 	workers->ending = true;
@@ -172,6 +139,5 @@ void workers_stop(struct workers *workers)
 		pthread_join(workers->threads[i], NULL);
 	pthread_cond_destroy(&workers->work);
 	pthread_mutex_destroy(&workers->lock);
-	workers->nr_threads = 0;
-	workers->wake = NULL;
+	*workers = (struct workers){ 0 };
 }

@@ -38,6 +38,31 @@ int dvk_granted(int endpoint, uint64_t address, uint64_t bytes, void **local, bo
 	return 0;
 }
 
+int dvk_pin(int endpoint, const struct dvk_range *ranges, int count, struct dvk_pin *pin)
+{
+	for (int i = 0; i < count; i++) {
+		void *local;
+		bool sealed;
+		int code = dvk_granted(endpoint, ranges[i].address, ranges[i].bytes, &local, &sealed);
+
+		if (code)
+			return code;
+	}
+	*pin = (struct dvk_pin){ .sealed = fake_dvk.sealed };
+	fake_dvk.pins++;
+	return 0;
+}
+
+void dvk_unpin(const struct dvk_pin *pin)
+{
+	(void)pin;
+	fake_dvk.pins--;
+}
+
+void dvk_interrupt(void)
+{
+}
+
 long dvk_vcopy(int source, const void *source_address, int destination, void *destination_address, long bytes)
 {
 	fake_dvk.copies++;

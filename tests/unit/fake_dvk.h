@@ -18,6 +18,7 @@ struct fake_dvk {
 	char *granted;
 	size_t granted_bytes;
 	bool sealed;
+	int pins;	/* that were not given back */
 	int copy_error; /* what dvk_vcopy() fails with, 0: it works */
 	long copies;	/* calls of it */
 	/* what dvk_receive() returns and delivers, one after the other */

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "configuration.h"
+#include "size_text.h"
 #include "test_directory.h"
 
 static char path[TEST_PATH_SIZE];

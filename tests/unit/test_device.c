@@ -22,6 +22,7 @@
 #define SHARED	   2
 
 static struct device_table table;
+static struct completions completions;
 
 static void set_incarnation(int endpoint, int incarnation)
 {
@@ -50,7 +51,7 @@ static int setup(void **state)
 	set_incarnation(FIRST, 100);
 	set_incarnation(SECOND, 200);
 	set_incarnation(THIRD, 300);
-	return device_table_open(&table, &configuration, "test.cfg", &diagnostic);
+	return device_table_open(&table, &configuration, "test.cfg", &completions, &diagnostic);
 }
 
 static int teardown(void **state)

@@ -10,7 +10,8 @@
 
 #include <cmocka.h>
 
-#include "batch.h"
+#include "answer.h"
+#include "driver_task.h"
 #include "fake_dvk.h"
 
 #define USER	      30
@@ -41,10 +42,12 @@ static int setup(void **state)
 	memset(expected, 0, sizeof(expected));
 	fake_dvk.incarnations[dvk_endpoint_slot(USER)] = 100;
 	fake_dvk.incarnations[dvk_endpoint_slot(SYSTEM_CLIENT)] = 200;
+	if (driver_init(&server))
+		return -1;
 	server.endpoint = SERVER;
 	server.nr_tasks = DC_TASKS_DEFAULT;
 	server.nr_sysprocs = NR_SYS_PROCS;
-	return device_table_open(&server.devices, &configuration, "test.cfg", &diagnostic);
+	return device_table_open(&server.devices, &configuration, "test.cfg", &server.completions, &diagnostic);
 }
 
 static int setup_granted(void **state)
@@ -61,6 +64,7 @@ static int teardown(void **state)
 {
 	(void)state;
 	device_table_close(&server.devices);
+	completions_destroy(&server.completions);
 	return 0;
 }
 
@@ -76,22 +80,32 @@ static message request_of(int type, int minor, int count, long position, void *a
 	return request;
 }
 
+/* Begins a request and waits for its answer. */
+static int handle(const message *request)
+{
+	fake_dvk.nr_replies = 0;
+	driver_begin(&server, request);
+	while (fake_dvk.nr_replies == 0) {
+		completions_await(&server.completions);
+		answer_all_done(&server);
+	}
+	assert_int_equal(fake_dvk.nr_replies, 1);
+	assert_int_equal(fake_dvk.reply_to[0], request->m_source);
+	return fake_dvk.replies[0].REP_STATUS;
+}
+
 static int ask(int type, int minor, int count, long position, void *address)
 {
 	const message request = request_of(type, minor, count, position, address);
 
-	return driver_handle(&server, &request);
+	return handle(&request);
 }
 
 static int ask_batch(int count, void *address)
 {
 	const message request = request_of(DEV_BATCH, 0, count, 0, address);
 
-	fake_dvk.nr_replies = 0;
-	batch_begin(&server, &request);
-	assert_int_equal(fake_dvk.nr_replies, 1);
-	assert_int_equal(fake_dvk.reply_to[0], USER);
-	return fake_dvk.replies[0].REP_STATUS;
+	return handle(&request);
 }
 
 static int ask_range(int type, long position, long length)
@@ -99,7 +113,7 @@ static int ask_range(int type, long position, long length)
 	message request = request_of(type, 0, 0, position, NULL);
 
 	request.LENGTH = length;
-	return driver_handle(&server, &request);
+	return handle(&request);
 }
 
 static void open_all(void)
@@ -183,21 +197,21 @@ static void test_memory_of_others(void **state)
 	(void)state;
 	open_all();
 	request.IO_ENDPT = SYSTEM_CLIENT;
-	assert_int_equal(driver_handle(&server, &request), EDVSPERM);
+	assert_int_equal(handle(&request), EDVSPERM);
 	assert_int_equal(ask(DEV_CLOSE, 0, 0, 0, NULL), 0);
 
 	request = request_of(DEV_OPEN, 0, 0, 0, NULL);
 	request.m_source = SYSTEM_CLIENT;
-	assert_int_equal(driver_handle(&server, &request), 0);
+	assert_int_equal(handle(&request), 0);
 	request = request_of(DEV_READ, 0, 10, 0, memory);
 	request.m_source = SYSTEM_CLIENT;
-	assert_int_equal(driver_handle(&server, &request), 10);
+	assert_int_equal(handle(&request), 10);
 	request.IO_ENDPT = SERVER;
-	assert_int_equal(driver_handle(&server, &request), EDVSENDPOINT);
+	assert_int_equal(handle(&request), EDVSENDPOINT);
 	request.IO_ENDPT = ANY;
-	assert_int_equal(driver_handle(&server, &request), EDVSENDPOINT);
+	assert_int_equal(handle(&request), EDVSENDPOINT);
 	request.IO_ENDPT = -1000;
-	assert_int_equal(driver_handle(&server, &request), EDVSENDPOINT);
+	assert_int_equal(handle(&request), EDVSENDPOINT);
 }
 
 static void test_vectors(void **state)

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Who is owed what; see clients.h.
+ */
+#include "clients.h"
+
+#include <assert.h>
+
+#include "client_memory.h"
+#include "dvk.h"
+#include "server.h"
+
+static_assert(offsetof(struct front_request, request) == 0, "request/ gives back what it was given");
+
+struct front_request *front_request_take(struct server *server, int client)
+{
+	struct front_request *request = (struct front_request *)request_take(&server->requests);
+
+	assert(request);
+	request->client = client;
+	request->owner = client_of(server, client);
+	request->waits_for_client = false;
+	request->pinned = false;
+	request->recorded = false;
+	return request;
+}
+
+void front_request_release(struct server *server, struct front_request *request)
+{
+	if (request->pinned)
+		dvk_unpin(&request->pin);
+	if (request->waits_for_client)
+		server->nr_client_waiters--;
+	request_free(&server->requests, &request->request);
+}
+
+static bool is_owed_anything(const struct client *client)
+{
+	return client->open || client->requests || client->nr_results > 0;
+}
+
+void client_add(struct front_request *request)
+{
+	struct client *client = request->owner;
+
+	if (!is_owed_anything(client))
+		client->incarnation = dvk_peer_incarnation(request->client);
+	request->previous = NULL;
+	request->next = client->requests;
+	if (client->requests)
+		client->requests->previous = request;
+	client->requests = request;
+}
+
+void client_remove(struct front_request *request)
+{
+	if (request->previous)
+		request->previous->next = request->next;
+	else
+		request->owner->requests = request->next;
+	if (request->next)
+		request->next->previous = request->previous;
+}
+
+bool client_lives(const struct server *server, int endpoint)
+{
+	const struct client *client = &server->clients[dvk_endpoint_slot(endpoint)];
+
+	return !is_owed_anything(client) || dvk_peer_incarnation(endpoint) == client->incarnation;
+}
+
+static void abandon(struct server *server, struct front_request *request)
+{
+	client_remove(request);
+	request_abandon(&server->requests, &request->request);
+}
+
+void client_give_up(struct server *server, int endpoint)
+{
+	struct client *client = client_of(server, endpoint);
+	struct front_request *next;
+
+	for (struct front_request *request = client->requests; request; request = next) {
+		next = request->next;
+		if (request->kind != ANSWER_COLLECTED)
+			abandon(server, request);
+	}
+	client->open = false;
+	client->collects = false;
+	client->in_batch = false;
+	client->elements = 0;
+	client->told = 0;
+}
+
+void client_forget(struct server *server, int endpoint)
+{
+	struct client *client = client_of(server, endpoint);
+
+	client_give_up(server, endpoint);
+	while (client->requests)
+		abandon(server, client->requests);
+	client->nr_suspended = 0;
+	client->nr_results = 0;
+}
+
+void clients_forget_dead(struct server *server)
+{
+	for (int slot = 0; slot < NR_SLOTS; slot++) {
+		if (!client_lives(server, slot - NR_TASKS))
+			client_forget(server, slot - NR_TASKS);
+	}
+}
+
+void clients_forget_all(struct server *server)
+{
+	for (int slot = 0; slot < NR_SLOTS; slot++)
+		client_forget(server, slot - NR_TASKS);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The server's own state: its devices, its clients, and the requests that are between them. One of it; the loop's
+ * thread (driver_task.h) owns all of it, but for `completions`, to which the stores' threads add.
+ *
+ * A request goes down driver_task.c -> intake.c (or batch.c, for each element) -> request/ -> store/, and its result
+ * comes up driver_task.c -> answer.c, at once or when the store has it.
+ */
+#ifndef RDISK_SERVER_H
+#define RDISK_SERVER_H
+
+#include "clients.h"
+#include "completions.h"
+#include "device.h"
+#include "recording.h"
+#include "request.h"
+
+/*
+ * Requests at a time, of all clients together. Those that wait for their client, and not for a store, are at most half
+ * of them: the others always get done, so that the pool is never empty for ever.
+ */
+#define REQUESTS_MAX	   4096
+#define CLIENT_WAITERS_MAX (REQUESTS_MAX / 2)
+
+struct server {
+	int dcid;
+	int endpoint; /* the server's own */
+	int nr_tasks; /* of the DC: they decide which clients are system endpoints */
+	int nr_sysprocs;
+	struct device_table devices;
+	struct recording *recording; /* of all I/O, or NULL */
+	struct completions completions;
+	struct requests requests;
+	unsigned int nr_client_waiters; /* requests that may have to wait for their client */
+	uint64_t received_ns;		/* when the message came that is being begun; 0: nothing is recorded */
+	struct rdisk_request batch[RDISK_BATCH_MAX]; /* copy of what a client sent, while it is begun */
+	struct client clients[NR_SLOTS];	     /* by their slots */
+	struct front_request pool[REQUESTS_MAX];
+};
+
+static inline struct client *client_of(struct server *server, int endpoint)
+{
+	return &server->clients[dvk_endpoint_slot(endpoint)];
+}
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A stack that many push to and one takes as a whole; see completions.h. Taken as a whole, so that an element that is
+ * pushed, taken and pushed again between two steps of a push cannot be mistaken for one that was there all the time.
+ */
+#include "completions.h"
+
+int completions_init(struct completions *completions, void (*wake)(void))
+{
+	int error = pthread_mutex_init(&completions->lock, NULL);
+
+	if (error)
+		return -error;
+	error = pthread_cond_init(&completions->came, NULL);
+	if (error) {
+		pthread_mutex_destroy(&completions->lock);
+		return -error;
+	}
+	atomic_init(&completions->newest, NULL);
+	atomic_init(&completions->awaited, false);
+	completions->wake = wake;
+	completions->ready = true;
+	return 0;
+}
+
+void completions_destroy(struct completions *completions)
+{
+	if (!completions->ready)
+		return;
+	pthread_cond_destroy(&completions->came);
+	pthread_mutex_destroy(&completions->lock);
+	completions->ready = false;
+}
+
+void completions_put(struct completions *completions, struct io *io)
+{
+	struct io *newest = atomic_load_explicit(&completions->newest, memory_order_relaxed);
+
+	do
+		io->next = newest;
+	/*
+	 * release: who takes it sees its result. Sequentially consistent against completions_await(): either that sees
+	 * this one, or this sees that it is awaited.
+	 */
+	while (!atomic_compare_exchange_weak_explicit(&completions->newest, &newest, io, memory_order_seq_cst,
+						      memory_order_relaxed));
+	if (completions->wake)
+		completions->wake();
+	if (!atomic_load_explicit(&completions->awaited, memory_order_seq_cst))
+		return;
+	/* The lock: the sleeper is asleep, not between its look and its sleep. */
+	pthread_mutex_lock(&completions->lock);
+	pthread_cond_signal(&completions->came);
+	pthread_mutex_unlock(&completions->lock);
+}
+
+struct io *completions_take(struct completions *completions)
+{
+	/* acquire: the results that come with them */
+	struct io *newest = atomic_exchange_explicit(&completions->newest, NULL, memory_order_acquire);
+	struct io *first = NULL;
+
+	while (newest) {
+		struct io *before = newest->next;
+
+		newest->next = first;
+		first = newest;
+		newest = before;
+	}
+	return first;
+}
+
+void completions_await(struct completions *completions)
+{
+	pthread_mutex_lock(&completions->lock);
+	atomic_store_explicit(&completions->awaited, true, memory_order_seq_cst);
+	while (!atomic_load_explicit(&completions->newest, memory_order_seq_cst))
+		pthread_cond_wait(&completions->came, &completions->lock);
+	atomic_store_explicit(&completions->awaited, false, memory_order_relaxed);
+	pthread_mutex_unlock(&completions->lock);
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Flushes that share one; see shared_flush.h.
+ */
+#include "shared_flush.h"
+
+#include <errno.h>
+
+int shared_flush_init(struct shared_flush *flush, struct workers *workers, struct completions *completions,
+		      int (*run)(void *context), void *context)
+{
+	int error = pthread_mutex_init(&flush->lock, NULL);
+
+	if (error)
+		return -error;
+	flush->tail = &flush->waiting;
+	flush->workers = workers;
+	flush->completions = completions;
+	flush->context = context;
+	flush->run = run;
+	return 0;
+}
+
+void shared_flush_destroy(struct shared_flush *flush)
+{
+	if (!flush->run)
+		return;
+	pthread_mutex_destroy(&flush->lock);
+	flush->run = NULL;
+}
+
+int shared_flush_post(struct shared_flush *flush, struct io *io)
+{
+	int code = 0;
+
+	io->next = NULL;
+	pthread_mutex_lock(&flush->lock);
+	if (!flush->posted) {
+		/* No worker looks at the list before it gets the lock. */
+		code = workers_post(flush->workers, &flush->turn);
+		flush->posted = !code;
+	}
+	if (!code) {
+		*flush->tail = io;
+		flush->tail = &io->next;
+	}
+	pthread_mutex_unlock(&flush->lock);
+	return code;
+}
+
+/* All that wait by now. */
+static struct io *take_waiting(struct shared_flush *flush)
+{
+	struct io *first;
+
+	pthread_mutex_lock(&flush->lock);
+	first = flush->waiting;
+	flush->waiting = NULL;
+	flush->tail = &flush->waiting;
+	pthread_mutex_unlock(&flush->lock);
+	return first;
+}
+
+/* Passes on those that nobody wants any more; returns the others. */
+static struct io *drop_cancelled(struct shared_flush *flush, struct io *first)
+{
+	struct io *wanted = NULL, **tail = &wanted;
+
+	while (first) {
+		struct io *next = first->next;
+
+		/* relaxed: it carries nothing but itself */
+		if (atomic_load_explicit(&first->cancelled, memory_order_relaxed)) {
+			first->result = -ECANCELED;
+			completions_put(flush->completions, first);
+		} else {
+			first->next = NULL;
+			*tail = first;
+			tail = &first->next;
+		}
+		first = next;
+	}
+	return wanted;
+}
+
+void shared_flush_run(struct shared_flush *flush)
+{
+	struct io *first = drop_cancelled(flush, take_waiting(flush));
+	bool again;
+
+	if (first) {
+		int code = flush->run(flush->context);
+
+		while (first) {
+			struct io *next = first->next;
+
+			first->result = code;
+			completions_put(flush->completions, first);
+			first = next;
+		}
+	}
+	pthread_mutex_lock(&flush->lock);
+	again = flush->waiting != NULL;
+	flush->posted = again;
+	pthread_mutex_unlock(&flush->lock);
+	/* At the end of the queue: a stream of flushes leaves a turn to others, however few threads there are. */
+	if (again)
+		workers_post_again(flush->workers, &flush->turn);
+}
