@@ -2,7 +2,7 @@
 /*
  * What the two halves of the guest's disk driver say to each other.
  *
- * The kernel half (rdisk_kern.c, rdisk_disk.c, rdisk_queue.c) knows the block layer, the
+ * The kernel half (rdisk_kern.c, rdisk_disk.c, rdisk_queue.c, rdisk_wait.c) knows the block layer, the
  * user half (rdisk_user.c, rdisk_thread_user.c) knows the host: the node, the server
  * and rd_thread, a helper thread that shares the guest's memory and descriptors.
  *

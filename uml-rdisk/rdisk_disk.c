@@ -175,6 +175,8 @@ static int rdisk_open(struct block_device *bdev, fmode_t mode)
 	}
 	spin_lock_irqsave(&rdisk.lock, flags);
 	disk->users++;
+	if (rdisk.away)
+		rdisk_wait_begin(disk);
 	if (!disk->failed) {
 		disk->open_error = 0;
 		disk->wanted |= access;
@@ -278,6 +280,16 @@ static const char *difference(const struct rdisk_disk *disk, const struct rdisk_
 	return NULL;
 }
 
+void rdisk_disk_fail(struct rdisk_disk *disk, const char *why)
+{
+	disk->failed = true;
+	/* nothing will come from it any more: others may have it at the server */
+	disk->wanted = 0;
+	rdisk.work_opens = true;
+	pr_err("%s: %s: all I/O fails until it is closed\n", disk->gendisk->disk_name, why);
+	wake_up_all(&disk->settled);
+}
+
 void rdisk_disks_recheck(void)
 {
 	for (int i = 0; i < RDISK_MINORS_MAX; i++) {
@@ -289,18 +301,12 @@ void rdisk_disks_recheck(void)
 		disk->next_present = minor->present && info_sane(&disk->next);
 		/* what rd_thread could open again, which may be less than was open */
 		disk->access = minor->access;
-		if (!disk->gendisk || disk->failed)
+		if (!disk->gendisk)
 			continue;
 		disk->stale = true;
-		why = disk->users ? difference(disk, minor) : NULL;
-		if (!why)
-			continue;
-		disk->failed = true;
-		/* nothing will come from it any more: others may have it at the server */
-		disk->wanted = 0;
-		rdisk.work_opens = true;
-		pr_err("%s: %s: all I/O fails until it is closed\n", disk->gendisk->disk_name, why);
-		wake_up_all(&disk->settled);
+		why = disk->users && !disk->failed ? difference(disk, minor) : NULL;
+		if (why)
+			rdisk_disk_fail(disk, why);
 	}
 }
 

@@ -112,6 +112,7 @@ static void print_progress(void)
 	int reason;
 
 	progress = rdisk_user_progress(&reason);
+	rdisk_wait_server(progress == RDISK_CONNECTED);
 	if (progress == last_progress && reason == last_reason)
 		return;
 	last_progress = progress;
@@ -205,6 +206,9 @@ static int __init rdisk_init(void)
 	init_completion(&rdisk.first_scan);
 	INIT_WORK(&rdisk.scan, rdisk_scan);
 	rdisk_disks_init();
+	err = rdisk_wait_init();
+	if (err)
+		goto fail;
 	rdisk.major = register_blkdev(0, "rdisk");
 	if (rdisk.major < 0) {
 		err = rdisk.major;

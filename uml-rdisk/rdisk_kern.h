@@ -32,7 +32,7 @@
  * @access: RDISK_OPEN_* that the server has granted (lock)
  * @wanted: RDISK_OPEN_* that are needed (lock)
  * @open_error: code that the last DEV_OPEN ended with (lock)
- * @failed: it came back as another disk: all I/O fails until the last user is gone (lock)
+ * @failed: it came back as another disk, or not in time: all I/O fails until the last user is gone (lock)
  * @stale: @next is to be taken over once nobody has it open (lock)
  * @parked: writes that wait for write access (lock)
  * @settled: woken when an open has been answered
@@ -74,6 +74,8 @@ struct rdisk_command {
  * @nr_suspended: how many; others than the owner of the link may look whether there is one
  * @waiting: a batch is left with the server that is answered when there is something to collect; likewise
  * @work_opens: some disk may need a DEV_OPEN or DEV_CLOSE (lock)
+ * @away: no server is connected (lock)
+ * @given_up: while the server is away requests and opens fail instead of waiting for it (lock)
  * @generation: of the link that the disks were checked against
  * @link: see rdisk.h
  * @control: memory shared with the server
@@ -90,6 +92,8 @@ struct rdisk_driver {
 	unsigned int nr_suspended;
 	bool waiting;
 	bool work_opens;
+	bool away;
+	bool given_up;
 	unsigned int generation;
 	struct rdisk_link *link;
 	struct rdisk_control *control;
@@ -103,6 +107,11 @@ struct rdisk_driver {
 
 extern struct rdisk_driver rdisk;
 
+static inline struct rdisk_command *rdisk_command_of(struct request *rq)
+{
+	return blk_mq_rq_to_pdu(rq);
+}
+
 /* rdisk_queue.c */
 
 extern const struct blk_mq_ops rdisk_queue_ops;
@@ -111,6 +120,8 @@ extern const struct blk_mq_ops rdisk_queue_ops;
 void rdisk_pump(void);
 /* Takes what rd_thread has done. From the interrupt. */
 void rdisk_collect(void);
+/* Ends the requests of a list of commands with an error. No lock held. */
+void rdisk_fail_commands(struct list_head *commands);
 
 /* rdisk_disk.c */
 
@@ -120,5 +131,19 @@ void rdisk_disks_init(void);
 void rdisk_disks_recheck(void);
 /* Adds disks that are new, refreshes idle ones. Process context. */
 void rdisk_disks_scan(void);
+/* All I/O of a disk that was added fails from now on, until it is closed. What waits is the caller's. Lock held. */
+void rdisk_disk_fail(struct rdisk_disk *disk, const char *why);
+
+/* rdisk_wait.c */
+
+/* Once, before the disks. 0 or -errno. */
+int rdisk_wait_init(void);
+/* The server was connected, or it is looked for. Any number of times; interrupts off. */
+void rdisk_wait_server(bool connected);
+/*
+ * A request of the disk, or who opens it, begins to wait for a server that is away (rdisk.away). If the wait
+ * would be without end when the guest shuts down, the disk has failed on return. Lock held.
+ */
+void rdisk_wait_begin(struct rdisk_disk *disk);
 
 #endif

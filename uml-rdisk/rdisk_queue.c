@@ -12,8 +12,9 @@
  * such a request each batch ends with a COLLECT; when there is nothing else to send, a batch of just that is
  * left with the server, which answers it when there is something to collect. New requests take it back.
  *
- * Only the owner of the link (rdisk.h) touches the batch. Whoever adds work tries to
- * take the link under the lock; whoever gives it back looks for work under the lock: so none is left lying.
+ * Only the owner of the link (rdisk.h) touches the batch, except where there is no server (rdisk_wait.c). Whoever
+ * adds work tries to take the link under the lock; whoever gives it back looks for work under the lock: so none is
+ * left lying.
  */
 #define pr_fmt(fmt) "rdisk: " fmt
 
@@ -46,11 +47,6 @@ static struct {
 	s64 budget;
 	unsigned int batches;
 } spin[SPIN_KINDS] = { { SPIN_MAX_NS }, { SPIN_MAX_NS }, { SPIN_MAX_NS } };
-
-static struct rdisk_command *command_of(struct request *rq)
-{
-	return blk_mq_rq_to_pdu(rq);
-}
 
 static bool changes_data(struct request *rq)
 {
@@ -89,7 +85,7 @@ static blk_status_t fill_vector(struct request *rq, struct rdisk_request *reques
 
 static blk_status_t fill_request(struct request *rq, int minor)
 {
-	struct rdisk_request *request = &command_of(rq)->request;
+	struct rdisk_request *request = &rdisk_command_of(rq)->request;
 
 	*request = (struct rdisk_request){
 		.minor = minor,
@@ -128,7 +124,7 @@ static blk_status_t rdisk_queue_rq(struct blk_mq_hw_ctx *hctx, const struct blk_
 {
 	struct rdisk_disk *disk = hctx->queue->queuedata;
 	struct request *rq = bd->rq;
-	struct rdisk_command *command = command_of(rq);
+	struct rdisk_command *command = rdisk_command_of(rq);
 	blk_status_t status;
 	unsigned long flags;
 
@@ -138,6 +134,8 @@ static blk_status_t rdisk_queue_rq(struct blk_mq_hw_ctx *hctx, const struct blk_
 		status = BLK_STS_IOERR;
 
 	spin_lock_irqsave(&rdisk.lock, flags);
+	if (unlikely(rdisk.away))
+		rdisk_wait_begin(disk);
 	if (disk->failed)
 		status = BLK_STS_IOERR;
 	if (status == BLK_STS_OK) {
@@ -165,9 +163,19 @@ static void rdisk_commit_rqs(struct blk_mq_hw_ctx *hctx)
 	rdisk_pump();
 }
 
-/* A server that is away is waited for, however long. */
+/*
+ * Called when a request was not answered for the queue's io_timeout, and each time after that again. A server is waited
+ * for: one that is away as rdisk_wait.c says, one that is there however long, as it may use the request's memory.
+ */
 static enum blk_eh_timer_return rdisk_timeout(struct request *rq)
 {
+	static unsigned long next_line;
+
+	if (!READ_ONCE(rdisk.away) && time_after_eq(jiffies, next_line)) {
+		next_line = jiffies + rq->timeout;
+		pr_err("%s: the server is there, but has not answered a request for %u s, waiting\n",
+		       rq->q->disk->disk_name, rq->timeout / HZ);
+	}
 	return BLK_EH_RESET_TIMER;
 }
 
@@ -205,7 +213,7 @@ static blk_status_t judge(const struct rdisk_request *request, s64 result)
 
 static void complain(struct request *rq, s64 result)
 {
-	const struct rdisk_request *request = &command_of(rq)->request;
+	const struct rdisk_request *request = &rdisk_command_of(rq)->request;
 
 	if (result < 0 && result >= INT_MIN)
 		pr_err_ratelimited("%s: operation %u at byte %llu failed: %s\n", rq->q->disk->disk_name,
@@ -218,7 +226,7 @@ static void complain(struct request *rq, s64 result)
 
 static void complete_request(struct request *rq, s64 result)
 {
-	blk_status_t status = judge(&command_of(rq)->request, result);
+	blk_status_t status = judge(&rdisk_command_of(rq)->request, result);
 
 	if (unlikely(status != BLK_STS_OK))
 		complain(rq, result);
@@ -234,7 +242,7 @@ static void requeue_suspended(void)
 	for (unsigned int tag = 0; tag < RDISK_TAGS && rdisk.nr_suspended; tag++) {
 		if (!rdisk.suspended[tag])
 			continue;
-		list_add(&command_of(rdisk.suspended[tag])->node, &rdisk.pending);
+		list_add(&rdisk_command_of(rdisk.suspended[tag])->node, &rdisk.pending);
 		rdisk.suspended[tag] = NULL;
 		rdisk.nr_suspended--;
 	}
@@ -248,7 +256,7 @@ static void requeue_all(void)
 
 	spin_lock_irqsave(&rdisk.lock, flags);
 	while (rdisk.nr_batch)
-		list_add(&command_of(rdisk.batch[--rdisk.nr_batch])->node, &rdisk.pending);
+		list_add(&rdisk_command_of(rdisk.batch[--rdisk.nr_batch])->node, &rdisk.pending);
 	rdisk.collects = false;
 	rdisk.waiting = false;
 	spin_unlock_irqrestore(&rdisk.lock, flags);
@@ -261,7 +269,7 @@ static void complete_suspended(const struct rdisk_completion *completion)
 	unsigned int tag = completion->cookie % RDISK_TAGS;
 	struct request *rq = rdisk.suspended[tag];
 
-	if (!rq || command_of(rq)->request.cookie != completion->cookie) {
+	if (!rq || rdisk_command_of(rq)->request.cookie != completion->cookie) {
 		pr_warn_ratelimited("the server answers request %llu, which it has not suspended\n",
 				    completion->cookie);
 		return;
@@ -303,7 +311,7 @@ static void complete_one(struct request *rq, s64 result, int done)
 	}
 	if (result == RDISK_RESULT_NONE && done > 0) {
 		spin_lock_irqsave(&rdisk.lock, flags);
-		list_add_tail(&command_of(rq)->node, &rdisk.pending);
+		list_add_tail(&rdisk_command_of(rq)->node, &rdisk.pending);
 		spin_unlock_irqrestore(&rdisk.lock, flags);
 		return;
 	}
@@ -513,8 +521,7 @@ void rdisk_pump(void)
 
 /* ---- rd_thread's results ---- */
 
-/* Ends the requests of a list of commands with an error. No lock held. */
-static void fail_commands(struct list_head *commands)
+void rdisk_fail_commands(struct list_head *commands)
 {
 	struct rdisk_command *command, *next;
 
@@ -545,7 +552,7 @@ static void open_answered(struct rdisk_disk *disk, int access, int result)
 		pr_info_ratelimited("%s: open refused: %s\n", disk->gendisk->disk_name, rdisk_error_text(result));
 	else if (result)
 		pr_err("%s: cannot be opened for writing: %s\n", disk->gendisk->disk_name, rdisk_error_text(result));
-	fail_commands(&refused);
+	rdisk_fail_commands(&refused);
 	wake_up_all(&disk->settled);
 }
 
@@ -578,7 +585,7 @@ static void recheck(void)
 			list_splice_tail_init(&rdisk.disks[i].parked, &failed);
 	spin_unlock_irqrestore(&rdisk.lock, flags);
 
-	fail_commands(&failed);
+	rdisk_fail_commands(&failed);
 	print_guest();
 	schedule_work(&rdisk.scan);
 }
