@@ -10,6 +10,7 @@
 #   directory  in:  where to run it
 #   shares     in:  the host's directories and files to keep visible, one a line (below /tmp and /run they would not be)
 #   status     out: the command's exit status; there is none if the guest ends before
+#   abandoned  out: is there if a disk's server had gone, and the disk failed so that the guest could end
 
 state=${rdisk_state:?is on the command line of the kernel}
 unset rdisk_state
@@ -62,8 +63,12 @@ cd "$directory" 2>/dev/null || cd /
 "${command[@]}" </dev/null
 status=$?
 
+# Without this the disks would be waited for however long, should their server have gone.
+driver=/sys/module/rdisk/parameters
+[ ! -e "$driver/shutdown" ] || echo 1 >"$driver/shutdown"
 cd /
 sync
+[ "$(cat "$driver/abandoned" 2>/dev/null)" != Y ] || : >"$state/abandoned"
 echo "$status" >"$state/status.tmp"
 mv "$state/status.tmp" "$state/status"
 echo o >/proc/sysrq-trigger

@@ -105,6 +105,20 @@ start_rdisk() {
 	exec {log}<&-
 }
 
+fault_library=$bin/../tests/libfault_inject.so
+
+# can_hold: whether start_held_rdisk can do that here.
+can_hold() {
+	[ -f "$fault_library" ] && [ "$(stat -f -c %T "$work")" != tmpfs ]
+}
+
+# start_held_rdisk: a server whose workers are held up (tests/fault/fault_hold.h) until somebody opens $work/hold for writing.
+start_held_rdisk() {
+	[ -p "$work/hold" ] || mkfifo "$work/hold"
+	start_rdisk env LD_PRELOAD="$fault_library" RDISK_HOLD="$work/hold" \
+		ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0"
+}
+
 # kill_rdisk: kill -9, and gone when it returns.
 kill_rdisk() {
 	kill -KILL "$server"
@@ -118,12 +132,13 @@ stop_rdisk() {
 }
 
 # guest_command UML_EP SCRIPT [ARGUMENT...]: sets `boot` to the command that runs a script of tests/uml/guest in a guest.
+# guest_append has more arguments for the guest's kernel.
 guest_command() {
 	local endpoint=$1 script=$2
 
 	shift 2
 	boot=("$repository/scripts/run-uml.sh" --timeout "${guest_timeout:-240}" --share "$work" --share "$repository"
-		--append "dcid=0 uml_ep=$endpoint rd_ep=3" -- "$test_directory/guest/$script" "$@")
+		--append "dcid=0 uml_ep=$endpoint rd_ep=3${guest_append:+ $guest_append}" -- "$test_directory/guest/$script" "$@")
 }
 
 # run_guest SCRIPT [ARGUMENT...]: runs the script in a guest; fails the test if it fails. Its output is in $work/guest.log.

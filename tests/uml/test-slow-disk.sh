@@ -6,16 +6,8 @@
 # request again.
 
 . "$(dirname "${BASH_SOURCE[0]}")/functions.sh"
-library=$bin/../tests/libfault_inject.so
-[ -f "$library" ] || skip "no $library"
-[ "$(stat -f -c %T "$work")" != tmpfs ] || skip "$work is on tmpfs, which is never waited for"
+can_hold || skip "there is no library of faults, or $work is on tmpfs, which is never waited for"
 
-start_held_rdisk() {
-	start_rdisk env LD_PRELOAD="$library" RDISK_HOLD="$work/hold" \
-		ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0"
-}
-
-mkfifo "$work/hold"
 write_config "$(device disk 64M)"
 start_held_rdisk
 start_guest -2 slow-disk.sh "$work/again"
