@@ -12,7 +12,7 @@
 
 /*
  * Whether it is near that. Looks at /proc/vmstat if the last look was 100 ms ago; where there is none, which is logged
- * once, it never is. `now`: nanoseconds of CLOCK_MONOTONIC_COARSE. The loop's thread.
+ * once, it never is. `now`: coarse_clock_ns(). The loop's thread.
  */
 bool dirty_pages_near_limit(uint64_t now);
 

@@ -30,6 +30,7 @@
 #include "workers.h"
 #include "write_throttle.h"
 
+#define STORE_LOCK_WAIT	    10u		    /* seconds; what a server waits for another that ends */
 #define STORE_SECTOR	    512u	    /* bytes; a disk has a whole number of them */
 #define STORE_OVERLAY_BLOCK 4096u	    /* bytes; granularity of what an overlay keeps in memory */
 #define STORE_AT_ONCE_MAX   (1024u * 1024u) /* bytes; a longer DISCARD or WRITE_ZEROES in memory is PENDING too */
@@ -46,7 +47,10 @@ struct store_settings {
 	const char *path; /* of the image; NULL: none (MEMORY): it begins empty */
 	uint64_t size;	  /* bytes; 0: that of the image */
 	bool read_only;
-	bool is_volatile; /* what is written goes to memory, the image stays as it is */
+	bool is_volatile;	/* what is written goes to memory, the image stays as it is */
+	unsigned int lock_wait; /* seconds that opening waits for another server that has the image; 0: not at all */
+	/* Ends that wait within 100 ms, or at once with a signal that interrupts system calls. NULL: nothing does. */
+	bool (*interrupted)(void);
 };
 
 struct store_operations;
@@ -66,7 +70,8 @@ struct store {
 	struct completions *completions;	   /* not owned */
 	int fd;					   /* the image file; of a memory store its memfd; -1: closed */
 	int memory_fd;				   /* overlay: what was written; else -1 */
-	_Atomic uint64_t *in_memory;		   /* overlay: bit n: block n was written */
+	int lock_fd;		     /* block device that is written: holds the lock, as `fd` does the claim; else -1 */
+	_Atomic uint64_t *in_memory; /* overlay: bit n: block n was written */
 	bool block_device;
 	bool created;		  /* the file: by store_open() */
 	bool on_disk;		  /* the file may have to be waited for: it is not in memory as a whole */
@@ -84,8 +89,9 @@ struct store {
 int store_check(const struct store_settings *settings, uint64_t *size, struct diagnostic *diagnostic);
 
 /*
- * Opens it, creates a missing file of the configured size (sparse), and locks it against other servers. What is PENDING
- * comes back by `completions`, which outlives it. 0, or -1 and *diagnostic, with nothing left open or created.
+ * Opens it, creates a missing file of the configured size (sparse), and locks it against other servers; a server that
+ * was killed may have to be waited for, until the kernel has ended what it left behind (settings->lock_wait). What is
+ * PENDING comes back by `completions`, which outlives it. 0, or -1 and *diagnostic, with nothing left open or created.
  */
 int store_open(struct store *store, const struct store_settings *settings, struct completions *completions,
 	       struct diagnostic *diagnostic);

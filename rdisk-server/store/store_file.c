@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "coarse_clock.h"
 #include "vector_io.h"
 
 #define PAGE 4096u /* bytes that the page cache has or has not; larger ones do no harm */
@@ -67,7 +68,7 @@ static int touch_ends(struct store *store, const struct io *io, bool may_wait)
 /* A write to the page cache of a file on a disk. */
 static int write_cached(struct store *store, const struct io *io, bool may_wait)
 {
-	uint64_t began = write_throttle_clock();
+	uint64_t began = coarse_clock_ns();
 	int code;
 
 	if (!may_wait && write_throttle_likely(&store->throttle, began))
@@ -77,7 +78,7 @@ static int write_cached(struct store *store, const struct io *io, bool may_wait)
 		return -EAGAIN;
 	/* Reading says nothing about how long writes take. */
 	if (may_wait)
-		began = write_throttle_clock();
+		began = coarse_clock_ns();
 	code = vector_write(store->fd, io->vector, io->count, io->position);
 	write_throttle_ended(&store->throttle, began, io->length);
 	return code;

@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Opening, checking and locking the images of stores; see store.h.
- *
- * The lock is an open-file-description lock on the whole file: it goes with the descriptor,
- * however the server ends, and two readers may share it. Servers on different hosts that
- * share a file system are kept apart only as far as that file system passes locks on.
+ * Looking at, creating and opening the images of stores; see store.h.
  */
 #include "store_kinds.h"
 
@@ -21,6 +17,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "image_lock.h"
 #include "log.h"
 
 #define PHYSICAL_BLOCK_MAX 4096u /* bytes; what st_blksize says beyond is about streaming */
@@ -77,13 +74,8 @@ static int open_existing(const struct store_settings *settings, struct diagnosti
 {
 	bool writable = opens_for_writing(settings);
 	int flags = (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-	struct stat status;
-	int fd;
+	int fd = open(settings->path, flags);
 
-	/* For a block device O_EXCL means: not mounted, and used by nobody who asked the same. */
-	if (writable && !stat(settings->path, &status) && S_ISBLK(status.st_mode))
-		flags |= O_EXCL;
-	fd = open(settings->path, flags);
 	if (fd >= 0)
 		return fd;
 	if (errno == ENOENT)
@@ -120,20 +112,6 @@ static const char *last_part(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-static int lock_image(int fd, const char *path, bool writable, struct diagnostic *diagnostic)
-{
-	struct flock lock = { .l_type = writable ? F_WRLCK : F_RDLCK, .l_whence = SEEK_SET };
-
-	if (!fcntl(fd, F_OFD_SETLK, &lock))
-		return 0;
-	if (errno != EAGAIN && errno != EACCES)
-		return diagnostic_set(diagnostic, "cannot lock image %s: %s", path, strerror(errno));
-	/* Only a lock of the older kind has a pid to name. */
-	if (!fcntl(fd, F_OFD_GETLK, &lock) && lock.l_type != F_UNLCK && lock.l_pid > 0)
-		return diagnostic_set(diagnostic, "image %s is in use by process %ld", path, (long)lock.l_pid);
-	return diagnostic_set(diagnostic, "image %s is in use by another server", path);
-}
-
 /* A new entry of a folder outlives a power failure only once the folder was synced too. */
 static int sync_folder(const char *path)
 {
@@ -158,7 +136,7 @@ static int create_file(const struct store_settings *settings, struct diagnostic 
 	if (fd < 0)
 		return diagnostic_set(diagnostic, "cannot create image %s: %s", path, strerror(errno));
 	/* Locked before it has its size: a second server that finds it empty refuses it. */
-	if (lock_image(fd, path, true, diagnostic))
+	if (image_lock(fd, settings, true, diagnostic))
 		goto fail;
 	if (ftruncate(fd, (off_t)settings->size) || fdatasync(fd))
 		code = -errno;
@@ -203,7 +181,7 @@ static int open_locked(const struct store_settings *settings, bool *created, str
 		}
 		if (fd < 0)
 			return -1;
-		if (lock_image(fd, path, opens_for_writing(settings), diagnostic)) {
+		if (image_lock(fd, settings, opens_for_writing(settings), diagnostic)) {
 			close(fd);
 			return -1;
 		}
@@ -301,6 +279,21 @@ static int make_memory_store(struct store *store, uint64_t in_file, struct diagn
 	return 0;
 }
 
+/*
+ * Makes the claim of a locked block device what is worked with: the kernel drops cached pages, as a discard has to,
+ * only for who has claimed it. 0, or -1 and *diagnostic.
+ */
+static int claim_device(struct store *store, const struct store_settings *settings, struct diagnostic *diagnostic)
+{
+	int fd = image_claim(settings, diagnostic);
+
+	if (fd < 0)
+		return -1;
+	store->lock_fd = store->fd;
+	store->fd = fd;
+	return 0;
+}
+
 /* A store over an open image file. 0, or -1 and *diagnostic. */
 static int make_file_store(struct store *store, const struct store_settings *settings, const struct stat *status,
 			   struct diagnostic *diagnostic)
@@ -310,6 +303,8 @@ static int make_file_store(struct store *store, const struct store_settings *set
 	store->block_device = S_ISBLK(status->st_mode);
 	store->on_disk = store->block_device || !in_memory_file_system(store->fd);
 	store->tells_misses = true;
+	if (store->block_device && opens_for_writing(settings) && claim_device(store, settings, diagnostic))
+		return -1;
 	if (!settings->is_volatile)
 		return 0;
 	store->operations = &store_overlay_operations;
@@ -348,6 +343,7 @@ int store_open(struct store *store, const struct store_settings *settings, struc
 		.discards = true,
 		.fd = -1,
 		.memory_fd = -1,
+		.lock_fd = -1,
 	};
 	if (make_store(store, settings, diagnostic))
 		goto fail;
@@ -390,8 +386,10 @@ void store_close(struct store *store)
 		close(store->fd);
 	if (store->memory_fd >= 0)
 		close(store->memory_fd);
+	if (store->lock_fd >= 0)
+		close(store->lock_fd);
 	free(store->in_memory);
-	*store = (struct store){ .fd = -1, .memory_fd = -1 };
+	*store = (struct store){ .fd = -1, .memory_fd = -1, .lock_fd = -1 };
 }
 
 bool store_same(const struct store_settings *a, const struct store_settings *b)

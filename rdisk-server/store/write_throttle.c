@@ -4,23 +4,14 @@
  */
 #include "write_throttle.h"
 
-#include <time.h>
-
+#include "coarse_clock.h"
 #include "dirty_pages.h"
 
 #define LONG_NS                                                                                                        \
 	20000000ull	   /* a write takes long: two steps of the coarsest clock, and more than a turn of the         \
 			      scheduler */
 #define LONG_NS_PER_BYTE 4 /* ... beyond what copying takes on a slow machine */
-#define AFTERWARDS_NS	 1000000000ull
-
-uint64_t write_throttle_clock(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
+#define AFTERWARDS_NS	 NS_PER_SECOND
 
 bool write_throttle_likely(const struct write_throttle *throttle, uint64_t now)
 {
@@ -29,7 +20,7 @@ bool write_throttle_likely(const struct write_throttle *throttle, uint64_t now)
 
 void write_throttle_ended(struct write_throttle *throttle, uint64_t began, uint64_t length)
 {
-	uint64_t now = write_throttle_clock();
+	uint64_t now = coarse_clock_ns();
 
 	/* Of two that end at once either time will do. */
 	if (now - began >= LONG_NS + length * LONG_NS_PER_BYTE)

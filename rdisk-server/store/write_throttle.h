@@ -12,13 +12,10 @@
 #include <stdint.h>
 
 struct write_throttle {
-	_Atomic uint64_t until; /* write_throttle_clock(); relaxed: it carries nothing but itself */
+	_Atomic uint64_t until; /* coarse_clock_ns(); relaxed: it carries nothing but itself */
 };
 
-/* Nanoseconds of a clock that is cheap to read and has steps of up to 10 ms. Any thread. */
-uint64_t write_throttle_clock(void);
-
-/* Whether a write now may be held up. The loop's thread. */
+/* Whether a write now may be held up; now: coarse_clock_ns(). The loop's thread. */
 bool write_throttle_likely(const struct write_throttle *throttle, uint64_t now);
 
 /* A write of `length` bytes that began at `began` has ended. Any thread. */

@@ -45,6 +45,7 @@ static int vmstat = -1;
 static int vmstat_looks;
 static int log_lines;
 static char log_text[2048];
+static void (*on_log)(const char *text);
 
 ssize_t __real_pread(int fd, void *buffer, size_t size, off_t position);
 ssize_t __real_preadv(int fd, const struct iovec *vector, int count, off_t position);
@@ -74,6 +75,7 @@ void fake_reset(void)
 	write_ns = 0;
 	log_lines = 0;
 	log_text[0] = '\0';
+	on_log = NULL;
 	/* Whatever it remembers of the test before is old. */
 	now_ns += 3600000000000;
 	pthread_mutex_unlock(&lock);
@@ -189,6 +191,11 @@ int fake_log_lines(void)
 const char *fake_log_last(void)
 {
 	return log_text;
+}
+
+void fake_on_log(void (*call)(const char *text))
+{
+	on_log = call;
 }
 
 /* ---- the calls ---- */
@@ -366,6 +373,8 @@ __attribute__((format(printf, 1, 0))) static void note_line(const char *format, 
 	if (vsnprintf(log_text, sizeof(log_text), format, arguments) < 0)
 		log_text[0] = '\0';
 	pthread_mutex_unlock(&lock);
+	if (on_log)
+		on_log(log_text);
 }
 
 void __wrap_log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -60,5 +60,7 @@ int fake_vmstat_looks(void);
 /* Lines that were logged since fake_reset(), and the text of the last. They are not written. */
 int fake_log_lines(void);
 const char *fake_log_last(void);
+/* Called at each line from now on, with its text, by the thread that logs; NULL: nothing is. */
+void fake_on_log(void (*call)(const char *text));
 
 #endif

@@ -4,6 +4,7 @@
  */
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -13,6 +14,8 @@
 
 #include <cmocka.h>
 
+#include "fake_disk.h"
+#include "store_holder.h"
 #include "store_test.h"
 
 static void test_create(void **state)
@@ -104,6 +107,106 @@ static void test_lock(void **state)
 	store_close(&first);
 }
 
+/* ---- waiting for a server that ends ---- */
+
+static int looks; /* of is_interrupted() */
+
+static void let_time_pass(const char *text)
+{
+	(void)text;
+	fake_clock_advance((uint64_t)STORE_LOCK_WAIT * 1000000000);
+}
+
+/* So that the wait has slept and been woken in between. */
+static bool is_interrupted(void)
+{
+	return ++looks == 3;
+}
+
+static void on_alarm(int number)
+{
+	(void)number;
+}
+
+/* The one before is killed while this one waits, and nobody has waited for its end. */
+static void test_wait_for_killed(void **state)
+{
+	struct store_settings settings = { .name = "W", .path = image_path, .lock_wait = STORE_LOCK_WAIT };
+	const struct sigaction action = { .sa_handler = on_alarm };
+	struct sigaction after;
+	sigset_t blocked, mask;
+	struct store store;
+
+	(void)state;
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGALRM);
+	assert_int_equal(sigaction(SIGALRM, &action, NULL), 0);
+	assert_int_equal(sigprocmask(SIG_BLOCK, &blocked, NULL), 0);
+	for (int read_only = 0; read_only < 2; read_only++) {
+		fake_reset();
+		make_image(IMAGE_BYTES);
+		settings.read_only = false;
+		holder_start(&settings);
+		settings.read_only = read_only;
+		fake_on_log(holder_kill);
+		assert_opens(&store, &settings);
+		assert_int_equal(fake_log_lines(), 1);
+		assert_non_null(strstr(fake_log_last(), "waiting up to 10 s for it to end"));
+		store_close(&store);
+		holder_end();
+	}
+	/* What the wait took over is as it was. */
+	assert_int_equal(sigaction(SIGALRM, NULL, &after), 0);
+	assert_true(after.sa_handler == on_alarm);
+	assert_int_equal(sigprocmask(SIG_UNBLOCK, &blocked, &mask), 0);
+	assert_true(sigismember(&mask, SIGALRM));
+}
+
+static void test_wait_in_vain(void **state)
+{
+	struct store_settings settings = { .name = "W", .path = image_path };
+
+	(void)state;
+	fake_reset();
+	make_image(IMAGE_BYTES);
+	holder_start(&settings);
+	settings.lock_wait = STORE_LOCK_WAIT;
+	fake_on_log(let_time_pass);
+	assert_not_opened(&settings, "is in use by another server");
+	fake_on_log(NULL);
+	settings.interrupted = is_interrupted;
+	assert_not_opened(&settings, "it was not waited for");
+	assert_int_equal(looks, 3);
+	assert_int_equal(fake_log_lines(), 2);
+	holder_end();
+}
+
+/* The other has gone, and with it a file that it had created and that its failed start took away again. */
+static void replace_image(const char *text)
+{
+	make_image(IMAGE_BYTES);
+	holder_kill(text);
+}
+
+static void test_wait_for_another_file(void **state)
+{
+	struct store_settings settings = { .name = "W", .path = image_path, .lock_wait = STORE_LOCK_WAIT };
+	struct stat status, opened;
+	struct store store;
+
+	(void)state;
+	fake_reset();
+	make_image(IMAGE_BYTES);
+	holder_start(&settings);
+	fake_on_log(replace_image);
+	assert_opens(&store, &settings);
+	assert_int_equal(stat(image_path, &status), 0);
+	assert_int_equal(fstat(store.fd, &opened), 0);
+	assert_int_equal(opened.st_ino, status.st_ino);
+	store_close(&store);
+	holder_end();
+}
+
 static void test_same(void **state)
 {
 	char other[TEST_PATH_SIZE], folder[TEST_PATH_SIZE];
@@ -134,9 +237,9 @@ static void test_same(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_create),
-		cmocka_unit_test(test_bad_files),
-		cmocka_unit_test(test_lock),
+		cmocka_unit_test(test_create),	     cmocka_unit_test(test_bad_files),
+		cmocka_unit_test(test_lock),	     cmocka_unit_test(test_wait_for_killed),
+		cmocka_unit_test(test_wait_in_vain), cmocka_unit_test(test_wait_for_another_file),
 		cmocka_unit_test(test_same),
 	};
 
