@@ -31,6 +31,7 @@
 #include "write_throttle.h"
 
 #define STORE_LOCK_WAIT	    10u		    /* seconds; what a server waits for another that ends */
+#define STORE_ID_SIZE	    40		    /* bytes of a disk's identity, the NUL included */
 #define STORE_SECTOR	    512u	    /* bytes; a disk has a whole number of them */
 #define STORE_OVERLAY_BLOCK 4096u	    /* bytes; granularity of what an overlay keeps in memory */
 #define STORE_AT_ONCE_MAX   (1024u * 1024u) /* bytes; a longer DISCARD or WRITE_ZEROES in memory is PENDING too */
@@ -47,7 +48,9 @@ struct store_settings {
 	const char *path; /* of the image; NULL: none (MEMORY): it begins empty */
 	uint64_t size;	  /* bytes; 0: that of the image */
 	bool read_only;
-	bool is_volatile;	/* what is written goes to memory, the image stays as it is */
+	bool is_volatile; /* what is written goes to memory, the image stays as it is */
+	const char
+		*id; /* of the disk, 1 to 39 characters; NULL: it is made, and kept with the image where that can be */
 	unsigned int lock_wait; /* seconds that opening waits for another server that has the image; 0: not at all */
 	/* Ends that wait within 100 ms, or at once with a signal that interrupts system calls. NULL: nothing does. */
 	bool (*interrupted)(void);
@@ -62,7 +65,8 @@ struct store {
 	uint64_t size;		 /* bytes */
 	uint32_t physical_block; /* bytes */
 	uint32_t overlap_block;	 /* bytes, a power of two: operations that touch the same such block overlap */
-	uint64_t file_identity;	 /* names the image file on this host: another one by its path has another */
+	char id[STORE_ID_SIZE];	 /* who the disk is (image_identity.h), for clients to know it again by */
+	uint64_t file_identity;	 /* which file the image is: another in its place has another; 0: there is none */
 	atomic_bool discards;	 /* a DISCARD frees space, as far as is known; workers change it */
 
 	/* The store's own: */
@@ -113,6 +117,12 @@ void store_close(struct store *store);
  * be created. Stores without a file are never the same. Any thread.
  */
 bool store_same(const struct store_settings *a, const struct store_settings *b);
+
+/*
+ * Whether two that are open have one identity, which the disks of a server must not: one of them was copied with its
+ * attributes and device, or both were configured so.
+ */
+bool store_same_id(const struct store *a, const struct store *b);
 
 /*
  * Does an operation, or has it done (io.h): DONE, PENDING or MISSED. Results are 0 or what became of the image itself:

@@ -17,6 +17,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "image_identity.h"
 #include "image_lock.h"
 #include "log.h"
 
@@ -192,33 +193,6 @@ static int open_locked(const struct store_settings *settings, bool *created, str
 	}
 }
 
-/* FNV-1a over the bytes of `value`. */
-static uint64_t mix(uint64_t hash, uint64_t value)
-{
-	for (int i = 0; i < 8; i++) {
-		hash ^= value >> (8 * i) & 0xff;
-		hash *= 0x100000001b3ull;
-	}
-	return hash;
-}
-
-/*
- * A file's number alone would not do: file systems give that of a deleted file to the next one. So the time
- * of its creation goes in, where the file system keeps it.
- */
-static uint64_t file_identity(int fd, const struct stat *status)
-{
-	uint64_t hash = 0xcbf29ce484222325ull;
-	struct statx more;
-
-	if (S_ISBLK(status->st_mode))
-		return mix(hash, status->st_rdev);
-	hash = mix(mix(hash, status->st_dev), status->st_ino);
-	if (statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &more) || !(more.stx_mask & STATX_BTIME))
-		return hash;
-	return mix(mix(hash, (uint64_t)more.stx_btime.tv_sec), more.stx_btime.tv_nsec);
-}
-
 /* A power of two from a sector to a page. */
 static uint32_t physical_block(blksize_t preferred)
 {
@@ -244,6 +218,8 @@ int store_check(const struct store_settings *settings, uint64_t *size, struct di
 	int fd, code;
 
 	*size = settings->size;
+	if (image_identity_check(settings, diagnostic))
+		return -1;
 	if (!settings->path)
 		return 0;
 	fd = open_existing(settings, diagnostic);
@@ -318,14 +294,18 @@ static int make_store(struct store *store, const struct store_settings *settings
 	struct stat status = { 0 };
 	uint64_t in_file = 0;
 
+	if (image_identity_check(settings, diagnostic))
+		return -1;
 	if (settings->path) {
 		store->fd = open_locked(settings, &store->created, diagnostic);
 		/* The size counts only now that nobody else may be at the file. */
 		if (store->fd < 0 || file_size(store->fd, settings->path, &in_file, &status, diagnostic) ||
 		    disk_size(settings, in_file, &store->size, diagnostic))
 			return -1;
-		store->file_identity = file_identity(store->fd, &status);
+		store->file_identity = image_file_identity(store->fd, &status);
 	}
+	if (image_identity_find(store, settings, store->fd, diagnostic))
+		return -1;
 	if (settings->kind == STORE_MEMORY)
 		return make_memory_store(store, in_file, diagnostic);
 	return make_file_store(store, settings, &status, diagnostic);
@@ -390,6 +370,11 @@ void store_close(struct store *store)
 		close(store->lock_fd);
 	free(store->in_memory);
 	*store = (struct store){ .fd = -1, .memory_fd = -1, .lock_fd = -1 };
+}
+
+bool store_same_id(const struct store *a, const struct store *b)
+{
+	return !strcmp(a->id, b->id);
 }
 
 bool store_same(const struct store_settings *a, const struct store_settings *b)

@@ -55,6 +55,9 @@ ssize_t __real_pwritev(int fd, const struct iovec *vector, int count, off_t posi
 int __real_fdatasync(int fd);
 int __real_fallocate(int fd, int mode, off_t position, off_t length);
 int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument);
+int __real_fsync(int fd);
+ssize_t __real_fgetxattr(int fd, const char *name, void *value, size_t size);
+int __real_fsetxattr(int fd, const char *name, const void *value, size_t size, int flags);
 int __real_fstatfs(int fd, struct statfs *status);
 int __real_open(const char *path, int flags, ...);
 int __real_clock_gettime(clockid_t clock, struct timespec *time);
@@ -311,6 +314,24 @@ int __wrap_fdatasync(int fd);
 int __wrap_fdatasync(int fd)
 {
 	return begin_call(FAKE_SYNC, fd) ? -1 : __real_fdatasync(fd);
+}
+
+int __wrap_fsync(int fd);
+int __wrap_fsync(int fd)
+{
+	return begin_call(FAKE_FSYNC, fd) ? -1 : __real_fsync(fd);
+}
+
+ssize_t __wrap_fgetxattr(int fd, const char *name, void *value, size_t size);
+ssize_t __wrap_fgetxattr(int fd, const char *name, void *value, size_t size)
+{
+	return begin_call(FAKE_GET, fd) ? -1 : __real_fgetxattr(fd, name, value, size);
+}
+
+int __wrap_fsetxattr(int fd, const char *name, const void *value, size_t size, int flags);
+int __wrap_fsetxattr(int fd, const char *name, const void *value, size_t size, int flags)
+{
+	return begin_call(FAKE_SET, fd) ? -1 : __real_fsetxattr(fd, name, value, size, flags);
 }
 
 int __wrap_fallocate(int fd, int mode, off_t position, off_t length);

@@ -17,6 +17,9 @@ enum fake_call {
 	FAKE_SYNC,     /* fdatasync */
 	FAKE_ALLOCATE, /* fallocate */
 	FAKE_THREAD,   /* pthread_create */
+	FAKE_GET,      /* fgetxattr */
+	FAKE_SET,      /* fsetxattr */
+	FAKE_FSYNC,    /* fsync */
 	NR_FAKE_CALLS
 };
 

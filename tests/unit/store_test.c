@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -35,12 +36,13 @@ void fill(unsigned char *bytes, size_t length, unsigned int seed)
 
 void make_image(size_t length)
 {
+	char fresh[TEST_PATH_SIZE + 4];
 	int fd;
 
-	/* Another file, not the same one shortened: nothing of the one before stays with it. */
-	unlink(image_path);
-	fd = open(image_path, O_RDWR | O_CREAT | O_EXCL, 0600);
-	if (fd < 0 || write(fd, original, length) != (ssize_t)length || close(fd))
+	/* Another file, made while the one before is there: nothing of that stays, not even its number. */
+	snprintf(fresh, sizeof(fresh), "%s.new", image_path);
+	fd = open(fresh, O_RDWR | O_CREAT | O_EXCL, 0600);
+	if (fd < 0 || write(fd, original, length) != (ssize_t)length || close(fd) || rename(fresh, image_path))
 		test_fatal("cannot make %s", image_path);
 }
 
