@@ -80,6 +80,23 @@ static int take_name(const struct reading *reading, config_setting_t *setting, s
 	return 0;
 }
 
+static int take_id(const struct reading *reading, config_setting_t *setting, struct device_configuration *device)
+{
+	const char *text = config_setting_get_string(setting);
+	size_t length = strlen(text);
+
+	if (length == 0 || length >= sizeof(device->id))
+		return setting_error(reading, setting, "id \"%s\" must have 1 to %zu characters", text,
+				     sizeof(device->id) - 1);
+	for (size_t i = 0; i < length; i++) {
+		if (!isalnum((unsigned char)text[i]) && !strchr("_-.:", text[i]))
+			return setting_error(reading, setting,
+					     "id \"%s\" may have letters, digits, '_', '-', '.' and ':' only", text);
+	}
+	memcpy(device->id, text, length + 1);
+	return 0;
+}
+
 static int take_image_type(const struct reading *reading, config_setting_t *setting,
 			   struct device_configuration *device)
 {
@@ -190,6 +207,7 @@ static const struct {
 	int (*take)(const struct reading *reading, config_setting_t *setting, struct device_configuration *device);
 } keys[] = {
 	{ "name", VALUE_STRING, take_name },
+	{ "id", VALUE_STRING, take_id },
 	{ "image_type", VALUE_STRING, take_image_type },
 	{ "image_file", VALUE_STRING, take_image_file },
 	{ "size", VALUE_SIZE, take_size },
@@ -259,6 +277,10 @@ static int check_device(const struct reading *reading, config_setting_t *group,
 		if (!strcmp(configuration->devices[i].name, device->name))
 			return setting_error(reading, config_setting_get_member(group, "name"),
 					     "name \"%s\" is that of the device in line %d already", device->name,
+					     configuration->devices[i].line);
+		if (device->id[0] && !strcmp(configuration->devices[i].id, device->id))
+			return setting_error(reading, config_setting_get_member(group, "id"),
+					     "id \"%s\" is that of the device in line %d already", device->id,
 					     configuration->devices[i].line);
 	}
 	if (device->type == FILE_IMAGE && !device->image_file)

@@ -5,8 +5,12 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "configuration.h"
@@ -202,6 +206,51 @@ static int start_container(struct server *server)
 	return 0;
 }
 
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Waits until a process has ended, timeout_ms at most, or until a signal comes. */
+static void await_end(pid_t pid, int64_t timeout_ms)
+{
+	struct pollfd end = { .fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN };
+
+	if (end.fd < 0)
+		return; /* it has ended */
+	(void)poll(&end, 1, (int)timeout_ms);
+	close(end.fd);
+}
+
+/*
+ * Binds the endpoint, when the server before this one, which may have been killed a moment ago, is gone: as for its
+ * images. When its process has ended the node only has to take notice of that, which it does between two questions.
+ */
+static int bind_when_free(const struct server *server)
+{
+	int64_t deadline = now_ms() + SERVER_WAIT_S * 1000;
+	bool said = false;
+
+	for (;;) {
+		int code = dvk_bind(server->dcid, server->endpoint);
+		int64_t left = deadline - now_ms();
+		proc_usr_t holder;
+
+		if (code != EDVSSLOTUSED || left <= 0 || termination_requested() ||
+		    dvk_getprocinfo(server->dcid, dvk_endpoint_number(server->endpoint), &holder))
+			return code;
+		if (!said && (!kill(holder.p_lpid, 0) || errno == EPERM))
+			log_info("endpoint %d of container %d is in use by process %d: waiting up to %d s for it to "
+				 "end",
+				 server->endpoint, server->dcid, holder.p_lpid, SERVER_WAIT_S);
+		said = true;
+		await_end(holder.p_lpid, left);
+	}
+}
+
 static int bind_endpoint(struct server *server, struct diagnostic *diagnostic)
 {
 	int code;
@@ -209,7 +258,7 @@ static int bind_endpoint(struct server *server, struct diagnostic *diagnostic)
 	if (!dvk_endpoint_is_system(server->endpoint, server->nr_tasks, server->nr_sysprocs))
 		return diagnostic_set(diagnostic, "endpoint %d is for users: a server needs one below %d",
 				      server->endpoint, server->nr_sysprocs - server->nr_tasks);
-	code = dvk_bind(server->dcid, server->endpoint);
+	code = bind_when_free(server);
 	if (code != server->endpoint)
 		return diagnostic_set(diagnostic, "cannot bind endpoint %d of container %d: %s", server->endpoint,
 				      server->dcid, dvk_strerror(code));
@@ -308,6 +357,8 @@ static int run(const struct options *options, const struct configuration *config
 		return EXIT_START;
 	}
 	if (device_table_open(&server.devices, configuration, options->config, &server.completions, &diagnostic)) {
+		if (termination_requested())
+			return EXIT_ENDED; /* while it waited for the server before it */
 		log_plain("%s", diagnostic.text);
 		return EXIT_START;
 	}

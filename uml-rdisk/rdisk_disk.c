@@ -41,6 +41,8 @@ static bool info_sane(struct rdisk_info *info)
 	info->max_segments = clamp_t(u32, info->max_segments, 1, RDISK_VECTOR_MAX);
 	info->max_transfer = clamp_t(u64, info->max_transfer, TRANSFER_LEAST, TRANSFER_MAX);
 	info->name[RDISK_NAME_SIZE - 1] = '\0';
+	/* it is compared whole */
+	info->id[RDISK_ID_SIZE - 1] = '\0';
 	for (char *c = info->name; *c; c++)
 		if (!isprint(*c) || *c == '"')
 			*c = '?';
@@ -99,6 +101,12 @@ static int error_of(int code)
 	}
 }
 
+/* Whether two infos are of one disk, whatever file it is in. */
+static bool same_id(const struct rdisk_info *a, const struct rdisk_info *b)
+{
+	return !memcmp(a->id, b->id, sizeof(a->id));
+}
+
 /* Takes over what the server says of a disk now. Nobody has it open; its open_mutex is held. */
 static void refresh(struct rdisk_disk *disk)
 {
@@ -111,7 +119,8 @@ static void refresh(struct rdisk_disk *disk)
 		disk->stale = false;
 		/* one that is not there any more keeps its size: opening it says what is wrong */
 		other_data = disk->next_present && (disk->next.size != disk->info.size ||
-						    disk->next.image_id != disk->info.image_id);
+						    disk->next.image_id != disk->info.image_id ||
+						    !same_id(&disk->next, &disk->info));
 		changed = other_data || (disk->next_present && disk->next.flags != disk->info.flags);
 		if (disk->next_present)
 			disk->info = disk->next;
@@ -242,8 +251,19 @@ static ssize_t image_show(struct device *device, struct device_attribute *attrib
 
 static DEVICE_ATTR_RO(image);
 
+/* The disk's identity, under the name that virtio's and NVMe's disks give it. */
+static ssize_t serial_show(struct device *dev, struct device_attribute *attr, char *page)
+{
+	const struct rdisk_disk *disk = dev_to_disk(dev)->private_data;
+
+	return sysfs_emit(page, "%.*s\n", RDISK_ID_SIZE - 1, disk->info.id);
+}
+
+static DEVICE_ATTR_RO(serial);
+
 static struct attribute *rdisk_attrs[] = {
 	&dev_attr_image.attr,
+	&dev_attr_serial.attr,
 	NULL,
 };
 
@@ -273,8 +293,8 @@ static const char *difference(const struct rdisk_disk *disk, const struct rdisk_
 		return "its size has changed";
 	if ((disk->info.flags & RDISK_INFO_VOLATILE) && disk->next.instance != disk->info.instance)
 		return "it was volatile, and what was written is lost";
-	if (disk->next.image_id != disk->info.image_id)
-		return "it is another image now";
+	if (!same_id(&disk->next, &disk->info))
+		return "it is another disk now";
 	if ((disk->next.flags ^ disk->info.flags) & RDISK_INFO_READ_ONLY)
 		return "its being read-only has changed";
 	return NULL;
@@ -305,8 +325,13 @@ void rdisk_disks_recheck(void)
 			continue;
 		disk->stale = true;
 		why = disk->users && !disk->failed ? difference(disk, minor) : NULL;
-		if (why)
+		if (why) {
 			rdisk_disk_fail(disk, why);
+		} else if (disk->users && disk->next.image_id != disk->info.image_id) {
+			pr_info("%s: its image is another file now, and the same disk as its server says\n",
+				disk->gendisk->disk_name);
+			disk->info.image_id = disk->next.image_id;
+		}
 	}
 }
 

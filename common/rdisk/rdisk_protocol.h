@@ -96,6 +96,7 @@
 #define RDISK_VECTOR_MAX  256 /* elements of a GATHER/SCATTER vector (the original: 64) */
 #define RDISK_BATCH_MAX	  128 /* requests in one DEV_BATCH */
 #define RDISK_NAME_SIZE	  16  /* bytes of a device's name, the zero included */
+#define RDISK_ID_SIZE	  40  /* bytes of a disk's identity, the zero included */
 #define RDISK_SECTOR_SIZE 512
 
 /* One element of a vector, in the memory of IO_ENDPT. */
@@ -189,9 +190,14 @@ struct rdisk_info {
 	uint32_t max_batch;    /* RDISK_BATCH_MAX */
 	uint64_t max_transfer; /* bytes of one READ or WRITE */
 	uint64_t instance;     /* differs from one start of the server to the next */
-	uint64_t image_id;     /* names the image: equal after a restart with the same image */
+	uint64_t image_id;     /* names the image's file on the server's host: another file has another */
 	char name[RDISK_NAME_SIZE];
-	uint8_t reserved[128 - 80];
+	/*
+	 * Names the disk: who has it open goes on with it when a server comes back, on whichever host and with whichever file,
+	 * if and only if this is the same. Text of printable ASCII, with zeros behind it up to the end.
+	 */
+	char id[RDISK_ID_SIZE];
+	uint8_t reserved[128 - 120];
 };
 
 static_assert(sizeof(struct rdisk_request) == 64, "batch element is part of the ABI");
@@ -200,6 +206,7 @@ static_assert(sizeof(struct rdisk_iovec) == 16, "vector element is part of the A
 static_assert(sizeof(struct rdisk_partition) == 32, "partition record is part of the ABI");
 static_assert(sizeof(struct rdisk_info) == 128, "info record is part of the ABI");
 static_assert(offsetof(struct rdisk_info, name) == 64, "info record has no hole");
+static_assert(offsetof(struct rdisk_info, id) == 80, "info record has no hole");
 static_assert(sizeof(long) == 8, "POSITION carries 64 bits");
 
 #endif

@@ -24,6 +24,7 @@ enum image_type {
 
 struct device_configuration {
 	char name[RDISK_NAME_SIZE];
+	char id[RDISK_ID_SIZE]; /* of the disk; "": the server is to make and keep one */
 	enum image_type type;
 	char *image_file; /* path, joined with the configuration's folder; NULL: none (MEMORY_IMAGE) */
 	uint64_t size;	  /* bytes; 0: that of the image file */

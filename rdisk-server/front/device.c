@@ -12,6 +12,7 @@
 #include "dvk.h"
 #include "log.h"
 #include "size_text.h"
+#include "termination.h"
 
 #define PAGE_BYTES 4096 /* alignment of buffers, so that they suit any file's blocks */
 
@@ -35,6 +36,9 @@ static struct store_settings settings_of(const struct device_configuration *devi
 		.size = device->size,
 		.read_only = device->read_only,
 		.is_volatile = device->is_volatile,
+		.id = device->id[0] ? device->id : NULL,
+		.lock_wait = SERVER_WAIT_S,
+		.interrupted = termination_requested,
 	};
 }
 
@@ -60,6 +64,8 @@ int device_table_check(const struct configuration *configuration, const char *pa
 	}
 	return 0;
 }
+
+static_assert(STORE_ID_SIZE == RDISK_ID_SIZE, "clients are told a store's id as it is");
 
 static enum io_answer submit_to_store(struct request_disk *disk, struct io *io)
 {
@@ -280,6 +286,7 @@ void device_info(const struct device_table *table, int minor, struct rdisk_info 
 		.image_id = device->store.file_identity,
 	};
 	memcpy(info->name, device->name, sizeof(info->name));
+	memcpy(info->id, device->store.id, sizeof(info->id));
 }
 
 void device_partition(const struct device *device, struct rdisk_partition *partition)

@@ -225,7 +225,7 @@ int image_identity_find(struct store *store, const struct store_settings *settin
 			struct diagnostic *diagnostic)
 {
 	const char *path = settings->path;
-	char kept[STORE_ID_SIZE];
+	char kept[STORE_ID_SIZE] = ""; /* zeros behind the text are part of it: clients compare all of it */
 
 	if (settings->id) {
 		snprintf(store->id, sizeof(store->id), "%s", settings->id);

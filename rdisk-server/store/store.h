@@ -65,7 +65,8 @@ struct store {
 	uint64_t size;		 /* bytes */
 	uint32_t physical_block; /* bytes */
 	uint32_t overlap_block;	 /* bytes, a power of two: operations that touch the same such block overlap */
-	char id[STORE_ID_SIZE];	 /* who the disk is (image_identity.h), for clients to know it again by */
+	char id[STORE_ID_SIZE];	 /* who the disk is (image_identity.h), with zeros behind it: clients compare all of it
+				  */
 	uint64_t file_identity;	 /* which file the image is: another in its place has another; 0: there is none */
 	atomic_bool discards;	 /* a DISCARD frees space, as far as is known; workers change it */
 

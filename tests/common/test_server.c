@@ -28,6 +28,8 @@ static void write_device(FILE *file, const struct test_device *device)
 		fprintf(file, " volatile = true;");
 	if (device->shared)
 		fprintf(file, " shared = true;");
+	if (device->id)
+		fprintf(file, " id = \"%s\";", device->id);
 	fprintf(file, " }");
 }
 

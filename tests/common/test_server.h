@@ -26,6 +26,7 @@ struct test_device {
 	bool read_only;
 	bool is_volatile;
 	bool shared;
+	const char *id;
 };
 
 struct test_server {

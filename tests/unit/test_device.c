@@ -175,7 +175,8 @@ static void test_info(void **state)
 	assert_string_equal(info.name, "RO");
 	device_info(&table, SHARED, &other);
 	assert_true(other.flags & RDISK_INFO_SHARED);
-	assert_true(info.instance == other.instance && info.image_id != other.image_id);
+	assert_int_equal(info.instance, other.instance);
+	assert_string_not_equal(info.id, other.id);
 	device_partition(device_find(&table, READ_WRITE), &partition);
 	assert_int_equal(partition.size, 512000);
 	assert_int_equal(partition.heads * partition.sectors, 64);

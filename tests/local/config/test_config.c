@@ -3,7 +3,7 @@
  * What rdisk says and how it ends when it cannot start: every kind of broken configuration, images that
  * cannot be served, bad options, endpoints and containers that it does not get. Each is
  * exit status 1 and exactly one line on stderr. And that good configurations are served, to whom that is
- * told, and that a lost node is no end.
+ * told, and that a lost node is no end. A start that waits for a server before it says so in a line of its own.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -81,6 +81,19 @@ static void assert_one_line(const char *start, const char *cause)
 		fail_msg("\"%s\" is not %s...%s", line, expected, cause);
 	assert_true(length > 0 && strchr(line, '\n') == line + length - 1);
 	assert_string_equal(process.output.text, "");
+}
+
+/* The same after a first line that says for whom it has waited. */
+static void assert_waited_in_vain(const char *holder, const char *start, const char *cause)
+{
+	char *end = strchr(process.log.text, '\n');
+
+	assert_non_null(end);
+	assert_int_equal(strncmp(process.log.text, "rdisk: info: ", 13), 0);
+	assert_non_null(strstr(process.log.text, holder));
+	assert_true(strstr(process.log.text, holder) < end && strstr(process.log.text, ": waiting up to 10 s") < end);
+	memmove(process.log.text, end + 1, strlen(end));
+	assert_one_line(start, cause);
 }
 
 /* Refused with status 1 and FILE:LINE, by --check-config and by a start alike. */
@@ -289,17 +302,50 @@ static void test_endpoint_and_image_in_use(void **state)
 
 	snprintf(place, sizeof(place), "%s:1: ", config);
 	assert_int_equal(run(same_image), 1);
-	assert_one_line(place, "in use by another server");
+	assert_waited_in_vain("good.img is in use by another server", place, "in use by another server");
 	assert_int_equal(run(check), 0);
 
 	write_config("second.cfg", "devices = ( { name = \"B\"; image_file = \"other.img\"; } );\n");
 	assert_int_equal(run(same_endpoint), 1);
-	assert_one_line("cannot bind endpoint 3 of container 0: ", "in use");
+	assert_waited_in_vain("endpoint 3 of container 0 is in use by process ",
+			      "cannot bind endpoint 3 of container 0: ", "in use");
 
 	/* After a kill all of it is free again. */
 	assert_int_equal(test_process_stop(&server, SIGKILL), 128 + SIGKILL);
 	write_config("first.cfg", GOOD_DEVICE);
 	start_server("3");
+	assert_int_equal(test_process_stop(&server, SIGTERM), 0);
+}
+
+/* Starts a server that has to wait for the one before it, kills that, and expects the new one to serve. */
+static void assert_takes_over(const char *waits_for)
+{
+	const char *const arguments[] = { RDISK_PROGRAM, "-d", "0", "-e", "3", "-c", config, NULL };
+
+	test_process_start(&process, arguments, NULL);
+	assert_true(test_process_wait_log(&process, waits_for, TEST_TIMEOUT_MS));
+	assert_int_equal(test_process_stop(&server, SIGKILL), 128 + SIGKILL);
+	assert_true(test_process_wait_log(&process, "rdisk: ready ", TEST_TIMEOUT_MS));
+	server = process;
+	memset(&process, 0, sizeof(process));
+}
+
+static void test_start_waits_for_the_server_before(void **state)
+{
+	const char *const arguments[] = { RDISK_PROGRAM, "-d", "0", "-e", "3", "-c", config, NULL };
+
+	(void)state;
+	make_file("good.img", 1 << 20, 0600);
+	make_file("other.img", 1 << 20, 0600);
+	write_config("first.cfg", GOOD_DEVICE);
+	start_server("3");
+	assert_takes_over("good.img is in use by another server: waiting up to 10 s");
+	write_config("second.cfg", "devices = ( { name = \"B\"; image_file = \"other.img\"; } );\n");
+	assert_takes_over("endpoint 3 of container 0 is in use by process ");
+	/* A signal ends the wait as it ends any start. */
+	test_process_start(&process, arguments, NULL);
+	assert_true(test_process_wait_log(&process, "waiting up to 10 s", TEST_TIMEOUT_MS));
+	assert_int_equal(test_process_stop(&process, SIGTERM), 0);
 	assert_int_equal(test_process_stop(&server, SIGTERM), 0);
 }
 
@@ -486,6 +532,7 @@ int main(void)
 		cmocka_unit_test(test_bad_options),
 		cmocka_unit_test(test_help_and_version),
 		cmocka_unit_test_teardown(test_endpoint_and_image_in_use, teardown),
+		cmocka_unit_test_teardown(test_start_waits_for_the_server_before, teardown),
 		cmocka_unit_test_teardown(test_readers_share, teardown),
 		cmocka_unit_test(test_no_permission),
 		cmocka_unit_test(test_samples),
