@@ -36,15 +36,17 @@
  *   answered before it was sent, and after a FUA write itself, they are on stable storage (fdatasync).
  *   A flush that failed once fails until the server is restarted.
  * - A write that fails may have been done in part.
- * - Who sends another request while one of his is not answered has given that one up: it is not answered any more
- *   (and may have been carried out). So CANCEL has nothing left to do.
+ * - Who sends another request while one of his is not answered has given that one up: it is not answered any more. It may
+ *   have been carried out, or still be: then granted memory goes on being used until that is over, and the next DEV_OPEN
+ *   of the device is answered after it. So CANCEL has nothing left to do.
+ * - Requests that overlap are carried out in the order in which they came, those of a batch in theirs.
  *
  * Suspended requests. What waits for a disk holds up nobody else: other clients are served meanwhile, and so are the
  * other requests of a batch. A client that wants to send more while some of its requests wait marks them
  * RDISK_REQUEST_MAY_SUSPEND: the batch is then answered without them, their result is SUSPEND (MINIX's code for an
- * answer that comes later), and the client collects their results with COLLECT in a later batch. Their memory is
- * used while the client is blocked in a later batch, until they are collected; it is the client's own, for another's
- * the mark counts for nothing. A result counts as collected when the client gets the answer to the batch: one that it
+ * answer that comes later), and the client collects their results with COLLECT in a later batch. Their memory is used
+ * until they are collected: granted memory at any time, other memory while the client is blocked in a later batch. It is
+ * the client's own; for another's the mark counts for nothing. A result counts as collected when the client gets the answer to the batch: one that it
  * gives up costs nothing. Suspended requests are gone when the client or the server dies. A client may have
  * RDISK_SUSPENDED_MAX of them; more end with EDVSAGAIN.
  *
@@ -132,7 +134,7 @@ enum rdisk_operation {
 
 /*
  * One request of a batch, in the client's memory. The requests of a batch are
- * independent: they may be done in any order. The server sets result, and
+ * independent: those that do not overlap may be done in any order. The server sets result, and
  * only that: bytes moved, or a negative code; for FLUSH, DISCARD, WRITE_ZEROES 0 or a code.
  * Vector elements are not changed.
  */
