@@ -169,11 +169,13 @@ static bool has_no_attributes(int error)
  * *diagnostic. */
 static int write_kept(int fd, const char *id, const char *path, struct diagnostic *diagnostic)
 {
-	char text[ATTRIBUTE_BYTES + 1], owner[HASH_DIGITS + 1];
+	char text[ATTRIBUTE_BYTES], owner[HASH_DIGITS + 1];
 
 	if (owner_of(fd, owner))
 		return diagnostic_set(diagnostic, "cannot look at image %s: %s", path, strerror(errno));
-	snprintf(text, sizeof(text), "%s %s", id, owner);
+	memcpy(text, id, UUID_LENGTH);
+	text[UUID_LENGTH] = ' ';
+	memcpy(text + UUID_LENGTH + 1, owner, HASH_DIGITS);
 	if (fsetxattr(fd, ATTRIBUTE, text, ATTRIBUTE_BYTES, 0)) {
 		if (!has_no_attributes(errno))
 			log_warning("image %s: cannot keep an id in its attribute " ATTRIBUTE " (%s): it has one made "
