@@ -31,6 +31,8 @@ struct kind {
 	int fd;	     /* those that are held; -1: all */
 	int held;    /* waiting now */
 	int permits; /* may still go on */
+	int running; /* under way, held ones too */
+	int most;    /* ... at a time */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -103,6 +105,16 @@ void fake_short(uint64_t bytes)
 	pthread_mutex_lock(&lock);
 	short_bytes = bytes;
 	pthread_mutex_unlock(&lock);
+}
+
+int fake_most_at_once(enum fake_call call)
+{
+	int most;
+
+	pthread_mutex_lock(&lock);
+	most = kinds[call].most;
+	pthread_mutex_unlock(&lock);
+	return most;
 }
 
 int fake_calls(enum fake_call call)
@@ -211,6 +223,9 @@ static int begin(enum fake_call call, int fd)
 
 	pthread_mutex_lock(&lock);
 	kind->calls++;
+	kind->running++;
+	if (kind->running > kind->most)
+		kind->most = kind->running;
 	if (kind->holds && (kind->fd < 0 || kind->fd == fd) && !pthread_equal(pthread_self(), test_thread)) {
 		kind->held++;
 		pthread_cond_broadcast(&changed);
@@ -221,13 +236,21 @@ static int begin(enum fake_call call, int fd)
 		kind->held--;
 	}
 	error = kind->error;
+	kind->running -= error != 0;
 	if (call == FAKE_WRITE)
 		now_ns += write_ns;
 	pthread_mutex_unlock(&lock);
 	return error;
 }
 
-/* The same, in the form of a system call's result. */
+static void end(enum fake_call call)
+{
+	pthread_mutex_lock(&lock);
+	kinds[call].running--;
+	pthread_mutex_unlock(&lock);
+}
+
+/* begin() in the form of a system call's result. */
 static int begin_call(enum fake_call call, int fd)
 {
 	int error = begin(call, fd);
@@ -261,12 +284,14 @@ ssize_t __wrap_preadv2(int fd, const struct iovec *vector, int count, off_t posi
 ssize_t __wrap_preadv2(int fd, const struct iovec *vector, int count, off_t position, int flags)
 {
 	struct iovec parts[PARTS_MAX];
+	enum fake_call call = flags & RWF_NOWAIT ? FAKE_NOWAIT : FAKE_READ;
 	ssize_t bytes;
 
-	if (begin_call(flags & RWF_NOWAIT ? FAKE_NOWAIT : FAKE_READ, fd))
+	if (begin_call(call, fd))
 		return -1;
 	count = cut(vector, count, parts);
 	bytes = __real_preadv2(fd, parts, count, position, flags);
+	end(call);
 	/* Whether it misses is for the test to say. */
 	if (bytes < 0 && (errno == EAGAIN || errno == EOPNOTSUPP) && flags & RWF_NOWAIT)
 		return __real_preadv2(fd, parts, count, position, flags & ~RWF_NOWAIT);
@@ -295,11 +320,14 @@ ssize_t __wrap_pwritev(int fd, const struct iovec *vector, int count, off_t posi
 ssize_t __wrap_pwritev(int fd, const struct iovec *vector, int count, off_t position)
 {
 	struct iovec parts[PARTS_MAX];
+	ssize_t bytes;
 
 	if (begin_call(FAKE_WRITE, fd))
 		return -1;
 	count = cut(vector, count, parts);
-	return __real_pwritev(fd, parts, count, position);
+	bytes = __real_pwritev(fd, parts, count, position);
+	end(FAKE_WRITE);
+	return bytes;
 }
 
 ssize_t __wrap_pwrite(int fd, const void *buffer, size_t size, off_t position);
@@ -313,7 +341,13 @@ ssize_t __wrap_pwrite(int fd, const void *buffer, size_t size, off_t position)
 int __wrap_fdatasync(int fd);
 int __wrap_fdatasync(int fd)
 {
-	return begin_call(FAKE_SYNC, fd) ? -1 : __real_fdatasync(fd);
+	int code;
+
+	if (begin_call(FAKE_SYNC, fd))
+		return -1;
+	code = __real_fdatasync(fd);
+	end(FAKE_SYNC);
+	return code;
 }
 
 int __wrap_fsync(int fd);

@@ -37,6 +37,8 @@ void fake_short(uint64_t bytes);
 
 /* How many calls of one kind there were, held ones too. */
 int fake_calls(enum fake_call call);
+/* The most of them that were under way at a time. Reads, writes and fdatasync only. */
+int fake_most_at_once(enum fake_call call);
 
 /*
  * From now on calls of one kind wait, unless the thread that calls this makes them. fd: those on this file only; -1:

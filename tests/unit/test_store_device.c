@@ -32,21 +32,25 @@ static int make_device(void)
 	struct loop_config configuration = { .block_size = 512, .info.lo_flags = LO_FLAGS_AUTOCLEAR };
 	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
 	int device = -1;
+	int error;
 
 	make_image(IMAGE_BYTES);
 	configuration.fd = (unsigned int)open(image_path, O_RDWR | O_CLOEXEC);
-	errno = EBUSY;
+	error = control < 0 || (int)configuration.fd < 0 ? errno : EBUSY;
 	/* Somebody else may be faster. */
-	while (control >= 0 && device < 0 && errno == EBUSY) {
+	while (device < 0 && error == EBUSY) {
 		snprintf(device_path, sizeof(device_path), "/dev/loop%d", ioctl(control, LOOP_CTL_GET_FREE));
 		device = open(device_path, O_RDWR | O_CLOEXEC);
-		if (device >= 0 && ioctl(device, LOOP_CONFIGURE, &configuration)) {
-			close(device);
+		if (device < 0 || ioctl(device, LOOP_CONFIGURE, &configuration)) {
+			error = errno;
+			if (device >= 0)
+				close(device);
 			device = -1;
 		}
 	}
 	close((int)configuration.fd);
 	close(control);
+	errno = error;
 	return device;
 }
 

@@ -165,8 +165,13 @@ static void test_wait_for_killed(void **state)
 static void test_wait_in_vain(void **state)
 {
 	struct store_settings settings = { .name = "W", .path = image_path };
+	sigset_t blocked;
 
 	(void)state;
+	/* As a parent may have left it. */
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGALRM);
+	assert_int_equal(sigprocmask(SIG_BLOCK, &blocked, NULL), 0);
 	fake_reset();
 	make_image(IMAGE_BYTES);
 	holder_start(&settings);
@@ -178,6 +183,7 @@ static void test_wait_in_vain(void **state)
 	assert_not_opened(&settings, "it was not waited for");
 	assert_int_equal(looks, 3);
 	assert_int_equal(fake_log_lines(), 2);
+	assert_int_equal(sigprocmask(SIG_UNBLOCK, &blocked, NULL), 0);
 	holder_end();
 }
 

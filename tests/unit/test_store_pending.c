@@ -227,6 +227,40 @@ static void test_overlay(void **state)
 	store_close(&store);
 }
 
+/* Blocks that many threads bring in at one time, and whose bits are in one word: nothing of one gets into another. */
+static void test_overlay_neighbours(void **state)
+{
+	static unsigned char expected[IMAGE_BYTES];
+	struct operation operations[WORKERS_MAX];
+	struct store store;
+
+	(void)state;
+	memset(memory, 0xee, 100);
+	memcpy(expected, original, IMAGE_BYTES);
+	for (uint64_t block = 0; block < WORKERS_MAX; block++)
+		memset(expected + block * PAGE + 1, 0xee, 100);
+	for (int round = 0; round < 20; round++) {
+		int left = WORKERS_MAX;
+
+		open_fresh(&store, &overlay);
+		fake_fail(FAKE_NOWAIT, EAGAIN);
+		fake_hold(FAKE_WRITE, store.memory_fd);
+		for (int i = 0; i < WORKERS_MAX; i++)
+			assert_int_equal(submit(&store, &operations[i], IO_WRITE, (uint64_t)i * PAGE + 1, 100),
+					 IO_PENDING);
+		fake_await_held(FAKE_WRITE, WORKERS_MAX);
+		fake_release(FAKE_WRITE);
+		while (left > 0) {
+			completions_await(&completions);
+			for (struct io *io = completions_take(&completions); io; io = io->next)
+				left--;
+		}
+		fake_fail(FAKE_NOWAIT, 0);
+		assert_content(&store, expected);
+		store_close(&store);
+	}
+}
+
 /* ---- writes ---- */
 
 /* A write that would have to read the rest of a page first. */
@@ -393,6 +427,27 @@ static void test_shared_flush(void **state)
 	assert_int_equal(await_result(&fourth.io), 0);
 	assert_int_equal(fake_calls(FAKE_SYNC), 3);
 	store_close(&store);
+}
+
+/* Many of them, in any order of threads: never two at a time, and none too few. */
+static void test_many_flushes(void **state)
+{
+	struct operation flushes[500];
+	struct store store;
+	int taken = 0;
+
+	(void)state;
+	open_fresh(&store, &file);
+	for (int i = 0; i < 500; i++) {
+		assert_int_equal(submit(&store, &flushes[i], IO_FLUSH, 0, 0), IO_PENDING);
+		for (struct io *io = completions_take(&completions); io; io = io->next)
+			taken += !io->result;
+	}
+	store_close(&store);
+	for (struct io *io = completions_take(&completions); io; io = io->next)
+		taken += !io->result;
+	assert_int_equal(taken, 500);
+	assert_int_equal(fake_most_at_once(FAKE_SYNC), 1);
 }
 
 /* Those that share one share its failure, and those that come later have it too. */
@@ -627,16 +682,28 @@ static void test_hung_store(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_read_modes, reset),	    cmocka_unit_test_setup(test_read_pending, reset),
-		cmocka_unit_test_setup(test_in_memory, reset),	    cmocka_unit_test_setup(test_long_in_memory, reset),
-		cmocka_unit_test_setup(test_on_disk, reset),	    cmocka_unit_test_setup(test_overlay, reset),
-		cmocka_unit_test_setup(test_write_misses, reset),   cmocka_unit_test_setup(test_write_pending, reset),
-		cmocka_unit_test_setup(test_slow_writes, reset),    cmocka_unit_test_setup(test_slow_reads, reset),
-		cmocka_unit_test_setup(test_dirty_pages, reset),    cmocka_unit_test_setup(test_shared_flush, reset),
-		cmocka_unit_test_setup(test_shared_failure, reset), cmocka_unit_test_setup(test_cancel_before, reset),
-		cmocka_unit_test_setup(test_cancel_begun, reset),   cmocka_unit_test_setup(test_cancel_flush, reset),
-		cmocka_unit_test_setup(test_no_threads, reset),	    cmocka_unit_test_setup(test_one_thread, reset),
-		cmocka_unit_test_setup(test_thread_numbers, reset), cmocka_unit_test_setup(test_hung_store, reset),
+		cmocka_unit_test_setup(test_read_modes, reset),
+		cmocka_unit_test_setup(test_read_pending, reset),
+		cmocka_unit_test_setup(test_in_memory, reset),
+		cmocka_unit_test_setup(test_long_in_memory, reset),
+		cmocka_unit_test_setup(test_on_disk, reset),
+		cmocka_unit_test_setup(test_overlay, reset),
+		cmocka_unit_test_setup(test_overlay_neighbours, reset),
+		cmocka_unit_test_setup(test_write_misses, reset),
+		cmocka_unit_test_setup(test_write_pending, reset),
+		cmocka_unit_test_setup(test_slow_writes, reset),
+		cmocka_unit_test_setup(test_slow_reads, reset),
+		cmocka_unit_test_setup(test_dirty_pages, reset),
+		cmocka_unit_test_setup(test_shared_flush, reset),
+		cmocka_unit_test_setup(test_many_flushes, reset),
+		cmocka_unit_test_setup(test_shared_failure, reset),
+		cmocka_unit_test_setup(test_cancel_before, reset),
+		cmocka_unit_test_setup(test_cancel_begun, reset),
+		cmocka_unit_test_setup(test_cancel_flush, reset),
+		cmocka_unit_test_setup(test_no_threads, reset),
+		cmocka_unit_test_setup(test_one_thread, reset),
+		cmocka_unit_test_setup(test_thread_numbers, reset),
+		cmocka_unit_test_setup(test_hung_store, reset),
 	};
 
 	store_test_setup(count_wake);
