@@ -231,7 +231,7 @@ static void await_end(pid_t pid, int64_t timeout_ms)
  */
 static int bind_when_free(const struct server *server)
 {
-	int64_t deadline = now_ms() + SERVER_WAIT_S * 1000;
+	int64_t deadline = now_ms() + (int64_t)STORE_LOCK_WAIT * 1000;
 	bool said = false;
 
 	for (;;) {
@@ -243,9 +243,9 @@ static int bind_when_free(const struct server *server)
 		    dvk_getprocinfo(server->dcid, dvk_endpoint_number(server->endpoint), &holder))
 			return code;
 		if (!said && (!kill(holder.p_lpid, 0) || errno == EPERM))
-			log_info("endpoint %d of container %d is in use by process %d: waiting up to %d s for it to "
+			log_info("endpoint %d of container %d is in use by process %d: waiting up to %u s for it to "
 				 "end",
-				 server->endpoint, server->dcid, holder.p_lpid, SERVER_WAIT_S);
+				 server->endpoint, server->dcid, holder.p_lpid, STORE_LOCK_WAIT);
 		said = true;
 		await_end(holder.p_lpid, left);
 	}

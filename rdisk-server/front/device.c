@@ -37,7 +37,7 @@ static struct store_settings settings_of(const struct device_configuration *devi
 		.read_only = device->read_only,
 		.is_volatile = device->is_volatile,
 		.id = device->id[0] ? device->id : NULL,
-		.lock_wait = SERVER_WAIT_S,
+		.lock_wait = STORE_LOCK_WAIT,
 		.interrupted = termination_requested,
 	};
 }

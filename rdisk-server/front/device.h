@@ -19,9 +19,6 @@
 #include "request.h"
 #include "store.h"
 
-/* Seconds that a start waits for a server before it, which was told to end or was killed, to be gone. */
-#define SERVER_WAIT_S 10
-
 /* One client's opens of one device. */
 struct device_open {
 	int incarnation; /* of the client: dvk_peer_incarnation() */
