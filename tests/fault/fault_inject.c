@@ -33,7 +33,6 @@
  * allocates while it parses is exempt: before its version 1.7 it uses the memory unchecked, and
  * its users can do nothing about that.
  */
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -54,6 +53,7 @@
 
 #include "fault_environment.h"
 #include "fault_hold.h"
+#include "next_function.h"
 
 enum fault_class {
 	FAULT_MALLOC,
@@ -128,26 +128,6 @@ static bool meets_fault(enum fault_class fault_class)
 	}
 	return number == first_fault || (all_later && number > first_fault);
 }
-
-/* The function that this library stands in front of. */
-static void *next_function(const char *name)
-{
-	void *function = dlsym(RTLD_NEXT, name);
-
-	if (!function)
-		abort();
-	return function;
-}
-
-/* `next`: the function of that name behind this library. */
-#define NEXT(name)                                                                                                     \
-	static _Atomic(__typeof__(&name)) known;                                                                       \
-	/* Threads that look it up at once find the same address: no order matters. */                                 \
-	__typeof__(&name) next = atomic_load_explicit(&known, memory_order_relaxed);                                   \
-	if (!next) {                                                                                                   \
-		next = (__typeof__(&name))next_function(#name);                                                        \
-		atomic_store_explicit(&known, next, memory_order_relaxed);                                             \
-	}
 
 /*
  * Memory for whoever allocates before the next malloc is known: dlsym() itself does,
