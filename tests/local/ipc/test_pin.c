@@ -101,7 +101,9 @@ static void end_granter(int party)
 
 	party_kill(party);
 	while (dvk_peer_incarnation(PARTY) != EDVSNOTBIND) {
-		assert_int_equal(dvk_receive_T(ANY, &msg, TIMEOUT_NOWAIT), EDVSAGAIN);
+		int rc = dvk_receive_T(ANY, &msg, TIMEOUT_NOWAIT);
+
+		assert_true(rc == EDVSAGAIN || rc == 0); /* a request that it left */
 		sched_yield();
 	}
 }
