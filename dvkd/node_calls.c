@@ -39,10 +39,24 @@ void node_answer_late(struct dvk_node *node, struct node_client *client, uint32_
 	node_client_send(node, client, &packet, NULL, 0, NULL);
 }
 
+void node_answer_add(struct node_answer *answer, int fd, bool owned)
+{
+	answer->fds[answer->nr_fds] = fd;
+	answer->owned[answer->nr_fds++] = owned;
+}
+
+void node_answer_close(struct node_answer *answer)
+{
+	for (int i = 0; i < answer->nr_fds; i++)
+		if (answer->owned[i])
+			node_close(&answer->fds[i]);
+	answer->nr_fds = 0;
+}
+
 static void send_answer(struct dvk_node *node, struct node_client *client, struct node_answer *answer)
 {
 	node_client_send(node, client, &answer->packet, answer->fds, answer->nr_fds, NULL);
-	node_close(&answer->owned_fd);
+	node_answer_close(answer);
 }
 
 /* Puts a fresh binding's page and numbers into an answer. The page's writable descriptor leaves the node with it. */
@@ -51,9 +65,7 @@ static void give_binding(const struct dvk_node *node, const struct node_client *
 	struct node_page *page = node_client_binding(node, client)->page;
 
 	node_binding_describe(node, client, &answer->packet);
-	answer->fds[0] = page->owner_fd;
-	answer->nr_fds = 1;
-	answer->owned_fd = page->owner_fd;
+	node_answer_add(answer, page->owner_fd, true);
 	page->owner_fd = -1;
 }
 
@@ -89,6 +101,11 @@ static int call_hello(struct call *call)
 		return EDVSINVAL;
 	if (tid != 0 && tid != client->pid && !node_process_has_thread(client->pid, tid))
 		return EDVSBADPID;
+	if (call->request->argument & ~DVK_HELLO_DESCRIPTORS)
+		return EDVSINVAL;
+	if (call->request->argument && client->access != NODE_ACCESS_FULL)
+		return EDVSPERM;
+	client->descriptors = call->request->argument & DVK_HELLO_DESCRIPTORS;
 	client->greeted = true;
 	if (tid)
 		client->tid = tid;
@@ -120,7 +137,7 @@ static int call_bind(struct call *call)
 			give_binding(call->node, bound, &event);
 			node_client_send(call->node, bound, &event.packet, event.fds, event.nr_fds,
 					 node_client_binding(call->node, bound)->page);
-			node_close(&event.owned_fd);
+			node_answer_close(&event);
 		}
 	}
 	node_wait_bound(call->node, bound);
@@ -324,7 +341,6 @@ void node_dispatch(struct dvk_node *node, struct node_client *client, const stru
 		return;
 	}
 	node_wait_drop(node, client);
-	call.answer.owned_fd = -1;
 	call.answer.packet = packet_start(node, DVK_PACKET_ANSWER, 0);
 	call.answer.packet.serial = request->serial;
 	call.answer.packet.dcid = request->dcid;

@@ -227,8 +227,8 @@ struct node_client *node_client_detached(struct dvk_node *node, pid_t id, int *e
 
 void node_client_attach(struct dvk_node *node, struct node_client *detached, struct node_client *client)
 {
-	if (client->uid != detached->uid) {
-		/* Its peers were told another user. */
+	if (client->uid != detached->uid || client->descriptors) {
+		/* Its peers were told another user, or got no bells. */
 		node_part_from_peers(node, node_client_dc(node, detached), detached->endpoint, EDVSNOTBIND);
 		node_queue_clear(detached);
 	}

@@ -125,6 +125,7 @@ struct node_client {
 	uid_t uid; /* effective, when it connected; until then, when it was bound */
 	enum node_access access;
 	bool greeted;	  /* HELLO was answered with 0 */
+	bool descriptors; /* it sleeps in epoll, and gets bells; see dvk_wire.h */
 	bool guest;	  /* counted in nr_guests */
 	bool doomed;	  /* to be dropped once the present event is handled */
 	bool stalled;	  /* the queue waits for memory, not for the client */
@@ -200,12 +201,12 @@ struct dvk_node {
 	struct node_dc *dcs[NR_DCS]; /* NULL: not running */
 };
 
-/* An answer under construction. fds are lent but for owned_fd, which the dispatcher closes. */
+/* An answer, or an event, under construction, with its descriptors: lent, or to be closed when it was sent. */
 struct node_answer {
 	struct dvk_node_packet packet;
 	int fds[DVK_WIRE_MAX_FDS];
+	bool owned[DVK_WIRE_MAX_FDS];
 	int nr_fds;
-	int owned_fd; /* -1: none */
 };
 
 /* ---- node_log.c ---- */
@@ -276,8 +277,8 @@ void node_accept_anew(struct dvk_node *node);
 /* Known by pid alone. NULL and *error: EDVSBADPID, EDVSALLOCMEM. */
 struct node_client *node_client_detached(struct dvk_node *node, pid_t id, int *error);
 /*
- * Gives a detached client's binding to its connection; the former is doomed. If the two are of different users, the
- * binding's peers are parted from it first.
+ * Gives a detached client's binding to its connection; the former is doomed. If the two are of different users, or
+ * the latter needs bells, the binding's peers are parted from it first.
  */
 void node_client_attach(struct dvk_node *node, struct node_client *detached, struct node_client *client);
 /* After that, and after the answer to HELLO: sends what was kept for it. */
@@ -336,6 +337,9 @@ bool node_socket_empty(int fd);
 void node_dispatch(struct dvk_node *node, struct node_client *client, const struct dvk_node_request *request, int fd);
 /* Answers a call that was left open. */
 void node_answer_late(struct dvk_node *node, struct node_client *client, uint32_t serial, int result, int endpoint);
+/* Adds a descriptor; owned: it is closed by node_answer_close(). */
+void node_answer_add(struct node_answer *answer, int fd, bool owned);
+void node_answer_close(struct node_answer *answer);
 /* An event's first fields. */
 struct dvk_node_packet node_event(const struct dvk_node *node, enum dvk_packet_kind kind, int result);
 
@@ -368,6 +372,13 @@ void node_unbind(struct dvk_node *node, struct node_client *client, int told, in
 int node_find_bound(const struct dvk_node *node, pid_t id, int *endpoint);
 void node_fill_dvs(const struct dvk_node *node, dvs_usr_t *dvs);
 void node_fill_proc(const struct dvk_node *node, struct node_dc *dc, int endpoint, proc_usr_t *proc);
+
+/* ---- node_bells.c ---- */
+
+/*
+ * Makes a bell: *ring for who rings it, *own for who sleeps on it, both the caller's. 0 or an error.
+ */
+int node_bell_create(int *ring, int *own);
 
 /* ---- node_introduce.c ---- */
 

@@ -51,13 +51,57 @@ static int same_user(const struct node_client *client, const struct node_client 
 	return client->uid == peer->uid;
 }
 
+/*
+ * The descriptors of an introduction: for who asked, in *answer, and for the other, in *event. 0 or an error, and then
+ * they are closed.
+ */
+static int make_introduction(const struct node_binding *own, const struct node_binding *peer,
+			     struct node_answer *answer, struct node_answer *event)
+{
+	int own_ring = -1, own_bell = -1, peer_ring = -1, peer_bell = -1, error = 0;
+	int channel = node_memory_create("dvk-channel");
+
+	if (channel < 0)
+		return channel;
+	if (own->client->descriptors)
+		error = node_bell_create(&own_ring, &own_bell);
+	if (!error && peer->client->descriptors)
+		error = node_bell_create(&peer_ring, &peer_bell);
+	node_answer_add(event, channel, false);
+	node_answer_add(event, own->page->read_fd, false);
+	node_answer_add(answer, channel, true);
+	node_answer_add(answer, peer->page->read_fd, false);
+	if (own_ring >= 0) {
+		node_answer_add(event, own_ring, true);
+		event->packet.bells |= DVK_BELL_RING;
+	}
+	if (peer_ring >= 0) {
+		node_answer_add(answer, peer_ring, true);
+		answer->packet.bells |= DVK_BELL_RING;
+	}
+	if (own_bell >= 0) {
+		node_answer_add(answer, own_bell, true);
+		answer->packet.bells |= DVK_BELL_OWN;
+	}
+	if (peer_bell >= 0) {
+		node_answer_add(event, peer_bell, true);
+		event->packet.bells |= DVK_BELL_OWN;
+	}
+	if (error) {
+		answer->packet.bells = 0;
+		node_answer_close(event);
+		node_answer_close(answer);
+	}
+	return error;
+}
+
 int node_connect(struct dvk_node *node, struct node_client *client, const struct dvk_node_request *request,
 		 struct node_answer *answer)
 {
+	struct node_answer event = { .packet = node_event(node, DVK_EVENT_PEER, 0) };
 	struct node_dc *dc;
 	struct node_binding *own, *peer;
-	struct dvk_node_packet event;
-	int error, channel;
+	int error;
 
 	peer = find_peer(node, client, request->endpoint, &error);
 	if (!peer)
@@ -73,25 +117,20 @@ int node_connect(struct dvk_node *node, struct node_client *client, const struct
 	if (introduced(own, request->endpoint))
 		return 0;
 
-	channel = node_memory_create("dvk-channel");
-	if (channel < 0)
-		return channel;
+	error = make_introduction(own, peer, answer, &event);
+	if (error)
+		return error;
 	set_introduced(own, request->endpoint, true);
 	set_introduced(peer, client->endpoint, true);
 
-	event = node_event(node, DVK_EVENT_PEER, 0);
-	event.dcid = client->dcid;
-	event.endpoint = client->endpoint;
-	event.pid = client->pid;
-	event.side = 1;
-	event.argument = same_user(client, peer->client);
-	node_client_send(node, peer->client, &event, (int[]){ channel, own->page->read_fd }, 2, peer->page);
-
+	event.packet.dcid = client->dcid;
+	event.packet.endpoint = client->endpoint;
+	event.packet.pid = client->pid;
+	event.packet.side = 1;
+	event.packet.argument = same_user(client, peer->client);
+	node_client_send(node, peer->client, &event.packet, event.fds, event.nr_fds, peer->page);
+	node_answer_close(&event);
 	answer->packet.side = 0;
-	answer->fds[0] = channel;
-	answer->fds[1] = peer->page->read_fd;
-	answer->nr_fds = 2;
-	answer->owned_fd = channel;
 	return 0;
 }
 

@@ -16,6 +16,8 @@
 #                    idle    processor time of an idle server with a guest
 #                    memory  memory of the server after reading 10 GiB
 #                    scale   clients, devices, sizes, depths
+#                    wait    what waking a process with several peers costs, by futexes and by descriptors; not among
+#                            those that run unless told. Leaves wait.md. About 2 minutes
 #   --rounds N       rounds of each part, 5 unless told: the report has the medians
 #   --seconds N      of each measurement in the guest, 2 unless told
 #   --processor N    keeps the guest of the parts guest and tree on that one of the host's processors
@@ -29,9 +31,9 @@
 
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-all_parts=(guest tree host replay ipc idle memory scale)
-parts=("${all_parts[@]}")
-rounds=5 seconds=2 host_seconds=1 idle_seconds=5 size=512 depths="1 2 4 8 16 32 64 128"
+all_parts=(guest tree host replay ipc idle memory scale wait)
+parts=(guest tree host replay ipc idle memory scale)
+rounds=5 seconds=2 host_seconds=1 wait_seconds=0.5 idle_seconds=5 size=512 depths="1 2 4 8 16 32 64 128"
 traces=(linux-mysql linux-webserver-1 linux-webserver-2 windows-mssql windows-shared-server) processor='' busy=0 plots='' directory=$rdisk_root/build/bench
 
 need_number() {
@@ -43,7 +45,7 @@ while [ $# -gt 0 ]; do
 	--rounds | --seconds | --busy) need_number "$@"; declare "${1#--}=$2"; shift 2 ;;
 	--processor) processor=${2:-}; shift $(($# > 1 ? 2 : 1)) ;;
 	--only) IFS=, read -r -a parts <<<"${2:-}"; shift $(($# > 1 ? 2 : 1)) ;;
-	--quick) rounds=1 seconds=1 host_seconds=0.1 idle_seconds=2 depths="1 32" traces=(linux-mysql); shift ;;
+	--quick) rounds=1 seconds=1 host_seconds=0.1 wait_seconds=0.05 idle_seconds=2 depths="1 32" traces=(linux-mysql); shift ;;
 	--report) parts=(); shift ;;
 	--plots) plots=${2:-}; shift $(($# > 1 ? 2 : 1)) ;;
 	--help) sed -n '/^# usage:/,/^$/ s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
@@ -57,7 +59,7 @@ done
 
 [ ${#parts[@]} -eq 0 ] || "$rdisk_root/scripts/install-packages.sh" bench || say "going on: rows that miss a program will say so"
 bin=${RDISK_BIN:-$rdisk_root/build/release/bin}
-programs=(rdisk dvkd rdisk-replay rdisk-bench-host rdisk-bench-ipc rdisk-bench-usage rdisk-bench-report)
+programs=(rdisk dvkd rdisk-replay rdisk-bench-host rdisk-bench-ipc rdisk-bench-wait rdisk-bench-usage rdisk-bench-report)
 if [ -z "${RDISK_BIN:-}" ]; then
 	(cd "$rdisk_root" && cmake --preset release && cmake --build --preset release --target "${programs[@]}") >&2
 fi
@@ -195,6 +197,15 @@ part_ipc() {
 	drain
 	"$bin/rdisk-bench-ipc" "$rounds" "$host_seconds" >>"$results" &
 	attend
+}
+
+part_wait() {
+	start ready "$bin/dvkd"
+	drain
+	"$bin/rdisk-bench-wait" "$rounds" "$wait_seconds" >>"$results" &
+	attend
+	"$rdisk_root/bench/wait-table.pl" <"$results" >"$directory/wait.md"
+	cat "$directory/wait.md"
 }
 
 part_idle() {

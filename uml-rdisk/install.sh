@@ -48,7 +48,7 @@ mkdir -p "$target/kernel-include"
 for file in "$here"/*.c "$here"/*.h "$here/Makefile" "$here/Kconfig" "$common"/dvk/*.h "$common"/rdisk/*.h; do
 	put "$file" "$target"
 done
-for part in client bind info peer grant packet event request errno ipc wait awake spin copy runtime system_raw; do
+for part in client bind info peer grant packet event request errno ipc wait descriptors awake spin copy runtime system_raw; do
 	put "$common/dvk/dvk_$part.c" "$target"
 done
 for file in "$here"/kernel-include/*.h; do

@@ -82,6 +82,13 @@ bool dvk_notified(void);
  */
 void dvk_interrupt(void);
 
+/*
+ * New here: dvk_receive(ANY) and dvk_rcvrqst() on the process's own endpoint return EDVSREADY when fd is readable.
+ * Called before anything is open, or after dvk_close(). See dvk_client_use_descriptors(). A child of fork() has to call
+ * it anew.
+ */
+int dvk_use_descriptors(int fd);
+
 /* New here: ns that a wait may spin before it sleeps (0: never); DVK_SPIN_DEFAULT_NS at first. */
 void dvk_set_spin(int64_t max_ns);
 

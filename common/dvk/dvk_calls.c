@@ -370,6 +370,19 @@ bool dvk_notified(void)
 	return notified;
 }
 
+int dvk_use_descriptors(int fd)
+{
+	int rc;
+
+	pthread_once(&once, setup);
+	if (setup_error)
+		return setup_error;
+	pthread_mutex_lock(&process_handle.lock);
+	rc = dvk_client_use_descriptors(&process_handle.client, fd);
+	pthread_mutex_unlock(&process_handle.lock);
+	return rc;
+}
+
 void dvk_interrupt(void)
 {
 	/* without the lock, which the call to be interrupted holds: nothing but an atomic word is touched */

@@ -30,6 +30,15 @@
  * other: acquire and release are order enough, on every processor. A bell lies in the channel that it is for: a peer
  * that plays with it disturbs nobody's wait but its own.
  *
+ * Sleepers in epoll. Who also waits for sockets cannot sleep on futexes when it waits for all its peers. It sets
+ * `asleep` in its process page instead, looks once more, and sleeps in epoll on a descriptor for each channel. Whoever
+ * rings such a peer's bell looks at that mark too, and writes to the channel's descriptor if it is set. Here post and
+ * mark are two words: stores and loads of different words may pass each other on every processor, and each side could
+ * see the other's old value. So both have a sequentially consistent fence between their store and their load. The
+ * descriptor is an eventfd that the receiver only has wrapped into an epoll instance, and never reads: edges wake it.
+ * So neither can make the other wait, whatever it does with its own: no flag (O_NONBLOCK), no counter, no lock and no
+ * room is shared.
+ *
  * Freestanding. All fields native byte order; both sides are on one host.
  */
 #ifndef DVK_CHANNEL_H
@@ -85,8 +94,8 @@ static_assert(sizeof(struct dvk_channel) <= DVK_PAGE_SIZE, "one page");
 
 /*
  * A bound process's own page. The node rings its bell after sending an event on
- * the control socket; the rest is written by the owner alone, for `dvkctl procs`
- * and for the state rules of dvk_vcopy().
+ * the control socket; the rest is written by the owner alone: for `dvkctl procs`,
+ * for the state rules of dvk_vcopy(), and for those who ring its bells. Its peers map it read-only.
  */
 struct dvk_process_page {
 	alignas(64) _Atomic uint32_t bell;
@@ -96,6 +105,8 @@ struct dvk_process_page {
 	_Atomic uint32_t reserved;
 	_Atomic uint64_t messages_sent;
 	_Atomic uint64_t copies;
+	/* 1: sleeps in epoll. In a line of its own, as others read it often: it changes only when there is a sleep */
+	alignas(64) _Atomic uint32_t asleep;
 };
 
 static_assert(sizeof(struct dvk_process_page) <= DVK_PAGE_SIZE, "one page");

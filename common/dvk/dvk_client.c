@@ -14,6 +14,13 @@ void dvk_client_init(struct dvk_client *client)
 	client->endpoint = NONE;
 	client->outstanding = NONE;
 	client->rescued_slot = -1;
+	client->wait_fd = -1;
+	client->interrupt_fd = -1;
+	client->own_fd = -1;
+	for (int slot = 0; slot < NR_SLOTS; slot++) {
+		client->peers[slot].ring_fd = -1;
+		client->peers[slot].bell_fd = -1;
+	}
 	dvk_spin_set(&client->spin, DVK_SPIN_DEFAULT_NS, 0);
 }
 
@@ -32,7 +39,13 @@ int dvk_client_open(struct dvk_client *client, const char *path)
 		rc = rc == -ENOENT || rc == -ENOTDIR || rc == -EAGAIN ? EDVSDVSINIT : dvk_error_of(rc);
 		goto fail;
 	}
+	rc = dvk_watch(client, client->node_fd, DVK_WATCH_NODE);
+	if (rc) {
+		rc = dvk_error_of(rc);
+		goto fail;
+	}
 	request.pid = dvk_system_gettid();
+	request.argument = client->wait_fd >= 0 ? DVK_HELLO_DESCRIPTORS : 0;
 	rc = dvk_call_node(client, &request, -1, &dvk_short_patience, &received);
 	if (!rc)
 		client->nodeid = received.packet.argument;
@@ -68,6 +81,7 @@ void dvk_client_forget(struct dvk_client *client)
 	if (page)
 		dvk_system_unmap(page, DVK_PAGE_SIZE);
 	close_node(client);
+	dvk_descriptors_forget(client);
 	__builtin_memset(client, 0, sizeof(*client));
 	dvk_client_init(client);
 	client->spin = spin;
@@ -77,8 +91,10 @@ void dvk_client_close(struct dvk_client *client)
 {
 	dvk_binding_drop(client, EDVSNOTBIND);
 	/* A child that was forked in whatever way may have the connection open for long. */
-	if (client->node_fd >= 0)
+	if (client->node_fd >= 0) {
 		dvk_system_disconnect(client->node_fd);
+		dvk_unwatch(client, client->node_fd);
+	}
 	close_node(client);
 	client->node_lost = false;
 	client->outstanding = NONE;

@@ -74,6 +74,8 @@ struct dvk_peer {
 	uint32_t want_state;	   /* DVK_WANT_WAITING or LISTENING, of our last wait */
 	uint32_t request_sequence; /* of the want of the peer's last request that we took */
 	bool notifies;		   /* a system endpoint: its notifications count */
+	int ring_fd;		   /* written to when it sleeps in epoll; -1: it never does */
+	int bell_fd;		   /* in our wait_fd; -1: we never do */
 	struct dvk_grant grants[DVK_GRANTS_PER_PEER];
 };
 
@@ -99,7 +101,15 @@ struct dvk_client {
 	/* rung by dvk_client_interrupt(), any thread; and what of it receive(ANY) has seen */
 	_Atomic uint32_t interrupt_bell;
 	uint32_t interrupt_seen;
-	int rescued_slot; /* peer that replied and went before we saw it, or -1 */
+	/* sleeping in epoll: dvk_client_use_descriptors(); -1: not used */
+	int wait_fd;		 /* epoll: all bells, the control socket, interrupt_fd, own_fd */
+	int interrupt_fd;	 /* eventfd, written to by dvk_client_interrupt() */
+	int own_fd;		 /* the caller's, lent */
+	_Atomic uint32_t asleep; /* as in the page, for whoever interrupts */
+	bool own_ready;		 /* own_fd was found readable, in this call */
+	unsigned int looks;	 /* counts, for one at own_fd now and then */
+	unsigned int since_own;	 /* messages received since the last look at own_fd */
+	int rescued_slot;	 /* peer that replied and went before we saw it, or -1 */
 	message rescued_reply;
 	int active[NR_SLOTS]; /* slots of introduced peers */
 	int nr_active;
@@ -122,6 +132,29 @@ int dvk_client_peer_incarnation(const struct dvk_client *client, int endpoint);
 
 /* Sets up a zeroed or closed client; opens nothing. */
 void dvk_client_init(struct dvk_client *client);
+
+/*
+ * For a server that has descriptors of its own to wait for (sockets, timers): receive(ANY) and rcvrqst() then return
+ * EDVSREADY when `fd` is readable (or broken) and no message is there; and at the latest before the 17th message in a
+ * row, so that neither keeps the other from being served. Several descriptors are put into one epoll instance, which is
+ * `fd`; -1: there are none, but more than 127 peers, which are all waited for at once so. What fd has is the caller's
+ * to take; while it is readable each wait is over at once.
+ *
+ * Waiting spins as otherwise, and looks at fd meanwhile. The sleep is in epoll, on a descriptor for each peer:
+ * RLIMIT_NOFILE must allow for that (a peer for which there is none costs the connection to the node, as ever). Waits
+ * for one peer (send, sendrec, receive from one) do not look at fd, and sleep as otherwise.
+ *
+ * Called while the client is closed, after dvk_client_init(); it may be called again for another fd. It lasts, as does
+ * the loan of fd, through close and open until dvk_client_use_futexes(). 0; EDVSPROCSTS (not closed), EDVSINVAL (fd
+ * cannot be waited for), EDVSMFILE, EDVSNOMEM. dvk_client_open() then returns EDVSPERM for who is neither root nor of
+ * the node's own user.
+ */
+int dvk_client_use_descriptors(struct dvk_client *client, int fd);
+
+/*
+ * Ends that, on a closed client; of no effect on others. Nobody may be inside dvk_client_interrupt(). 0 or EDVSPROCSTS.
+ */
+int dvk_client_use_futexes(struct dvk_client *client);
 
 /*
  * Connects to the node whose socket is `path` and says hello. 0; EDVSDVSINIT
@@ -179,7 +212,7 @@ int dvk_client_send(struct dvk_client *client, int endpoint, const message *msg,
 /*
  * Takes a message from `source`, or from ANY: pending notifications first, then
  * senders in fair order. m_source is filled in. EDVSSRCDIED when `source` dies
- * while we wait, EDVSNOTBIND when it is not bound.
+ * while we wait, EDVSNOTBIND when it is not bound; ANY: EDVSREADY, see dvk_client_use_descriptors().
  */
 int dvk_client_receive(struct dvk_client *client, int source, message *msg, int timeout_ms);
 

@@ -11,7 +11,8 @@
  *   descriptors  those of a packet belong to the struct dvk_received that they came in, until dvk_close_received().
  *                Who maps one lets it be: a mapping outlives its descriptor.
  *   own page     client->page, mapped while the client is bound: by dvk_binding_adopt() until dvk_binding_drop().
- *   peer         client->peers[slot]; its channel and page are mapped by dvk_peer_add() until dvk_peer_drop().
+ *   peer         client->peers[slot]; its channel and page are mapped, and its bells open, from dvk_peer_add() until
+ *                dvk_peer_drop().
  *   grant        peer->grants[i], mapped by dvk_grant_add() until its peer is dropped and it is not pinned.
  * Dropping a binding drops its peers, and closing a client its binding. What is unmapped or closed has been forgotten
  * before: a child that another thread forks meanwhile has what is left to forget (dvk_client_forget()), and no more.
@@ -104,8 +105,11 @@ void dvk_binding_drop(struct dvk_client *client, int code);
 
 /* ---- dvk_peer.c ---- */
 
-/* Maps a new peer's channel and page. Takes no descriptor over. 0 or -errno: nothing has changed then. */
-int dvk_peer_add(struct dvk_client *client, const struct dvk_received *received);
+/*
+ * Maps a new peer's channel and page. Takes the bells' descriptors over, which are -1 in *received then, and no others.
+ * 0 or -errno: nothing has changed then.
+ */
+int dvk_peer_add(struct dvk_client *client, struct dvk_received *received);
 
 /*
  * Forgets the peer in `slot`, if there is one; a notification and a reply that it left are kept for who waits for
@@ -113,8 +117,24 @@ int dvk_peer_add(struct dvk_client *client, const struct dvk_received *received)
  */
 void dvk_peer_drop(struct dvk_client *client, int slot, int code);
 
-/* Unmaps what there is of a peer but its grants, and looks at none of it. */
+/* Unmaps and closes what there is of a peer but its grants, and looks at none of it. */
 void dvk_peer_unmap(struct dvk_peer *peer);
+
+/* ---- dvk_descriptors.c ---- */
+
+/* What descriptors are watched as: bits. */
+#define DVK_WATCH_BELL 1u /* a peer's, or the interrupter's: edges */
+#define DVK_WATCH_NODE 2u /* the control socket */
+#define DVK_WATCH_OWN  4u /* the caller's */
+
+/* Puts a descriptor among those that we sleep on, if we do. 0 or -errno. */
+int dvk_watch(struct dvk_client *client, int fd, uint32_t as);
+
+/* Takes it out again. Closing alone would not do: a child of fork() may have it. */
+void dvk_unwatch(struct dvk_client *client, int fd);
+
+/* For a child of fork(): lets go of its copies, without touching what they share with the parent's. */
+void dvk_descriptors_forget(struct dvk_client *client);
 
 /* ---- dvk_grant.c ---- */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Error codes of DVK calls, all negative; the numbers are the original's
- * (dvs_errno.h). -1 .. -40 mirror Linux and MINIX, the network group has
+ * (dvs_errno.h), but for EDVSREADY. -1 .. -40 mirror Linux and MINIX, the network group has
  * MINIX's numbers. Calls that return an endpoint may return small negative
  * numbers that are no errors: for those an error is a value < EDVSERRCODE.
  *
@@ -64,7 +64,8 @@
 	X(EDVSBADVALUE, -339, "bad value")                                                                             \
 	X(EDVSRSCBUSY, -342, "table full")                                                                             \
 	X(EDVSNAMESIZE, -343, "bad length of a name")                                                                  \
-	X(EDVSALLOCMEM, -344, "out of memory or descriptors")
+	X(EDVSALLOCMEM, -344, "out of memory or descriptors")                                                          \
+	X(EDVSREADY, -401, "a descriptor of the caller's is ready")
 
 enum dvk_error {
 #define DVK_ERROR_ENUM(name, value, text) name = (value),

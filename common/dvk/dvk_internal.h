@@ -45,6 +45,20 @@ static inline void dvk_pause(void)
 #endif
 }
 
+/*
+ * Between a store and a load of another word that must not pass each other; see dvk_channel.h. ThreadSanitizer does not
+ * know fences, and need not: what they order here are atomic accesses.
+ */
+static inline void dvk_full_fence(void)
+{
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpragmas"
+#pragma GCC diagnostic ignored "-Wunknown-warning-option"
+#pragma GCC diagnostic ignored "-Wtsan"
+	atomic_thread_fence(memory_order_seq_cst);
+#pragma GCC diagnostic pop
+}
+
 /* 0 if the caller can use IPC now; EDVSDVSINIT, EDVSNOTBIND. */
 static inline int dvk_client_ready(const struct dvk_client *client)
 {
@@ -114,6 +128,23 @@ int dvk_wait_until(struct dvk_client *client, int slot, dvk_condition condition,
  * before; the sleeper's own read-modify-write of the same word orders the two.
  */
 void dvk_ring(_Atomic uint32_t *bell);
+
+/* Rings our bell at a peer, however that sleeps. */
+void dvk_ring_peer(const struct dvk_peer *peer);
+
+/* ---- dvk_descriptors.c ---- */
+
+/* For a peer that may sleep in epoll, after something was made true for it and its bell was rung. */
+void dvk_ring_descriptor(const struct dvk_peer *peer);
+
+/* Whether the caller's own descriptor is readable. One system call. False without one. */
+bool dvk_own_ready(const struct dvk_client *client);
+
+/*
+ * Sleeps once in epoll, for whoever waits for all peers and uses descriptors; deadline: CLOCK_MONOTONIC in ns,
+ * INT64_MAX: none. 0 (look again; client->own_ready may be set), EDVSINTR, EDVSDVSINIT, EDVSNOTBIND, or another error.
+ */
+int dvk_sleep_in_epoll(struct dvk_client *client, dvk_condition condition, void *context, int64_t deadline);
 
 /* ---- dvk_awake.c ---- */
 

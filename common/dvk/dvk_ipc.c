@@ -52,7 +52,7 @@ static void post(struct dvk_peer *peer, const message *msg, uint32_t flags)
 	atomic_store_explicit(&peer->out->flags, flags, memory_order_relaxed);
 	/* release: who sees FULL sees the message, and our published state */
 	atomic_store_explicit(&peer->out->send, posted(peer), memory_order_release);
-	dvk_ring(&peer->out->bell);
+	dvk_ring_peer(peer);
 }
 
 /* Takes back what was posted; false if it was taken before. */
@@ -97,7 +97,7 @@ static bool take_posted(struct dvk_peer *peer, message *msg)
 	if (flags & DVK_POST_SENDREC)
 		peer->request_sequence = flags & ~DVK_STATE_MASK;
 	else
-		dvk_ring(&peer->out->bell);
+		dvk_ring_peer(peer);
 	return true;
 }
 
@@ -433,11 +433,15 @@ int dvk_client_sendrec(struct dvk_client *client, int endpoint, message *msg, in
 
 /* ---- receive ---- */
 
+/* After so many messages in a row the caller's own descriptor has its turn. */
+#define MESSAGES_PER_OWN 16
+
 struct receive_any {
 	message *msg;
 	bool notifications;
 	bool done;
 	bool interrupted; /* and no message came */
+	bool ready;	  /* the caller's descriptor is, and no message came */
 };
 
 static uint32_t interrupts(const struct dvk_client *client)
@@ -446,11 +450,21 @@ static uint32_t interrupts(const struct dvk_client *client)
 	return atomic_load_explicit(&client->interrupt_bell, memory_order_acquire) & ~DVK_BELL_SLEEPER;
 }
 
+/* Whether the caller's descriptor was found ready; looks itself as often as a spin looks at the clock. */
+static bool own_became_ready(struct dvk_client *client)
+{
+	if (client->own_fd < 0)
+		return false;
+	if (!client->own_ready && ++client->looks % DVK_SPINS_PER_CLOCK == 0)
+		client->own_ready = dvk_own_ready(client);
+	return client->own_ready;
+}
+
 static bool any_arrived(struct dvk_client *client, void *context)
 {
 	struct receive_any *receive = context;
 
-	if (receive->done || receive->interrupted)
+	if (receive->done || receive->interrupted || receive->ready)
 		return true;
 	if (receive->notifications) {
 		receive->done = client->nr_gone_notify && take_gone_notification(client, ANY, receive->msg);
@@ -469,12 +483,18 @@ static bool any_arrived(struct dvk_client *client, void *context)
 		client->interrupt_seen = interrupts(client);
 		receive->interrupted = true;
 	}
-	return receive->done || receive->interrupted;
+	if (!receive->done && !receive->interrupted)
+		receive->ready = own_became_ready(client);
+	return receive->done || receive->interrupted || receive->ready;
 }
 
-void dvk_client_interrupt(struct dvk_client *client)
+/* True when the caller's descriptor is ready after so many messages that it is served first. */
+static bool own_has_turn(struct dvk_client *client)
 {
-	dvk_ring(&client->interrupt_bell);
+	if (client->own_fd < 0 || client->since_own++ < MESSAGES_PER_OWN)
+		return false;
+	client->since_own = 0;
+	return dvk_own_ready(client);
 }
 
 static int receive_from_any(struct dvk_client *client, message *msg, bool notifications, int timeout_ms)
@@ -482,10 +502,22 @@ static int receive_from_any(struct dvk_client *client, message *msg, bool notifi
 	struct receive_any receive = { .msg = msg, .notifications = notifications };
 	int rc;
 
+	if (own_has_turn(client))
+		return EDVSREADY;
+	client->own_ready = false;
 	publish(client, RECEIVING, ANY, NONE);
 	rc = dvk_wait_until(client, DVK_WAIT_ALL, any_arrived, &receive, timeout_ms);
 	publish(client, 0, NONE, NONE);
-	return !rc && receive.interrupted ? EDVSINTR : rc;
+	if (!rc && receive.interrupted)
+		return EDVSINTR;
+	if ((rc == EDVSAGAIN || rc == EDVSTIMEDOUT) && dvk_own_ready(client)) {
+		receive.ready = true;
+		rc = 0;
+	}
+	if (rc || !receive.ready)
+		return rc;
+	client->since_own = 0;
+	return EDVSREADY;
 }
 
 static int receive_from(struct dvk_client *client, int source, message *msg, int timeout_ms)
@@ -579,7 +611,7 @@ int dvk_client_reply(struct dvk_client *client, int endpoint, const message *msg
 						     (want & ~DVK_STATE_MASK) | DVK_WANT_DELIVERED,
 						     memory_order_acq_rel, memory_order_relaxed))
 		return EDVSPROCSTS; /* it gave up in this moment */
-	dvk_ring(&peer->out->bell);
+	dvk_ring_peer(peer);
 	count_sent(client);
 	return 0;
 }
@@ -603,6 +635,6 @@ int dvk_client_notify(struct dvk_client *client, int endpoint, int value)
 		return EDVSOVERRUN;
 	atomic_store_explicit(&peer->out->notify_value, value, memory_order_relaxed);
 	atomic_store_explicit(&peer->out->notify, 1, memory_order_release);
-	dvk_ring(&peer->out->bell);
+	dvk_ring_peer(peer);
 	return 0;
 }

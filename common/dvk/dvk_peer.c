@@ -14,15 +14,39 @@
 
 #define MS_NS 1000000LL
 
-int dvk_peer_add(struct dvk_client *client, const struct dvk_received *received)
+/* Where in received->fds a bell is, or -1: it did not come. */
+static int bell_at(const struct dvk_received *received, uint32_t bell)
+{
+	int at = 2; /* after channel and page */
+
+	if (!(received->packet.bells & bell))
+		return -1;
+	if (bell == DVK_BELL_OWN && received->packet.bells & DVK_BELL_RING)
+		at++;
+	return received->fds[at] < 0 ? -1 : at;
+}
+
+static int take_fd(struct dvk_received *received, int at)
+{
+	int fd = at < 0 ? -1 : received->fds[at];
+
+	if (at >= 0)
+		received->fds[at] = -1;
+	return fd;
+}
+
+int dvk_peer_add(struct dvk_client *client, struct dvk_received *received)
 {
 	const struct dvk_node_packet *packet = &received->packet;
+	int ring = bell_at(received, DVK_BELL_RING), own = bell_at(received, DVK_BELL_OWN);
 	struct dvk_peer *peer;
 	void *channel, *page;
 	int rc;
 
 	if (!dvk_endpoint_valid(packet->endpoint) || packet->side < 0 || packet->side > 1)
 		return -EINVAL;
+	if ((packet->bells & DVK_BELL_RING && ring < 0) || (client->wait_fd >= 0) != (own >= 0))
+		return -EPROTO;
 	peer = &client->peers[dvk_endpoint_slot(packet->endpoint)];
 	if (peer->channel)
 		return -EINVAL;
@@ -30,9 +54,13 @@ int dvk_peer_add(struct dvk_client *client, const struct dvk_received *received)
 	if (rc)
 		return rc;
 	rc = dvk_system_map(received->fds[1], 0, DVK_PAGE_SIZE, 0, &page);
+	if (rc)
+		goto fail;
+	if (own >= 0)
+		rc = dvk_watch(client, received->fds[own], DVK_WATCH_BELL);
 	if (rc) {
-		dvk_system_unmap(channel, DVK_PAGE_SIZE);
-		return rc;
+		dvk_system_unmap(page, DVK_PAGE_SIZE);
+		goto fail;
 	}
 	peer->channel = channel;
 	peer->out = &peer->channel->mailbox[packet->side];
@@ -47,22 +75,34 @@ int dvk_peer_add(struct dvk_client *client, const struct dvk_received *received)
 	/* no sequence that a request has: they are multiples of DVK_STATE_STEP */
 	peer->request_sequence = DVK_STATE_MASK;
 	peer->notifies = dvk_endpoint_is_system(packet->endpoint, client->nr_tasks, client->nr_sysprocs);
+	peer->ring_fd = take_fd(received, ring);
+	peer->bell_fd = take_fd(received, own);
 	client->active[client->nr_active++] = dvk_endpoint_slot(packet->endpoint);
 	return 0;
+fail:
+	dvk_system_unmap(channel, DVK_PAGE_SIZE);
+	return rc;
 }
 
 void dvk_peer_unmap(struct dvk_peer *peer)
 {
 	void *channel = peer->channel, *page = (void *)peer->page;
+	int ring_fd = peer->ring_fd, bell_fd = peer->bell_fd;
 
 	peer->channel = NULL;
 	peer->in = NULL;
 	peer->out = NULL;
 	peer->page = NULL;
+	peer->ring_fd = -1;
+	peer->bell_fd = -1;
 	if (channel)
 		dvk_system_unmap(channel, DVK_PAGE_SIZE);
 	if (page)
 		dvk_system_unmap(page, DVK_PAGE_SIZE);
+	if (ring_fd >= 0)
+		dvk_system_close(ring_fd);
+	if (bell_fd >= 0)
+		dvk_system_close(bell_fd);
 }
 
 void dvk_peer_drop(struct dvk_client *client, int slot, int code)
@@ -84,6 +124,7 @@ void dvk_peer_drop(struct dvk_client *client, int slot, int code)
 		client->rescued_slot = slot;
 	}
 	dvk_grants_drop(peer);
+	dvk_unwatch(client, peer->bell_fd);
 	dvk_peer_unmap(peer);
 	peer->gone_code = code;
 	peer->incarnation++;

@@ -10,6 +10,7 @@
 #ifndef DVK_SYSTEM_H
 #define DVK_SYSTEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,9 @@ struct dvk_futex_wait {
 };
 
 #define DVK_CONNECT_SECONDS 30
+
+/* Descriptors that one dvk_system_epoll_wait() reports at most; the others are in the next. */
+#define DVK_EPOLL_EVENTS    16
 
 /* At most this many words in one dvk_system_futex_wait() (the kernel's FUTEX_WAITV_MAX). */
 #define DVK_FUTEX_WAIT_MAX  128
@@ -54,6 +58,16 @@ int dvk_system_futex_wait(const struct dvk_futex_wait *waits, unsigned int count
 /* The same for one word, with little stack. */
 int dvk_system_futex_wait_one(_Atomic uint32_t *word, uint32_t value, int64_t deadline_ns);
 int dvk_system_futex_wake(_Atomic uint32_t *word);
+/* Descriptors that a child of exec() does not get, or -errno. The eventfd does not block. */
+int dvk_system_epoll_create(void);
+int dvk_system_eventfd(void);
+/* Watches fd for input, errors and its end: while it is so, or by edges. tag: one bit. */
+int dvk_system_epoll_add(int epoll_fd, int fd, bool edges, uint32_t tag);
+int dvk_system_epoll_remove(int epoll_fd, int fd);
+/* Waits until something watched is ready, or till deadline_ns as above. 0 and the tags in *ready (0: none); -errno. */
+int dvk_system_epoll_wait(int epoll_fd, int64_t deadline_ns, uint32_t *ready);
+/* Adds 1 to an eventfd. May be called by a signal handler. 0 or -errno. */
+int dvk_system_ring(int fd);
 /* CLOCK_MONOTONIC and CLOCK_REALTIME in ns. */
 int64_t dvk_system_monotonic_ns(void);
 int64_t dvk_system_realtime_ns(void);
@@ -64,5 +78,16 @@ int dvk_system_gettid(void);
 /* One remote vector each; flags 0. Bytes copied or -errno. */
 long dvk_system_process_read(int pid, void *to, const void *from, size_t length);
 long dvk_system_process_write(int pid, const void *from, void *to, size_t length);
+
+/* Milliseconds from now until a deadline, both in ns, rounded up; -1 for INT64_MAX: none. */
+static inline int dvk_milliseconds_until(int64_t deadline_ns, int64_t now_ns)
+{
+	int64_t left;
+
+	if (deadline_ns == INT64_MAX)
+		return -1;
+	left = deadline_ns <= now_ns ? 0 : (deadline_ns - now_ns + 999999) / 1000000;
+	return left > INT32_MAX ? INT32_MAX : (int)left;
+}
 
 #endif

@@ -11,6 +11,8 @@
 #include <poll.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -154,6 +156,54 @@ int dvk_system_futex_wait_one(_Atomic uint32_t *word, uint32_t value, int64_t de
 int dvk_system_futex_wake(_Atomic uint32_t *word)
 {
 	return syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0) < 0 ? -errno : 0;
+}
+
+int dvk_system_epoll_create(void)
+{
+	int fd = epoll_create1(EPOLL_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int dvk_system_eventfd(void)
+{
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int dvk_system_epoll_add(int epoll_fd, int fd, bool edges, uint32_t tag)
+{
+	struct epoll_event event = { .events = EPOLLIN | (edges ? EPOLLET : 0), .data.u32 = tag };
+
+	return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+}
+
+int dvk_system_epoll_remove(int epoll_fd, int fd)
+{
+	return epoll_ctl(epoll_fd, EPOLL_CTL_DEL, fd, NULL) ? -errno : 0;
+}
+
+int dvk_system_epoll_wait(int epoll_fd, int64_t deadline_ns, uint32_t *ready)
+{
+	struct epoll_event events[DVK_EPOLL_EVENTS];
+	int count = epoll_wait(epoll_fd, events, DVK_EPOLL_EVENTS,
+			       dvk_milliseconds_until(deadline_ns, dvk_system_monotonic_ns()));
+
+	*ready = 0;
+	for (int i = 0; i < count; i++)
+		*ready |= events[i].data.u32;
+	return count < 0 ? -errno : 0;
+}
+
+int dvk_system_ring(int fd)
+{
+	const uint64_t one = 1;
+	int before = errno; /* a signal handler's caller may be about to read it */
+	int rc = write(fd, &one, sizeof(one)) < 0 ? -errno : 0;
+
+	errno = before;
+	return rc;
 }
 
 static int64_t clock_ns(clockid_t clock)

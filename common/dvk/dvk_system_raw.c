@@ -10,6 +10,8 @@
 #include <linux/futex.h>
 #include <poll.h>
 #include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -167,6 +169,48 @@ int dvk_system_futex_wait_one(_Atomic uint32_t *word, uint32_t value, int64_t de
 int dvk_system_futex_wake(_Atomic uint32_t *word)
 {
 	return (int)dvk_syscall6(SYS_futex, word, FUTEX_WAKE, INT_MAX, 0, 0, 0);
+}
+
+int dvk_system_epoll_create(void)
+{
+	return (int)dvk_syscall1(SYS_epoll_create1, EPOLL_CLOEXEC);
+}
+
+int dvk_system_eventfd(void)
+{
+	return (int)dvk_syscall2(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK);
+}
+
+int dvk_system_epoll_add(int epoll_fd, int fd, bool edges, uint32_t tag)
+{
+	struct epoll_event event = { .events = EPOLLIN | (edges ? EPOLLET : 0), .data.u32 = tag };
+
+	return (int)dvk_syscall4(SYS_epoll_ctl, epoll_fd, EPOLL_CTL_ADD, fd, &event);
+}
+
+int dvk_system_epoll_remove(int epoll_fd, int fd)
+{
+	return (int)dvk_syscall4(SYS_epoll_ctl, epoll_fd, EPOLL_CTL_DEL, fd, 0);
+}
+
+int dvk_system_epoll_wait(int epoll_fd, int64_t deadline_ns, uint32_t *ready)
+{
+	struct epoll_event events[DVK_EPOLL_EVENTS];
+	long count = dvk_syscall4(SYS_epoll_wait, epoll_fd, events, DVK_EPOLL_EVENTS,
+				  dvk_milliseconds_until(deadline_ns, dvk_system_monotonic_ns()));
+
+	*ready = 0;
+	for (long i = 0; i < count; i++)
+		*ready |= events[i].data.u32;
+	return count < 0 ? (int)count : 0;
+}
+
+int dvk_system_ring(int fd)
+{
+	const uint64_t one = 1;
+	long result = dvk_syscall3(SYS_write, fd, &one, sizeof(one));
+
+	return result < 0 ? (int)result : 0;
 }
 
 static int64_t clock_ns(clockid_t clock)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Waiting for shared memory to change: adaptive spinning (dvk_awake.c), then sleeping on futexes.
+ * Waiting for shared memory to change: adaptive spinning (dvk_awake.c), then sleeping on futexes, or in epoll
+ * (dvk_descriptors.c).
  * What is waited for is the business of the caller's condition; how long a wait may spin is decided in dvk_spin.c.
  *
  * A sleep may be on 128 words, whose list takes some KiB of stack: nothing here that sleeps is for a guest's kernel.
@@ -33,6 +34,13 @@ void dvk_ring(_Atomic uint32_t *bell)
 
 	if (before & DVK_BELL_SLEEPER)
 		dvk_system_futex_wake(bell);
+}
+
+void dvk_ring_peer(const struct dvk_peer *peer)
+{
+	dvk_ring(&peer->out->bell);
+	if (peer->ring_fd >= 0)
+		dvk_ring_descriptor(peer);
 }
 
 int dvk_look(struct dvk_client *client, dvk_condition condition, void *context)
@@ -174,7 +182,10 @@ int dvk_wait_until(struct dvk_client *client, int slot, dvk_condition condition,
 	if (rc != EDVSAGAIN)
 		return rc;
 	do {
-		rc = sleep_once(client, slot, condition, context, deadline);
+		if (slot == DVK_WAIT_ALL && client->wait_fd >= 0)
+			rc = dvk_sleep_in_epoll(client, condition, context, deadline);
+		else
+			rc = sleep_once(client, slot, condition, context, deadline);
 		if (!rc)
 			rc = dvk_look(client, condition, context);
 		if (!rc && dvk_system_monotonic_ns() >= deadline)

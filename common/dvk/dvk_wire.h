@@ -10,14 +10,14 @@
  *
  * call            request fields               answer: fields [descriptors]
  * HELLO           pid (thread id of caller)    argument: node number; endpoint NONE, or as EVENT_BOUND
- *                                              if another process bound the caller before: [page]
+ *                 argument (DVK_HELLO_*)       if another process bound the caller before: [page]
  * BIND            dcid endpoint argument pid   dcid endpoint nr_tasks nr_sysprocs [page (SELF, USERMODE)]
  * UNBIND          dcid endpoint timeout        - (endpoint SELF: the caller)
  * GETEP           pid                          endpoint
  * WAIT_BIND       endpoint timeout             endpoint, once it is bound (SELF: the caller itself)
  * WAIT_UNBIND     endpoint timeout             -, once it is free
- * CONNECT         endpoint                     endpoint pid side argument [channel, peer's page]; no
- *                                              descriptors if the two were introduced before
+ * CONNECT         endpoint                     endpoint pid side argument bells [channel, peer's page, bells];
+ *                                              no descriptors if the two were introduced before
  * GRANT           endpoint base length offset, 1 descriptor   -: `endpoint` was sent EVENT_GRANT
  *                                              (EDVSINVAL: see dvk_client_grant() for what it may be)
  * DC_INIT         dc                           argument: node number
@@ -29,7 +29,8 @@
  * event           fields                       meaning
  * EVENT_BOUND     as BIND's answer [page]      another process bound the receiver (LCL_BIND)
  * EVENT_UNBOUND   result                       the receiver's endpoint was taken away (unbind, dc_end)
- * EVENT_PEER      endpoint pid side argument   introduced by a peer's CONNECT [channel, peer's page]
+ * EVENT_PEER      endpoint pid side argument   introduced by a peer's CONNECT [channel, peer's page, bells]
+ *                 bells
  * EVENT_PEER_GONE endpoint result              a peer introduced before died or was unbound
  * EVENT_GRANT     endpoint base length offset  that peer shares memory [its descriptor]
  *
@@ -39,6 +40,11 @@
  * EVENT_PEER_GONE and have to be introduced anew.
  *
  * A peer's page comes as a read-only descriptor, every other one read-write.
+ *
+ * Bells. A process that said DVK_HELLO_DESCRIPTORS sleeps in epoll (dvk_channel.h). Each of its introductions has an
+ * eventfd, which its peer gets (DVK_BELL_RING) and it does not: it gets an epoll instance with that eventfd inside
+ * (DVK_BELL_OWN). Only root and the node's own user may say so (else EDVSPERM): who watches a descriptor can make
+ * its closing wait. A process that was bound before it connected, and says so, is introduced anew to all, as above.
  * Only endpoints of one DC are introduced; two user endpoints are not
  * (EDVSTRAPDENIED).
  *
@@ -52,8 +58,8 @@
 #include "dvk_info.h"
 
 #define DVK_WIRE_MAGIC	 0x4b564444u /* "DDVK" */
-#define DVK_WIRE_VERSION 2
-#define DVK_WIRE_MAX_FDS 2
+#define DVK_WIRE_VERSION 3
+#define DVK_WIRE_MAX_FDS 4
 
 /* Name of the socket inside the runtime directory; see dvk_runtime.h. */
 #define DVK_NODE_SOCKET	 "node.sock"
@@ -83,6 +89,13 @@ enum dvk_packet_kind {
 	DVK_EVENT_GRANT,
 };
 
+/* In the argument of HELLO. */
+#define DVK_HELLO_DESCRIPTORS 1 /* the caller sleeps in epoll: it wants bells */
+
+/* In bells: which of them come with an introduction, in this order, after channel and page. */
+#define DVK_BELL_RING	      1u /* to be written to (8 bytes, as an eventfd) when the peer sleeps */
+#define DVK_BELL_OWN	      2u /* readable, by edges, when the peer has written to its one */
+
 struct dvk_node_request {
 	uint32_t magic;
 	uint16_t version;
@@ -90,7 +103,7 @@ struct dvk_node_request {
 	uint32_t serial; /* repeated in the answer */
 	int32_t dcid;
 	int32_t endpoint;
-	int32_t argument; /* bind type */
+	int32_t argument; /* BIND: type; HELLO: DVK_HELLO_* */
 	int32_t pid;
 	int32_t timeout; /* ms, -1 forever, 0 no wait */
 	uint64_t base;	 /* GRANT: address in the granter's space */
@@ -112,6 +125,8 @@ struct dvk_node_packet {
 	int32_t argument;    /* node number; PEER, CONNECT: of the same user */
 	int32_t nr_tasks;    /* BIND, BOUND: of the DC */
 	int32_t nr_sysprocs; /* BIND, BOUND: of the DC */
+	uint32_t bells;	     /* PEER, CONNECT: DVK_BELL_* */
+	uint32_t reserved;   /* 0 */
 	uint64_t base;
 	uint64_t length;
 	uint64_t offset;

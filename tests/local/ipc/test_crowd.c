@@ -32,6 +32,7 @@ static void answer_when_told(void *argument)
 	message request, told;
 
 	(void)argument;
+	EXPECT_RC(dvk_wait4bindep_T(USER, LONG_MS), USER);
 	EXPECT_RC(dvk_receive_T(USER, &request, LONG_MS), 0);
 	EXPECT_RC(dvk_receive_T(TESTER, &told, LONG_MS), 0);
 	request.m_type++;
@@ -44,6 +45,7 @@ static void die_when_told(void *argument)
 	message request, told;
 
 	(void)argument;
+	EXPECT_RC(dvk_wait4bindep_T(USER, LONG_MS), USER);
 	EXPECT_RC(dvk_receive_T(USER, &request, LONG_MS), 0);
 	EXPECT_RC(dvk_receive_T(TESTER, &told, LONG_MS), 0);
 	_exit(0);

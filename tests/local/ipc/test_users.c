@@ -161,6 +161,25 @@ static void test_third_party(void **state)
 	party_join(party);
 }
 
+static void member_with_descriptors(void *argument)
+{
+	(void)argument;
+	EXPECT_RC(setgroups(0, NULL), 0);
+	EXPECT_RC(setresgid(member_gid, member_gid, member_gid), 0);
+	EXPECT_RC(setresuid(MEMBER, MEMBER, MEMBER), 0);
+	EXPECT_RC(prctl(PR_SET_PDEATHSIG, SIGKILL), 0);
+	EXPECT_RC(dvk_use_descriptors(-1), 0);
+	EXPECT_RC(dvk_open(), EDVSPERM);
+}
+
+/* Who watches a descriptor can make its closing wait: members do not get any. */
+static void test_members_have_no_bells(void **state)
+{
+	if (!available(state))
+		return;
+	party_join(party_start(NONE, member_with_descriptors, NULL));
+}
+
 /* Two pipes: the file system lives until the test closes the first, and the second tells the test that there is one. */
 struct plan {
 	int life[2];
@@ -227,6 +246,7 @@ int main(void)
 		USERS_TEST(test_not_granted),
 		USERS_TEST(test_granted),
 		USERS_TEST(test_third_party),
+		USERS_TEST(test_members_have_no_bells),
 		USERS_TEST(test_file_of_own_file_system),
 	};
 

@@ -4,9 +4,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "dvk_client.h"
@@ -121,6 +123,126 @@ static void introduction(void **state)
 	assert_int_equal(answer.packet.result, 0);
 	assert_int_equal(answer.nr_fds, 0);
 	raw_no_event(&server);
+}
+
+/* ---- bells of those who sleep in epoll ---- */
+
+static void open_sleeper(struct raw *raw, int endpoint)
+{
+	raw_connect(raw);
+	assert_int_equal(raw_call(raw, REQUEST(HELLO, .argument = DVK_HELLO_DESCRIPTORS)), 0);
+	assert_int_equal(raw_bind(raw, 0, endpoint, NULL), endpoint);
+}
+
+static bool is_readable(int fd)
+{
+	struct pollfd ready = { .fd = fd, .events = POLLIN };
+
+	return poll(&ready, 1, 0) == 1;
+}
+
+/* One end rings and does not wait, the other one is woken and has no more than that. */
+static void check_bell(int ring, int own)
+{
+	uint64_t number = UINT64_MAX - 1;
+
+	assert_true(fcntl(ring, F_GETFL) & O_NONBLOCK);
+	assert_false(is_readable(own));
+	assert_int_equal(write(ring, &number, sizeof(number)), sizeof(number));
+	assert_true(is_readable(own));
+	assert_int_equal(write(ring, &number, sizeof(number)), -1);
+	assert_int_equal(errno, EAGAIN);
+	assert_int_equal(write(own, &number, sizeof(number)), -1);
+	assert_int_equal(read(own, &number, sizeof(number)), -1);
+}
+
+/* CONNECT of `asking` to `asked` at that endpoint: both sides' descriptors, which are so many. */
+static void introduce_with_bells(struct raw *asking, struct raw *asked, int endpoint, unsigned int bells_asking,
+				 unsigned int bells_asked, struct received *answer, struct received *event)
+{
+	*answer = raw_call_full(asking, REQUEST(CONNECT, .endpoint = endpoint), -1);
+	assert_int_equal(answer->packet.result, 0);
+	assert_int_equal(answer->packet.bells, bells_asking);
+	assert_int_equal(answer->nr_fds, 2 + __builtin_popcount(bells_asking));
+	*event = raw_event(asked, DVK_EVENT_PEER);
+	assert_int_equal(event->packet.bells, bells_asked);
+	assert_int_equal(event->nr_fds, 2 + __builtin_popcount(bells_asked));
+	check_sealed_page(answer->fds[0]);
+	check_sealed_page(event->fds[0]);
+	check_read_only(answer->fds[1]);
+	check_read_only(event->fds[1]);
+}
+
+static void bells(void **state)
+{
+	struct received answer, event;
+	struct raw sleeper, second;
+
+	(void)state;
+	open_sleeper(&sleeper, 5);
+	open_sleeper(&second, 6);
+	introduce_with_bells(&user, &sleeper, 5, DVK_BELL_RING, DVK_BELL_OWN, &answer, &event);
+	check_bell(answer.fds[2], event.fds[2]);
+	close_received(&answer);
+	close_received(&event);
+	introduce_with_bells(&sleeper, &server, 3, DVK_BELL_OWN, DVK_BELL_RING, &answer, &event);
+	check_bell(event.fds[2], answer.fds[2]);
+	close_received(&answer);
+	close_received(&event);
+	introduce_with_bells(&second, &sleeper, 5, DVK_BELL_RING | DVK_BELL_OWN, DVK_BELL_RING | DVK_BELL_OWN, &answer,
+			     &event);
+	check_bell(answer.fds[2], event.fds[3]);
+	check_bell(event.fds[2], answer.fds[3]);
+	close_received(&answer);
+	close_received(&event);
+	/* Who is introduced has them. */
+	answer = raw_call_full(&user, REQUEST(CONNECT, .endpoint = 5), -1);
+	assert_int_equal(answer.packet.bells, 0);
+	assert_int_equal(answer.nr_fds, 0);
+	raw_close(&sleeper);
+	raw_close(&second);
+}
+
+/* A node that has no descriptor for a bell introduces nobody, and can do it later. */
+static void no_descriptor_for_a_bell(void **state)
+{
+	struct rlimit before, low = { 0 };
+	struct received answer, event;
+	struct raw sleeper;
+
+	(void)state;
+	open_sleeper(&sleeper, 5);
+	assert_int_equal(prlimit(node_pid, RLIMIT_NOFILE, NULL, &before), 0);
+	low.rlim_max = before.rlim_max;
+	/* Each limit from too low for a channel up to enough. */
+	for (low.rlim_cur = 3;; low.rlim_cur++) {
+		assert_int_equal(prlimit(node_pid, RLIMIT_NOFILE, &low, NULL), 0);
+		answer = raw_call_full(&user, REQUEST(CONNECT, .endpoint = 5), -1);
+		if (!answer.packet.result)
+			break;
+		assert_int_equal(answer.nr_fds, 0);
+		assert_int_equal(answer.packet.bells, 0);
+		raw_no_event(&sleeper);
+	}
+	assert_true(low.rlim_cur > 3);
+	assert_int_equal(prlimit(node_pid, RLIMIT_NOFILE, &before, NULL), 0);
+	event = raw_event(&sleeper, DVK_EVENT_PEER);
+	check_bell(answer.fds[2], event.fds[2]);
+	close_received(&answer);
+	close_received(&event);
+	raw_close(&sleeper);
+}
+
+static void hello_codes(void **state)
+{
+	struct raw raw;
+
+	(void)state;
+	raw_connect(&raw);
+	assert_int_equal(raw_call(&raw, REQUEST(HELLO, .argument = 2)), EDVSINVAL);
+	assert_int_equal(raw_call(&raw, REQUEST(HELLO, .argument = -1)), EDVSINVAL);
+	assert_int_equal(raw_call(&raw, REQUEST(HELLO, .argument = DVK_HELLO_DESCRIPTORS)), 0);
+	raw_close(&raw);
 }
 
 static void events_ring_the_bell(void **state)
@@ -315,6 +437,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(connect_codes, setup, teardown),
 		cmocka_unit_test_setup_teardown(introduction, setup, teardown),
+		cmocka_unit_test_setup_teardown(bells, setup, teardown),
+		cmocka_unit_test_setup_teardown(no_descriptor_for_a_bell, setup, teardown),
+		cmocka_unit_test_setup_teardown(hello_codes, setup, teardown),
 		cmocka_unit_test_setup_teardown(events_ring_the_bell, setup, teardown),
 		cmocka_unit_test_setup_teardown(peer_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(dc_end, setup, teardown),

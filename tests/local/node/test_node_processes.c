@@ -83,6 +83,42 @@ static void local_bind_of_connected(void **state)
 	puppet_end(&puppet);
 }
 
+/* Who was introduced to it before it connects, and says that it sleeps in epoll, has no bell of it. */
+static void local_bind_of_one_that_sleeps_in_epoll(void **state)
+{
+	struct received answer, event;
+	struct puppet puppet;
+	struct raw peer;
+
+	(void)state;
+	puppet_start(&puppet);
+	assert_int_equal(local_bind(puppet.pid, 3), 0);
+	raw_open(&peer);
+	assert_int_equal(raw_bind(&peer, 0, 30, NULL), 30);
+	answer = raw_call_full(&peer, REQUEST(CONNECT, .endpoint = 3), -1);
+	assert_int_equal(answer.packet.result, 0);
+	assert_int_equal(answer.packet.bells, 0);
+	close_received(&answer);
+
+	answer = raw_call_full(&puppet.raw, REQUEST(HELLO, .pid = puppet.pid, .argument = DVK_HELLO_DESCRIPTORS), -1);
+	assert_int_equal(answer.packet.result, 0);
+	assert_int_equal(answer.packet.endpoint, 3);
+	close_received(&answer);
+	raw_no_event(&puppet.raw);
+	event = raw_event(&peer, DVK_EVENT_PEER_GONE);
+	assert_int_equal(event.packet.endpoint, 3);
+	assert_int_equal(event.packet.result, EDVSNOTBIND);
+	answer = raw_call_full(&peer, REQUEST(CONNECT, .endpoint = 3), -1);
+	assert_int_equal(answer.packet.bells, DVK_BELL_RING);
+	assert_int_equal(answer.nr_fds, 3);
+	close_received(&answer);
+	event = raw_event(&puppet.raw, DVK_EVENT_PEER);
+	assert_int_equal(event.packet.bells, DVK_BELL_OWN);
+	close_received(&event);
+	raw_close(&peer);
+	puppet_end(&puppet);
+}
+
 static void local_bind_before_it_connects(void **state)
 {
 	struct received answer, event;
@@ -470,6 +506,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(local_bind_of_connected, setup, teardown),
 		cmocka_unit_test_setup_teardown(local_bind_before_it_connects, setup, teardown),
+		cmocka_unit_test_setup_teardown(local_bind_of_one_that_sleeps_in_epoll, setup, teardown),
 		cmocka_unit_test_setup_teardown(local_bind_codes, setup, teardown),
 		cmocka_unit_test_setup_teardown(local_bound_process_dies, setup, teardown),
 		cmocka_unit_test_setup_teardown(local_bound_process_is_unbound, setup, teardown),
