@@ -55,7 +55,11 @@ static void end_piece(struct requests *requests, struct request *request, int re
 	}
 	request->moved += request->io.length;
 	request->fetches = 0;
-	request->phase = REQUEST_READY;
+	/* Its answer is not to wait for what those who have waited for it do now. */
+	if (request->moved == request->length && !request->stable)
+		finish(request, 0);
+	else
+		request->phase = REQUEST_READY;
 }
 
 static void end_fetch(struct request *request, int result)
