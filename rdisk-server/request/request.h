@@ -6,13 +6,18 @@
  *
  * phase     what it waits for                                  what comes next
  * FREE      -                                                  BEGUN
- * BEGUN     its front, who fills it in                         ORDER, CLIENT, BUFFER, STORE, FETCH, FLUSH, SETTLE or
- * DONE ORDER     earlier requests that overlap with its piece       READY CLIENT    its client, so that its memory can
- * be copied       READY BUFFER    a buffer of the disk                               READY READY     nothing: the next
- * turn of request_next_done()      as BEGUN STORE     its piece, at the store                            as BEGUN, with
- * the next piece FETCH     its piece to be in the page cache                  as BEGUN FLUSH     what it wrote to be on
- * stable storage              DONE SETTLE    what abandoned requests still do to the disk       DONE DONE      its
- * front, who takes the result                    FREE
+ * BEGUN     its front, who fills it in                         one of those below
+ * ORDER     earlier requests that overlap with its piece       READY
+ * CLIENT    its client, so that its memory can be copied       READY
+ * BUFFER    a buffer of the disk                               READY
+ * READY     nothing: the next turn of request_next_done()      one of the others
+ * STORE     its piece, at the store                            READY with the next piece, CLIENT, or DONE
+ * FETCH     its piece to be in the page cache                  READY, or DONE if that failed
+ * FLUSH     what it wrote to be on stable storage              DONE
+ * SETTLE    what abandoned requests still do to the disk       READY
+ * DONE      its front, who takes the result                    FREE
+ *
+ * From any but FREE and BEGUN an abandoned request becomes DONE: at once, but for STORE, FETCH and FLUSH.
  *
  * Data. The memory of a request is direct or copied. Direct: the vector says where it is, and stays valid until the
  * request is DONE; the store uses it. Copied: it can be reached only by the loop, and only while the client is blocked;
@@ -110,7 +115,6 @@ struct request {
 	/* Of request/ alone. */
 	enum request_phase phase;
 	bool in_order;	       /* it is in the disk's list of pieces */
-	bool fetched;	       /* its piece was, and has not been read yet */
 	unsigned int fetches;  /* of this piece */
 	unsigned int blockers; /* pieces before it that it waits for */
 	uint64_t moved;	       /* bytes of whole pieces that are done */
