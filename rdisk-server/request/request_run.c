@@ -166,7 +166,9 @@ static bool copied_is_ready(struct requests *requests, struct request *request)
 	int code;
 
 	if (!requests->memory->reachable(request)) {
+		/* It may never come: others are not to wait for what this one was handed. */
 		request_order_remove(request, &requests->ready);
+		request_buffer_return(requests, request);
 		request->phase = REQUEST_IN_CLIENT;
 		return false;
 	}

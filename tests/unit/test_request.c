@@ -623,6 +623,38 @@ static void test_client_away(void **state)
 	}
 }
 
+/* Who was handed a buffer and finds its client away does not keep it from others, for however long that may be. */
+static void test_client_away_with_a_buffer(void **state)
+{
+	struct asked *first[REQUEST_BUFFERS], *away[REQUEST_BUFFERS], *other;
+
+	(void)state;
+	all_pend();
+	for (int i = 0; i < REQUEST_BUFFERS; i++)
+		first[i] = begun_copied(REQUEST_WRITE, (uint64_t)i * BUFFER, BUFFER);
+	for (int i = 0; i < REQUEST_BUFFERS; i++)
+		away[i] = begun_copied(REQUEST_WRITE, (uint64_t)(REQUEST_BUFFERS + i) * BUFFER, BUFFER);
+	other = begun_copied(REQUEST_WRITE, 2 * REQUEST_BUFFERS * BUFFER, BUFFER);
+	for (int i = 0; i < REQUEST_BUFFERS; i++) {
+		assert_phase(away[i], IN_BUFFER);
+		away[i]->away = true;
+		end(first[i], 0);
+		assert_int_equal(next_done(first[i]), 0);
+	}
+	none_done();
+	assert_phase(other, IN_STORE);
+	end(other, 0);
+	assert_int_equal(next_done(other), 0);
+	for (int i = 0; i < REQUEST_BUFFERS; i++) {
+		assert_phase(away[i], IN_CLIENT);
+		away[i]->away = false;
+		request_client_came(&requests, &away[i]->request);
+		none_done();
+		end(away[i], 0);
+		assert_int_equal(next_done(away[i]), 0);
+	}
+}
+
 /* Nor does one that had a place in the order keep others from it while its client is away. */
 static void test_client_away_in_order(void **state)
 {
@@ -782,6 +814,7 @@ int main(void)
 		REQUEST_TEST(test_buffers),
 		REQUEST_TEST(test_no_buffer_and_no_place),
 		REQUEST_TEST(test_client_away),
+		REQUEST_TEST(test_client_away_with_a_buffer),
 		REQUEST_TEST(test_client_away_in_order),
 		REQUEST_TEST(test_fetch),
 		REQUEST_TEST(test_fetch_that_fails),
