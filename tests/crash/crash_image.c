@@ -235,7 +235,7 @@ static int run_on(const struct options *options, const struct crash_log_file *fi
 	const char *path = options->output ? options->output : file->path;
 	int fd = open(path, O_RDWR | O_CLOEXEC);
 	struct diagnostic diagnostic = { { 0 } };
-	struct summary summary;
+	struct summary summary = { 0 };
 	int code = -1;
 
 	if (fd < 0) {

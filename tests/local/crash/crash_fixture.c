@@ -96,7 +96,7 @@ static void note(struct crash_report *report, const struct crash_finding *findin
 	report->wrong[finding->verdict]++;
 	if (!report->first[0])
 		snprintf(report->first, sizeof(report->first),
-			 "%s at byte %llu, power cut %zu: %s; there is request %zu, and missing is %zu", where,
+			 "%.100s at byte %llu, power cut %zu: %s; there is request %zu, and missing is %zu", where,
 			 (unsigned long long)finding->position, cut, crash_verdict_text(finding->verdict),
 			 finding->found, finding->missing);
 }
