@@ -195,7 +195,7 @@ int dvk_system_epoll_remove(int epoll_fd, int fd)
 
 int dvk_system_epoll_wait(int epoll_fd, int64_t deadline_ns, uint32_t *ready)
 {
-	struct epoll_event events[DVK_EPOLL_EVENTS];
+	struct epoll_event events[DVK_EPOLL_EVENTS] = { 0 };
 	long count = dvk_syscall4(SYS_epoll_wait, epoll_fd, events, DVK_EPOLL_EVENTS,
 				  dvk_milliseconds_until(deadline_ns, dvk_system_monotonic_ns()));
 
