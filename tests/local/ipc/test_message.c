@@ -10,6 +10,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "dvk_client.h"
+#include "dvk_internal.h"
+#include "dvk_runtime.h"
 #include "ipc_fixture.h"
 
 static void send_one(void *argument)
@@ -527,6 +530,61 @@ static void test_many_exchanges(void **state)
 		party_join(parties[i]);
 }
 
+#define MOMENTS 40000
+
+static bool is_asleep(const struct dvk_peer *peer)
+{
+	return atomic_load(&peer->page->asleep) || atomic_load(&peer->out->bell) & DVK_BELL_SLEEPER;
+}
+
+/* Sends at just the moment at which the receiver goes to sleep, as far as that can be foretold. */
+static void ping_at_sleep(void *argument)
+{
+	static struct dvk_client client;
+	const struct dvk_peer *peer = &client.peers[dvk_endpoint_slot(TESTER)];
+	uint64_t random = 88172645463325252u;
+	message msg = { 0 };
+	char path[108];
+	int pauses = 0;
+
+	(void)argument;
+	EXPECT_RC(dvk_runtime_socket(path, sizeof(path)), 0);
+	dvk_client_init(&client);
+	EXPECT_RC(dvk_client_open(&client, path), 0);
+	EXPECT_RC(dvk_client_bind(&client, SELF_BIND, DC, 0, USER), USER);
+	EXPECT_RC(dvk_client_sendrec(&client, TESTER, &msg, LONG_MS), 0);
+	for (int i = 1; i < MOMENTS; i++) {
+		random ^= random << 13;
+		random ^= random >> 7;
+		random ^= random << 17;
+		for (int j = 0; j < pauses; j++)
+			dvk_pause();
+		/* A little earlier or later the next time. */
+		if (!is_asleep(peer))
+			pauses += (int)(random % 8);
+		else if (pauses > 0)
+			pauses -= (int)(random % 8);
+		EXPECT_RC(dvk_client_sendrec(&client, TESTER, &msg, LONG_MS), 0);
+	}
+	dvk_client_close(&client);
+}
+
+/* A receiver that sleeps at once, and a sender that rings just then. */
+static void test_no_wake_up_is_lost(void **state)
+{
+	int party = party_start(NONE, ping_at_sleep, NULL);
+	message msg;
+
+	(void)state;
+	dvk_set_spin(0);
+	for (int i = 0; i < MOMENTS; i++) {
+		assert_int_equal(dvk_receive_T(ANY, &msg, LONG_MS), 0);
+		assert_int_equal(dvk_reply(msg.m_source, &msg), 0);
+	}
+	dvk_set_spin(200000);
+	party_join(party);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -549,6 +607,7 @@ int main(void)
 		IPC_TEST(test_privileges),
 		IPC_TEST(test_signal_interrupts),
 		IPC_TEST(test_many_exchanges),
+		IPC_TEST(test_no_wake_up_is_lost),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
