@@ -11,10 +11,10 @@
  * CLIENT    its client, so that its memory can be copied       READY
  * BUFFER    a buffer of the disk                               READY
  * READY     nothing: the next turn of request_next_done()      one of the others
- * STORE     its piece, at the store                            READY with the next piece, CLIENT, or DONE
+ * STORE     its piece, at the store                            READY with the next piece or a flush, or DONE
  * FETCH     its piece to be in the page cache                  READY, or DONE if that failed
  * FLUSH     what it wrote to be on stable storage              DONE
- * SETTLE    what abandoned requests still do to the disk       READY
+ * SETTLE    what abandoned requests still do to the disk       DONE
  * DONE      its front, who takes the result                    FREE
  *
  * From any but FREE and BEGUN an abandoned request becomes DONE: at once, but for STORE, FETCH and FLUSH.
@@ -31,7 +31,8 @@
  * place in it: it covers what was answered before it came.
  *
  * Nobody waits any more: request_abandon(). What the store has begun cannot be recalled; the request is DONE when that
- * is over, and REQUEST_SETTLE requests of the disk until then are not.
+ * is over, and REQUEST_SETTLE requests of the disk that came after that are not until then. (Those that are abandoned
+ * later are none of their business, or who goes on giving up would make them wait for ever.)
  *
  * All of it is for the loop's thread. It knows no thread, clock, file or libdvk: simulations link it.
  */
@@ -56,7 +57,7 @@ enum request_operation {
 	REQUEST_FLUSH,
 	REQUEST_DISCARD,
 	REQUEST_WRITE_ZEROES,
-	REQUEST_SETTLE, /* nothing; done when no abandoned request does anything to the disk */
+	REQUEST_SETTLE, /* nothing; done when no request abandoned before it does anything to the disk any more */
 };
 
 enum request_phase {
@@ -94,6 +95,7 @@ struct request_disk {
 	struct request_list buffer_waiters;
 	struct request_list settlers;
 	unsigned int nr_abandoned; /* requests that nobody waits for and that the store still has */
+	uint64_t all_abandoned;	   /* such requests since the beginning */
 };
 
 struct request {
@@ -116,9 +118,11 @@ struct request {
 	enum request_phase phase;
 	bool in_order;	       /* it is in the disk's list of pieces */
 	unsigned int fetches;  /* of this piece */
-	unsigned int blockers; /* pieces before it that it waits for */
-	uint64_t moved;	       /* bytes of whole pieces that are done */
-	void *buffer;	       /* of a write with copied memory */
+	unsigned int blockers; /* pieces before it that it waits for; SETTLE: abandoned requests */
+	/* Of one that was abandoned, and of a SETTLE that waits: disk->all_abandoned before it. */
+	uint64_t abandoned_before;
+	uint64_t moved; /* bytes of whole pieces that are done */
+	void *buffer;	/* of a write with copied memory */
 	struct iovec buffer_vector;
 	struct io io; /* its piece */
 	struct request *order_next, *order_previous;

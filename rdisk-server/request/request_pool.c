@@ -76,6 +76,7 @@ void request_abandon(struct requests *requests, struct request *request)
 	case REQUEST_IN_FETCH:
 	case REQUEST_IN_FLUSH:
 		request->disk->nr_abandoned++;
+		request->abandoned_before = request->disk->all_abandoned++;
 		/* relaxed: it carries nothing but itself */
 		atomic_store_explicit(&request->io.cancelled, true, memory_order_relaxed);
 		break;

@@ -218,6 +218,8 @@ static void settle(struct request *request)
 		finish(request, 0);
 		return;
 	}
+	request->blockers = request->disk->nr_abandoned;
+	request->abandoned_before = request->disk->all_abandoned;
 	request->phase = REQUEST_IN_SETTLE;
 	request_list_append(&request->disk->settlers, request);
 }
@@ -261,20 +263,29 @@ bool request_begin(struct requests *requests, struct request *request)
 	return run(requests, request);
 }
 
+/* One that was abandoned is over: those who came after that wait for one less. */
+static void tell_settlers(struct requests *requests, const struct request *over)
+{
+	struct request *next;
+
+	for (struct request *settler = over->disk->settlers.first; settler; settler = next) {
+		next = settler->next;
+		if (settler->abandoned_before <= over->abandoned_before || --settler->blockers > 0)
+			continue;
+		request_list_remove(&over->disk->settlers, settler);
+		finish(settler, 0);
+		request_list_append(&requests->done, settler);
+	}
+}
+
 /* One that nobody waits for is over: what it left half done stays so. */
 static void end_abandoned(struct requests *requests, struct request *request)
 {
-	struct request_disk *disk = request->disk;
-
 	request_order_remove(request, &requests->ready);
 	request_buffer_return(requests, request);
 	finish(request, -ECANCELED);
-	if (--disk->nr_abandoned > 0)
-		return;
-	for (struct request *settler; (settler = request_list_shift(&disk->settlers)) != NULL;) {
-		settler->phase = REQUEST_READY;
-		request_list_append(&requests->ready, settler);
-	}
+	request->disk->nr_abandoned--;
+	tell_settlers(requests, request);
 }
 
 void request_io_done(struct requests *requests, struct io *io)

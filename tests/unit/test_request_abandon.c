@@ -270,13 +270,41 @@ static void test_settle(void **state)
 	next_abandoned(abandoned[1]);
 	none_done();
 	end(abandoned[0], -EIO);
-	assert_phase(settle[0], READY);
+	assert_phase(settle[0], DONE);
 	request_abandon(&requests, &settle[0]->request);
-	next_abandoned(abandoned[0]);
 	next_abandoned(settle[0]);
 	assert_int_equal(next_done(settle[2]), 0);
+	next_abandoned(abandoned[0]);
 	end(living, 0);
 	assert_int_equal(next_done(living), 0);
+}
+
+/* It waits for what was abandoned before it, and not for those who go on giving up. */
+static void test_settle_amid_abandoning(void **state)
+{
+	struct asked *abandoned[4], *settle[2];
+
+	(void)state;
+	all_pend();
+	for (int i = 0; i < 4; i++) {
+		abandoned[i] = begun(REQUEST_READ, 0, 4096);
+		request_abandon(&requests, &abandoned[i]->request);
+		if (i % 2 == 0)
+			settle[i / 2] = begun(REQUEST_SETTLE, 0, 0);
+	}
+	end(abandoned[1], 0);
+	next_abandoned(abandoned[1]);
+	none_done();
+	end(abandoned[0], 0);
+	assert_int_equal(next_done(settle[0]), 0);
+	next_abandoned(abandoned[0]);
+	none_done();
+	assert_phase(settle[1], IN_SETTLE);
+	end(abandoned[2], 0);
+	assert_int_equal(next_done(settle[1]), 0);
+	next_abandoned(abandoned[2]);
+	end(abandoned[3], 0);
+	next_abandoned(abandoned[3]);
 }
 
 #define ABANDON_TEST(function) cmocka_unit_test_setup_teardown(function, request_test_setup, request_test_teardown)
@@ -288,7 +316,7 @@ int main(void)
 		ABANDON_TEST(test_in_flush),  ABANDON_TEST(test_in_fetch),
 		ABANDON_TEST(test_not_begun), ABANDON_TEST(test_ready),
 		ABANDON_TEST(test_in_buffer), ABANDON_TEST(test_done),
-		ABANDON_TEST(test_settle),
+		ABANDON_TEST(test_settle),    ABANDON_TEST(test_settle_amid_abandoning),
 	};
 
 	return cmocka_run_group_tests_name("request_abandon", tests, NULL, NULL);
