@@ -43,8 +43,6 @@ void client_add(struct front_request *request)
 {
 	struct client *client = request->owner;
 
-	if (!is_owed_anything(client))
-		client->incarnation = dvk_peer_incarnation(request->client);
 	request->previous = NULL;
 	request->next = client->requests;
 	if (client->requests)
@@ -60,6 +58,17 @@ void client_remove(struct front_request *request)
 		request->owner->requests = request->next;
 	if (request->next)
 		request->next->previous = request->previous;
+}
+
+bool client_meet(struct server *server, int endpoint)
+{
+	struct client *client = client_of(server, endpoint);
+	int incarnation = dvk_peer_incarnation(endpoint);
+
+	if (client->incarnation != incarnation)
+		client_forget(server, endpoint);
+	client->incarnation = incarnation;
+	return incarnation >= 0;
 }
 
 bool client_lives(const struct server *server, int endpoint)

@@ -55,7 +55,7 @@ struct front_request {
 static_assert(RDISK_VECTOR_MAX <= IO_VECTOR_MAX, "a client's vector is one for the store");
 
 struct client {
-	int incarnation;		/* while it is owed anything */
+	int incarnation;		/* of the process that sent the last message */
 	struct front_request *requests; /* all of its that are under way and wanted, newest first */
 	/* The message that it is blocked in, if that could not be answered at once; `open` when all of it is begun. */
 	bool open;
@@ -80,7 +80,13 @@ struct front_request *front_request_take(struct server *server, int client);
 /* It is BEGUN or DONE, and in no client's list: gives back all that it has. */
 void front_request_release(struct server *server, struct front_request *request);
 
-/* It is under way from now on, and its client is owed the result. */
+/*
+ * A message came from there: what is owed to a process that was there before is not owed any more. False: nobody is
+ * there, so that there is nothing to be done for it.
+ */
+bool client_meet(struct server *server, int endpoint);
+
+/* It is under way from now on, and its client, who was met, is owed the result. */
 void client_add(struct front_request *request);
 
 /* It is not owed any more. */

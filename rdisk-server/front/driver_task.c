@@ -125,9 +125,9 @@ void driver_begin(struct server *server, const message *asked)
 	struct client *client = client_of(server, asked->m_source);
 
 	server->received_ns = server->recording ? recording_now() : 0;
-	if (!client_lives(server, asked->m_source))
-		client_forget(server, asked->m_source);
-	else if (client->open)
+	if (!client_meet(server, asked->m_source))
+		return;
+	if (client->open)
 		client_give_up(server, asked->m_source);
 	if (asked->m_type == DEV_BATCH)
 		batch_begin(server, asked);

@@ -587,6 +587,74 @@ static void test_open_that_is_given_up(void **state)
 	assert_int_equal(answered(CLIENT + 2), 0);
 }
 
+/* ---- who dies while the server has its message in hand ---- */
+
+static int copies_left;
+static bool somebody_comes;
+
+static void die_in_time(void)
+{
+	if (--copies_left > 0)
+		return;
+	if (somebody_comes)
+		succeed(CLIENT);
+	else
+		die(CLIENT);
+}
+
+/* Its message was received, its data copied, and it dies. */
+static void begin_and_die(int type, bool with_successor)
+{
+	message asked = build(CLIENT, type, DISK, 512, 0, memory[0].data);
+
+	assert_int_equal(ask_for(CLIENT, DEV_OPEN, DISK, 0, 0, NULL), 0);
+	answers(DISK, IO_WRITE, IO_PENDING);
+	copies_left = 1;
+	somebody_comes = with_successor;
+	fake_dvk.copied = die_in_time;
+	begin(&asked);
+	fake_dvk.copied = NULL;
+}
+
+static void test_death_in_hand(void **state)
+{
+	message asked = build(OTHER, DEV_OPEN, DISK, 0, 0, NULL);
+
+	(void)state;
+	for (int with_successor = 0; with_successor < 2; with_successor++) {
+		begin_and_die(DEV_WRITE, with_successor);
+		assert_int_equal(below[DISK].nr_pending, 1);
+		begin(&asked);
+		end_first(DISK, 0);
+		assert_int_equal(answered(OTHER), 0);
+		assert_int_equal(ask_for(OTHER, DEV_CLOSE, DISK, 0, 0, NULL), 0);
+		succeed(CLIENT);
+	}
+}
+
+/* Nor is it answered to who has come. */
+static void test_successor_in_hand(void **state)
+{
+	(void)state;
+	begin_and_die(DEV_WRITE, true);
+	end_first(DISK, 0);
+	none_answered();
+}
+
+/* One that is dead already is not served. */
+static void test_message_of_nobody(void **state)
+{
+	message asked = build(CLIENT, DEV_READ, SHARED, 512, 0, memory[0].data);
+
+	(void)state;
+	open_shared(CLIENT);
+	die(CLIENT);
+	begin(&asked);
+	asked = batch(CLIENT, 1);
+	begin(&asked);
+	assert_int_equal(below[SHARED].submitted[IO_READ], 0);
+}
+
 #define GRANTED(function) cmocka_unit_test_setup_teardown(function, setup_granted, front_test_teardown)
 #define COPIED(function)  cmocka_unit_test_setup_teardown(function, setup_copied, front_test_teardown)
 
@@ -614,6 +682,9 @@ int main(void)
 		COPIED(test_copied_memory_of_a_successor),
 		GRANTED(test_open_after_a_death),
 		GRANTED(test_open_that_is_given_up),
+		COPIED(test_death_in_hand),
+		COPIED(test_successor_in_hand),
+		GRANTED(test_message_of_nobody),
 	};
 
 	return cmocka_run_group_tests_name("front", tests, NULL, NULL);
