@@ -47,10 +47,6 @@ static int return_vector(struct front_request *request, uint64_t moved)
 {
 	const message *asked = &request->message;
 
-	/* Of the client itself it is known; but the memory may be another's. */
-	if (request->memory_endpoint != request->client &&
-	    dvk_peer_incarnation(request->memory_endpoint) != request->memory_incarnation)
-		return EDVSNOTBIND;
 	for (int i = 0; i < request->nr_segments && moved > 0; i++) {
 		struct rdisk_iovec *segment = &request->segments[i];
 		uint64_t bytes = segment->iov_size < moved ? segment->iov_size : moved;

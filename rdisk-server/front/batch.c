@@ -8,7 +8,7 @@
 #include "answer.h"
 #include "client_memory.h"
 #include "collect.h"
-#include "dvk.h"
+#include "dvk_errno.h"
 #include "intake.h"
 #include "reply.h"
 
@@ -97,8 +97,6 @@ void batch_begin(struct server *server, const message *asked)
 		return;
 	}
 	client->message = *asked;
-	if (asked->IO_ENDPT != asked->m_source)
-		client->memory_incarnation = dvk_peer_incarnation(asked->IO_ENDPT);
 	client->status = count;
 	reach_client(server, client);
 	code = begin_elements(server, asked, count);

@@ -40,7 +40,7 @@ struct front_request {
 	message message;	 /* MESSAGE */
 	/* the data */
 	int memory_endpoint;
-	int memory_incarnation; /* of memory that is copied, or another's than the client's */
+	int memory_incarnation; /* of copied memory */
 	bool waits_for_client;	/* counted in server->nr_client_waiters */
 	bool pinned;
 	struct dvk_pin pin;
@@ -60,9 +60,8 @@ struct client {
 	/* The message that it is blocked in, if that could not be answered at once; `open` when all of it is begun. */
 	bool open;
 	message message;
-	int memory_incarnation; /* of a batch in the memory of another: of that one */
-	int elements;		/* ELEMENTs under way */
-	int status;		/* REP_STATUS to be, of a batch */
+	int elements; /* ELEMENTs under way */
+	int status;   /* REP_STATUS to be, of a batch */
 	/* The batch ends with COLLECT and WAIT, and there was nothing to collect. */
 	bool collects;
 	bool in_batch;		  /* it is blocked in a batch: the memory of what it will collect can be reached */

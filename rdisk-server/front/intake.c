@@ -110,11 +110,8 @@ static int set_data(struct server *server, struct front_request *request, const 
 	below->length = length;
 	below->vector = request->vector;
 	below->count = cut_segments(request, length, request->vector);
-	if (client_memory_pin(request)) {
-		if (request->memory_endpoint != request->client)
-			request->memory_incarnation = dvk_peer_incarnation(request->memory_endpoint);
+	if (client_memory_pin(request))
 		return INTAKE_BEGIN;
-	}
 	code = set_copied(server, request);
 	return code ? code : INTAKE_BEGIN;
 }

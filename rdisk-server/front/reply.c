@@ -30,12 +30,8 @@ int reply_result(int memory_endpoint, uint64_t address, int64_t result)
 
 void reply_set_result(struct client *client, uint64_t address, int64_t result)
 {
-	const message *batch = &client->message;
-	int code = EDVSNOTBIND;
+	int code = reply_result(client->message.IO_ENDPT, address, result);
 
-	/* Whoever is at that endpoint now may have come after the batch. */
-	if (batch->IO_ENDPT == batch->m_source || dvk_peer_incarnation(batch->IO_ENDPT) == client->memory_incarnation)
-		code = reply_result(batch->IO_ENDPT, address, result);
 	if (code)
 		client->status = code;
 }
