@@ -55,7 +55,7 @@ static int return_vector(struct front_request *request, uint64_t moved)
 		segment->iov_size -= bytes;
 		moved -= bytes;
 	}
-	return client_memory_write(asked->IO_ENDPT, (uint64_t)(uintptr_t)asked->ADDRESS, request->segments,
+	return client_memory_write(&request->memory, (uint64_t)(uintptr_t)asked->ADDRESS, request->segments,
 				   (size_t)request->nr_segments * sizeof(request->segments[0]));
 }
 

@@ -17,7 +17,7 @@ static int64_t begin_element(struct server *server, const message *batch, const 
 			     uint64_t address)
 {
 	struct front_request *request = front_request_take(server, batch->m_source);
-	int code = intake_element(server, request, batch, element);
+	int code = intake_element(server, request, element);
 
 	if (code != INTAKE_BEGIN || request_begin(&server->requests, &request->request))
 		return answer_element(server, request, code);
@@ -62,6 +62,7 @@ static int64_t begin_collect(struct server *server, struct client *client, const
 /* Begins all requests of server->batch. 0, or why not all results could be stored: then the rest was not begun. */
 static int begin_elements(struct server *server, const message *batch, int count)
 {
+	struct client *client = client_of(server, batch->m_source);
 	uint64_t address = (uint64_t)(uintptr_t)batch->ADDRESS;
 
 	for (int i = 0; i < count; i++, address += sizeof(struct rdisk_request)) {
@@ -70,11 +71,11 @@ static int begin_elements(struct server *server, const message *batch, int count
 		int code;
 
 		if (element->operation == RDISK_OP_COLLECT && i == count - 1)
-			result = begin_collect(server, client_of(server, batch->m_source), element, address);
+			result = begin_collect(server, client, element, address);
 		else
 			result = begin_element(server, batch, element, address);
 		/* What is not done when the batch is answered has SUSPEND; all else gets its result in time. */
-		code = reply_result(batch->IO_ENDPT, address, result);
+		code = reply_result(client, address, result);
 		if (code)
 			return code;
 	}
@@ -84,19 +85,23 @@ static int begin_elements(struct server *server, const message *batch, int count
 void batch_begin(struct server *server, const message *asked)
 {
 	struct client *client = client_of(server, asked->m_source);
+	struct memory_owner owner;
 	int count = asked->COUNT;
 	int code = intake_check_memory(server, asked);
 
 	if (!code && (count < 1 || count > RDISK_BATCH_MAX))
 		code = count < 1 ? EDVSINVAL : EDVS2BIG;
 	if (!code)
-		code = client_memory_read(asked->IO_ENDPT, (uint64_t)(uintptr_t)asked->ADDRESS, server->batch,
+		code = client_memory_owner(server, asked, &owner);
+	if (!code)
+		code = client_memory_read(&owner, (uint64_t)(uintptr_t)asked->ADDRESS, server->batch,
 					  (size_t)count * sizeof(server->batch[0]));
 	if (code) {
 		reply_status(asked, code);
 		return;
 	}
 	client->message = *asked;
+	client->memory = owner;
 	client->status = count;
 	reach_client(server, client);
 	code = begin_elements(server, asked, count);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "dvk.h"
+#include "server.h"
 
 /* Where a sealed grant has these bytes, or NULL. */
 static void *sealed_memory(int endpoint, uint64_t address, size_t bytes)
@@ -26,7 +27,34 @@ static void *client_pointer(uint64_t address)
 	return (void *)(uintptr_t)address;
 }
 
-int client_memory_read(int endpoint, uint64_t address, void *to, size_t bytes)
+/* Whether it is still the same process. */
+static bool is_there(const struct memory_owner *owner)
+{
+	return owner->incarnation >= 0 && dvk_peer_incarnation(owner->endpoint) == owner->incarnation;
+}
+
+int client_memory_owner(struct server *server, const message *asked, struct memory_owner *owner)
+{
+	char nothing;
+	long code;
+
+	owner->endpoint = asked->IO_ENDPT;
+	if (asked->IO_ENDPT == asked->m_source) {
+		owner->incarnation = client_of(server, asked->m_source)->incarnation;
+		return 0;
+	}
+	owner->incarnation = dvk_peer_incarnation(owner->endpoint);
+	if (owner->incarnation >= 0)
+		return 0;
+	/* One that we have not met: a copy of nothing makes it known. */
+	code = dvk_vcopy(owner->endpoint, asked->ADDRESS, SELF, &nothing, 0);
+	if (code < 0)
+		return (int)code;
+	owner->incarnation = dvk_peer_incarnation(owner->endpoint);
+	return owner->incarnation < 0 ? EDVSNOTBIND : 0;
+}
+
+int client_memory_read(const struct memory_owner *owner, uint64_t address, void *to, size_t bytes)
 {
 	const void *local;
 	uint64_t end;
@@ -35,14 +63,16 @@ int client_memory_read(int endpoint, uint64_t address, void *to, size_t bytes)
 		return 0;
 	if (__builtin_add_overflow(address, (uint64_t)bytes, &end))
 		return EDVSFAULT;
-	local = sealed_memory(endpoint, address, bytes);
+	if (!is_there(owner))
+		return EDVSNOTBIND;
+	local = sealed_memory(owner->endpoint, address, bytes);
 	if (local) {
 		memcpy(to, local, bytes);
 		return 0;
 	}
 	while (bytes > 0) {
 		size_t piece = bytes < MAXCOPYLEN ? bytes : MAXCOPYLEN;
-		long copied = dvk_vcopy(endpoint, client_pointer(address), SELF, to, (long)piece);
+		long copied = dvk_vcopy(owner->endpoint, client_pointer(address), SELF, to, (long)piece);
 
 		if (copied < 0)
 			return (int)copied;
@@ -52,10 +82,11 @@ int client_memory_read(int endpoint, uint64_t address, void *to, size_t bytes)
 		to = (char *)to + piece;
 		bytes -= piece;
 	}
-	return 0;
+	/* Its end may have been learned of by the copy. */
+	return is_there(owner) ? 0 : EDVSNOTBIND;
 }
 
-int client_memory_write(int endpoint, uint64_t address, const void *from, size_t bytes)
+int client_memory_write(const struct memory_owner *owner, uint64_t address, const void *from, size_t bytes)
 {
 	void *local;
 	uint64_t end;
@@ -64,14 +95,16 @@ int client_memory_write(int endpoint, uint64_t address, const void *from, size_t
 		return 0;
 	if (__builtin_add_overflow(address, (uint64_t)bytes, &end))
 		return EDVSFAULT;
-	local = sealed_memory(endpoint, address, bytes);
+	if (!is_there(owner))
+		return EDVSNOTBIND;
+	local = sealed_memory(owner->endpoint, address, bytes);
 	if (local) {
 		memcpy(local, from, bytes);
 		return 0;
 	}
 	while (bytes > 0) {
 		size_t piece = bytes < MAXCOPYLEN ? bytes : MAXCOPYLEN;
-		long copied = dvk_vcopy(SELF, from, endpoint, client_pointer(address), (long)piece);
+		long copied = dvk_vcopy(SELF, from, owner->endpoint, client_pointer(address), (long)piece);
 
 		if (copied < 0)
 			return (int)copied;
@@ -81,7 +114,7 @@ int client_memory_write(int endpoint, uint64_t address, const void *from, size_t
 		from = (const char *)from + piece;
 		bytes -= piece;
 	}
-	return 0;
+	return is_there(owner) ? 0 : EDVSNOTBIND;
 }
 
 bool client_memory_pin(struct front_request *request)
@@ -95,7 +128,8 @@ bool client_memory_pin(struct front_request *request)
 	static_assert(sizeof(struct dvk_range) == sizeof(struct iovec) &&
 			      offsetof(struct dvk_range, bytes) == offsetof(struct iovec, iov_len),
 		      "and so is an element of a vector");
-	if (dvk_pin(request->memory_endpoint, (const struct dvk_range *)request->vector, count, &request->pin))
+	if (!is_there(&request->memory) ||
+	    dvk_pin(request->memory.endpoint, (const struct dvk_range *)request->vector, count, &request->pin))
 		return false;
 	request->pinned = true;
 	for (int i = 0; i < count; i++) {
@@ -121,8 +155,6 @@ static int copy(const struct front_request *request, uint64_t offset, char *buff
 {
 	int code = 0;
 
-	if (dvk_peer_incarnation(request->memory_endpoint) != request->memory_incarnation)
-		return EDVSNOTBIND;
 	for (int i = 0; i < request->nr_segments && bytes > 0 && !code; i++) {
 		const struct rdisk_iovec *segment = &request->segments[i];
 		uint64_t piece, address;
@@ -136,8 +168,8 @@ static int copy(const struct front_request *request, uint64_t offset, char *buff
 			piece = bytes;
 		if (__builtin_add_overflow(segment->iov_addr, offset, &address))
 			return EDVSFAULT;
-		code = in ? client_memory_read(request->memory_endpoint, address, buffer, piece)
-			  : client_memory_write(request->memory_endpoint, address, buffer, piece);
+		code = in ? client_memory_read(&request->memory, address, buffer, piece)
+			  : client_memory_write(&request->memory, address, buffer, piece);
 		buffer += piece;
 		bytes -= piece;
 		offset = 0;

@@ -16,9 +16,15 @@
 
 #include "clients.h"
 
-/* Any number of bytes; 0 or a code. */
-int client_memory_read(int endpoint, uint64_t address, void *to, size_t bytes);
-int client_memory_write(int endpoint, uint64_t address, const void *from, size_t bytes);
+/*
+ * Whose memory a message is about, whose IO_ENDPT was checked and whose sender was met. 0; EDVSNOTBIND, or another code
+ * of a copy. To be called before anything is copied for the message.
+ */
+int client_memory_owner(struct server *server, const message *asked, struct memory_owner *owner);
+
+/* Any number of bytes; 0 or a code: EDVSNOTBIND also where there is somebody else by now. */
+int client_memory_read(const struct memory_owner *owner, uint64_t address, void *to, size_t bytes);
+int client_memory_write(const struct memory_owner *owner, uint64_t address, const void *from, size_t bytes);
 
 /*
  * Where all segments of a request's client are mapped here, into request->vector, if they lie in one granted memory;

@@ -30,6 +30,15 @@ enum answer_kind {
 	ANSWER_COLLECTED, /* it is of a batch that has been answered: the client will collect it */
 };
 
+/*
+ * Whose memory a message is about: the client's, or that of another process that it names. A process, and not whoever
+ * comes to its endpoint after it.
+ */
+struct memory_owner {
+	int endpoint;
+	int incarnation;
+};
+
 struct front_request {
 	struct request request; /* first: the pool's */
 	enum answer_kind kind;
@@ -39,9 +48,8 @@ struct front_request {
 	uint64_t result_address; /* ELEMENT: of its struct rdisk_request in the client's memory */
 	message message;	 /* MESSAGE */
 	/* the data */
-	int memory_endpoint;
-	int memory_incarnation; /* of copied memory */
-	bool waits_for_client;	/* counted in server->nr_client_waiters */
+	struct memory_owner memory;
+	bool waits_for_client; /* counted in server->nr_client_waiters */
 	bool pinned;
 	struct dvk_pin pin;
 	bool recorded;
@@ -60,8 +68,9 @@ struct client {
 	/* The message that it is blocked in, if that could not be answered at once; `open` when all of it is begun. */
 	bool open;
 	message message;
-	int elements; /* ELEMENTs under way */
-	int status;   /* REP_STATUS to be, of a batch */
+	struct memory_owner memory; /* of a batch: where it is */
+	int elements;		    /* ELEMENTs under way */
+	int status;		    /* REP_STATUS to be, of a batch */
 	/* The batch ends with COLLECT and WAIT, and there was nothing to collect. */
 	bool collects;
 	bool in_batch;		  /* it is blocked in a batch: the memory of what it will collect can be reached */

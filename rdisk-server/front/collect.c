@@ -29,14 +29,14 @@ int collect_check(const struct rdisk_request *collect)
 
 int64_t collect_store(struct client *client, const struct rdisk_request *collect)
 {
-	int endpoint = client->message.m_source;
+	const struct memory_owner owner = { client->message.m_source, client->incarnation };
 
 	client->told = 0;
 	while (client->told < client->nr_results && client->told < collect->nr_segments) {
 		unsigned int at = (client->first_result + client->told) % RDISK_SUSPENDED_MAX;
 		const struct rdisk_completion *completion = &client->results[at];
-		int code = client_memory_write(endpoint, collect->vector + client->told * sizeof(*completion),
-					       completion, sizeof(*completion));
+		int code = client_memory_write(&owner, collect->vector + client->told * sizeof(*completion), completion,
+					       sizeof(*completion));
 
 		if (code)
 			return client->told > 0 ? (int64_t)client->told : code;

@@ -76,18 +76,21 @@ static int handle_ioctl(struct server *server, struct device *device, const mess
 {
 	uint64_t address = (uint64_t)(uintptr_t)asked->ADDRESS;
 	struct rdisk_partition partition;
+	struct memory_owner owner;
 	struct rdisk_info info;
 	int code = intake_check_memory(server, asked);
 
+	if (!code)
+		code = client_memory_owner(server, asked, &owner);
 	if (code)
 		return code;
 	switch (asked->REQUEST) {
 	case DIOCGETP:
 		device_partition(device, &partition);
-		return client_memory_write(asked->IO_ENDPT, address, &partition, sizeof(partition));
+		return client_memory_write(&owner, address, &partition, sizeof(partition));
 	case RDISK_IOC_INFO:
 		device_info(&server->devices, asked->DEVICE, &info);
-		return client_memory_write(asked->IO_ENDPT, address, &info, sizeof(info));
+		return client_memory_write(&owner, address, &info, sizeof(info));
 	default:
 		return EDVSNOTTY;
 	}

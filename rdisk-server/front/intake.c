@@ -64,28 +64,14 @@ static int cut_segments(const struct front_request *request, uint64_t length, st
 	return count;
 }
 
-/* Notes whose memory is to be copied, so that no successor's is. 0 or a code of dvk_vcopy(). */
-static int set_copied(struct server *server, struct front_request *request)
+/* The memory can only be copied. */
+static void set_copied(struct server *server, struct front_request *request)
 {
-	char nothing;
-	long code;
-
 	request->request.copied = true;
-	request->memory_incarnation = dvk_peer_incarnation(request->memory_endpoint);
-	if (request->memory_incarnation < 0) {
-		/* One that we have not met: a copy of nothing makes it known. */
-		code = dvk_vcopy(request->memory_endpoint, request->vector[0].iov_base, SELF, &nothing, 0);
-		if (code < 0)
-			return (int)code;
-		request->memory_incarnation = dvk_peer_incarnation(request->memory_endpoint);
-	}
-	if (request->memory_incarnation < 0)
-		return EDVSNOTBIND;
 	if (request->kind == ANSWER_COLLECTED) {
 		request->waits_for_client = true;
 		server->nr_client_waiters++;
 	}
-	return 0;
 }
 
 /* The data of a READ or WRITE of a device at `position`: request->segments, which are a copy. */
@@ -94,7 +80,6 @@ static int set_data(struct server *server, struct front_request *request, const 
 {
 	struct request *below = &request->request;
 	uint64_t length = 0;
-	int code;
 
 	for (int i = 0; i < request->nr_segments; i++) {
 		if (__builtin_add_overflow(length, request->segments[i].iov_size, &length))
@@ -110,10 +95,9 @@ static int set_data(struct server *server, struct front_request *request, const 
 	below->length = length;
 	below->vector = request->vector;
 	below->count = cut_segments(request, length, request->vector);
-	if (client_memory_pin(request))
-		return INTAKE_BEGIN;
-	code = set_copied(server, request);
-	return code ? code : INTAKE_BEGIN;
+	if (!client_memory_pin(request))
+		set_copied(server, request);
+	return INTAKE_BEGIN;
 }
 
 /* DISCARD or WRITE_ZEROES: all of the range has to be on the device. */
@@ -224,7 +208,7 @@ static int set_message_segments(struct front_request *request, const message *as
 	if (count > RDISK_VECTOR_MAX)
 		return EDVS2BIG;
 	request->nr_segments = count;
-	return client_memory_read(asked->IO_ENDPT, address_of(asked), request->segments,
+	return client_memory_read(&request->memory, address_of(asked), request->segments,
 				  (size_t)count * sizeof(request->segments[0]));
 }
 
@@ -236,7 +220,6 @@ int intake_message(struct server *server, struct front_request *request, const m
 
 	request->kind = ANSWER_MESSAGE;
 	request->message = *asked;
-	request->memory_endpoint = asked->IO_ENDPT;
 	set_message_operation(below, asked);
 	if (server->recording)
 		describe_message(server, request, asked);
@@ -249,6 +232,8 @@ int intake_message(struct server *server, struct front_request *request, const m
 		code = intake_check_memory(server, asked);
 		if (!code)
 			code = device_access(device, asked->m_source, below->operation == REQUEST_WRITE);
+		if (!code)
+			code = client_memory_owner(server, asked, &request->memory);
 		if (!code)
 			code = set_message_segments(request, asked);
 		return code ? code : set_data(server, request, device, (uint64_t)asked->POSITION);
@@ -321,7 +306,7 @@ static int set_element_data(struct server *server, struct front_request *request
 	if (element->nr_segments > RDISK_VECTOR_MAX)
 		return EDVS2BIG;
 	request->nr_segments = (int)element->nr_segments;
-	code = client_memory_read(request->memory_endpoint, element->vector, request->segments,
+	code = client_memory_read(&request->memory, element->vector, request->segments,
 				  element->nr_segments * sizeof(request->segments[0]));
 	if (code)
 		return code;
@@ -336,19 +321,18 @@ static int set_element_data(struct server *server, struct front_request *request
 static bool is_collected(const struct server *server, const struct front_request *request,
 			 const struct rdisk_request *element)
 {
-	return element->flags & RDISK_REQUEST_MAY_SUSPEND && request->memory_endpoint == request->client &&
+	return element->flags & RDISK_REQUEST_MAY_SUSPEND && request->memory.endpoint == request->client &&
 	       server->nr_client_waiters < CLIENT_WAITERS_MAX;
 }
 
-int intake_element(struct server *server, struct front_request *request, const message *batch,
-		   const struct rdisk_request *element)
+int intake_element(struct server *server, struct front_request *request, const struct rdisk_request *element)
 {
 	struct device *device = device_find(&server->devices, element->minor);
 	struct request *below = &request->request;
 	bool changes = element->operation != RDISK_OP_READ && element->operation != RDISK_OP_FLUSH;
 	int code;
 
-	request->memory_endpoint = batch->IO_ENDPT;
+	request->memory = request->owner->memory;
 	request->cookie = element->cookie;
 	request->kind = is_collected(server, request, element) ? ANSWER_COLLECTED : ANSWER_ELEMENT;
 	if (!set_element_operation(below, element))

@@ -25,8 +25,7 @@ int intake_check_memory(const struct server *server, const message *asked);
  */
 int intake_message(struct server *server, struct front_request *request, const message *asked);
 
-/* The same from an element of a batch, whose memory endpoint was checked. */
-int intake_element(struct server *server, struct front_request *request, const message *batch,
-		   const struct rdisk_request *element);
+/* The same from an element of its client's batch. */
+int intake_element(struct server *server, struct front_request *request, const struct rdisk_request *element);
 
 #endif

@@ -22,15 +22,15 @@ int reply_status(const message *request, int status)
 	return code;
 }
 
-int reply_result(int memory_endpoint, uint64_t address, int64_t result)
+int reply_result(const struct client *client, uint64_t address, int64_t result)
 {
-	return client_memory_write(memory_endpoint, address + offsetof(struct rdisk_request, result), &result,
+	return client_memory_write(&client->memory, address + offsetof(struct rdisk_request, result), &result,
 				   sizeof(result));
 }
 
 void reply_set_result(struct client *client, uint64_t address, int64_t result)
 {
-	int code = reply_result(client->message.IO_ENDPT, address, result);
+	int code = reply_result(client, address, result);
 
 	if (code)
 		client->status = code;

@@ -11,9 +11,8 @@
 /* Answers a message. 0, or why the client did not get the answer (dvk_reply()). */
 int reply_status(const message *request, int status);
 
-/* Stores the result of an element of a batch, whose address in the client's memory is given. 0, or a code of
- * client_memory.h. */
-int reply_result(int memory_endpoint, uint64_t address, int64_t result);
+/* Stores the result of an element of a client's batch, by its address there. 0, or a code of client_memory.h. */
+int reply_result(const struct client *client, uint64_t address, int64_t result);
 
 /* The same for an open batch, which ends with that code where it cannot be stored. */
 void reply_set_result(struct client *client, uint64_t address, int64_t result);

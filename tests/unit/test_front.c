@@ -10,6 +10,8 @@
 
 #define OTHER (CLIENT + 1)
 
+static int copies_left; /* until something happens */
+
 static void open_shared(int endpoint)
 {
 	assert_int_equal(ask_for(endpoint, DEV_OPEN, SHARED, 0, 0, NULL), 0);
@@ -540,6 +542,63 @@ static void test_copied_memory_of_a_successor(void **state)
 	assert_int_equal(below[SHARED].submitted[IO_WRITE], 1);
 }
 
+/* Nor are results stored there, of a batch or of a vector. */
+static void test_results_of_a_successor(void **state)
+{
+	message asked = batch(CLIENT, 1);
+
+	(void)state;
+	asked.m_source = SYSTEM_CLIENT;
+	assert_int_equal(ask_for(SYSTEM_CLIENT, DEV_OPEN, SHARED, 0, 0, NULL), 0);
+	all_pend(SHARED);
+	element(CLIENT, 0, RDISK_OP_DISCARD, SHARED, 0, 512);
+	begin(&asked);
+	succeed(CLIENT);
+	memory[0].requests[0].result = 77;
+	end_first(SHARED, 0);
+	assert_int_equal(answered(SYSTEM_CLIENT), EDVSNOTBIND);
+	assert_int_equal(memory[0].requests[0].result, 77);
+	asked = build(SYSTEM_CLIENT, DEV_SCATTER, SHARED, 1, 0, memory[0].vectors);
+	asked.IO_ENDPT = CLIENT;
+	memory[0].vectors[0] = (struct rdisk_iovec){ (uintptr_t)memory[0].data, 512 };
+	begin(&asked);
+	succeed(CLIENT);
+	end_first(SHARED, 0);
+	assert_int_equal(answered(SYSTEM_CLIENT), EDVSNOTBIND);
+	assert_int_equal(memory[0].vectors[0].iov_size, 512);
+}
+
+static void come_in_time(void)
+{
+	if (--copies_left == 0)
+		succeed(CLIENT);
+}
+
+/* One comes between the copies of a message, of a batch or a vector, and that of the data. */
+static void test_successor_between_copies(void **state)
+{
+	(void)state;
+	assert_int_equal(ask_for(SYSTEM_CLIENT, DEV_OPEN, SHARED, 0, 0, NULL), 0);
+	for (int copies = 1; copies <= 3; copies++) {
+		message asked = batch(CLIENT, 1);
+
+		asked.m_source = SYSTEM_CLIENT;
+		element(CLIENT, 0, RDISK_OP_WRITE, SHARED, 0, 512);
+		copies_left = copies;
+		fake_dvk.copied = come_in_time;
+		assert_int_equal(ask(&asked), EDVSNOTBIND);
+		assert_int_equal(memory[0].requests[0].result, RDISK_RESULT_NONE);
+		if (copies == 1) {
+			copies_left = 1;
+			asked = build(SYSTEM_CLIENT, DEV_SCATTER, SHARED, 1, 0, memory[0].vectors);
+			asked.IO_ENDPT = CLIENT;
+			assert_int_equal(ask(&asked), EDVSNOTBIND);
+		}
+		fake_dvk.copied = NULL;
+	}
+	assert_int_equal(below[SHARED].submitted[IO_WRITE], 0);
+}
+
 /* ---- opens ---- */
 
 /* What a dead client has begun is over before the next sees the device; others are served meanwhile. */
@@ -589,31 +648,30 @@ static void test_open_that_is_given_up(void **state)
 
 /* ---- who dies while the server has its message in hand ---- */
 
-static int copies_left;
 static bool somebody_comes;
 
-static void die_in_time(void)
+static enum io_answer die_in_hand(struct scripted_disk *scripted, const struct io *io)
 {
-	if (--copies_left > 0)
-		return;
+	(void)scripted;
+	(void)io;
 	if (somebody_comes)
 		succeed(CLIENT);
 	else
 		die(CLIENT);
+	return IO_PENDING;
 }
 
-/* Its message was received, its data copied, and it dies. */
-static void begin_and_die(int type, bool with_successor)
+/* Its message was received, what it asks for is begun, and it dies. */
+static void begin_and_die(bool with_successor)
 {
-	message asked = build(CLIENT, type, DISK, 512, 0, memory[0].data);
+	message asked = build(CLIENT, DEV_WRITE, DISK, 512, 0, memory[0].data);
 
 	assert_int_equal(ask_for(CLIENT, DEV_OPEN, DISK, 0, 0, NULL), 0);
-	answers(DISK, IO_WRITE, IO_PENDING);
-	copies_left = 1;
 	somebody_comes = with_successor;
-	fake_dvk.copied = die_in_time;
+	below[DISK].choose = die_in_hand;
 	begin(&asked);
-	fake_dvk.copied = NULL;
+	below[DISK].choose = NULL;
+	assert_int_equal(below[DISK].nr_pending, 1);
 }
 
 static void test_death_in_hand(void **state)
@@ -622,8 +680,7 @@ static void test_death_in_hand(void **state)
 
 	(void)state;
 	for (int with_successor = 0; with_successor < 2; with_successor++) {
-		begin_and_die(DEV_WRITE, with_successor);
-		assert_int_equal(below[DISK].nr_pending, 1);
+		begin_and_die(with_successor);
 		begin(&asked);
 		end_first(DISK, 0);
 		assert_int_equal(answered(OTHER), 0);
@@ -636,7 +693,7 @@ static void test_death_in_hand(void **state)
 static void test_successor_in_hand(void **state)
 {
 	(void)state;
-	begin_and_die(DEV_WRITE, true);
+	begin_and_die(true);
 	end_first(DISK, 0);
 	none_answered();
 }
@@ -680,10 +737,13 @@ int main(void)
 		COPIED(test_copied_of_one_who_gave_up),
 		COPIED(test_too_many_wait_for_clients),
 		COPIED(test_copied_memory_of_a_successor),
+		GRANTED(test_results_of_a_successor),
+		COPIED(test_results_of_a_successor),
+		COPIED(test_successor_between_copies),
 		GRANTED(test_open_after_a_death),
 		GRANTED(test_open_that_is_given_up),
-		COPIED(test_death_in_hand),
-		COPIED(test_successor_in_hand),
+		GRANTED(test_death_in_hand),
+		GRANTED(test_successor_in_hand),
 		GRANTED(test_message_of_nobody),
 	};
 
