@@ -78,7 +78,7 @@ bool client_lives(const struct server *server, int endpoint)
 	return !is_owed_anything(client) || dvk_peer_incarnation(endpoint) == client->incarnation;
 }
 
-static void abandon(struct server *server, struct front_request *request)
+void client_abandon(struct server *server, struct front_request *request)
 {
 	client_remove(request);
 	request_abandon(&server->requests, &request->request);
@@ -92,7 +92,7 @@ void client_give_up(struct server *server, int endpoint)
 	for (struct front_request *request = client->requests; request; request = next) {
 		next = request->next;
 		if (request->kind != ANSWER_COLLECTED)
-			abandon(server, request);
+			client_abandon(server, request);
 	}
 	client->open = false;
 	client->collects = false;
@@ -107,7 +107,7 @@ void client_forget(struct server *server, int endpoint)
 
 	client_give_up(server, endpoint);
 	while (client->requests)
-		abandon(server, client->requests);
+		client_abandon(server, client->requests);
 	client->nr_suspended = 0;
 	client->nr_results = 0;
 }

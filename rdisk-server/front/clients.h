@@ -100,6 +100,9 @@ void client_add(struct front_request *request);
 /* It is not owed any more. */
 void client_remove(struct front_request *request);
 
+/* The same, and nobody waits for it any more. */
+void client_abandon(struct server *server, struct front_request *request);
+
 /* Whether the process that something is owed to is still there. */
 bool client_lives(const struct server *server, int endpoint);
 

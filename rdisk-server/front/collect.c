@@ -19,6 +19,20 @@ void collect_add(struct client *client, uint64_t cookie, int64_t result)
 	client->nr_results++;
 }
 
+void collect_closed(struct server *server, struct client *client, const struct request_disk *disk)
+{
+	struct front_request *next;
+
+	for (struct front_request *request = client->requests; request; request = next) {
+		next = request->next;
+		if (request->request.disk != disk)
+			continue;
+		assert(request->kind == ANSWER_COLLECTED);
+		client_abandon(server, request);
+		collect_add(client, request->cookie, EDVSNXIO);
+	}
+}
+
 int collect_check(const struct rdisk_request *collect)
 {
 	if (collect->flags & ~RDISK_REQUEST_WAIT || collect->minor || collect->position || collect->length ||

@@ -11,6 +11,9 @@
 /* A request that the client will collect has this result. */
 void collect_add(struct client *client, uint64_t cookie, int64_t result);
 
+/* A client that waits for nothing has closed a disk: what it has suspended there ends with EDVSNXIO. */
+void collect_closed(struct server *server, struct client *client, const struct request_disk *disk);
+
 /* Whether a COLLECT is well-formed: 0, EDVSINVAL or EDVS2BIG. */
 int collect_check(const struct rdisk_request *collect);
 

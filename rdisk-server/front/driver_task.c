@@ -4,7 +4,7 @@
  *
  * type                             begun by       fields and rules: rdisk_protocol.h
  * DEV_OPEN                         begin_open
- * DEV_CLOSE                        device_close
+ * DEV_CLOSE                        close_device
  * DEV_IOCTL                        handle_ioctl
  * CANCEL                           0: who sends it has given up whatever he was waiting for
  * DEV_BATCH                        batch_begin (batch.h)
@@ -72,6 +72,16 @@ static void begin_open(struct server *server, struct device *device, const messa
 	begin_request(server, request, INTAKE_BEGIN);
 }
 
+/* Whoever opens it next sees nothing any more of what the client has suspended. */
+static int close_device(struct server *server, struct device *device, int endpoint)
+{
+	int code = device_close(device, endpoint);
+
+	if (!code && device_access(device, endpoint, false))
+		collect_closed(server, client_of(server, endpoint), &device->disk);
+	return code;
+}
+
 static int handle_ioctl(struct server *server, struct device *device, const message *asked)
 {
 	uint64_t address = (uint64_t)(uintptr_t)asked->ADDRESS;
@@ -109,7 +119,7 @@ static void begin_other(struct server *server, const message *asked)
 			reply_status(asked, EDVSNXIO);
 		break;
 	case DEV_CLOSE:
-		reply_status(asked, device ? device_close(device, asked->m_source) : EDVSNXIO);
+		reply_status(asked, device ? close_device(server, device, asked->m_source) : EDVSNXIO);
 		break;
 	case DEV_IOCTL:
 		reply_status(asked, device ? handle_ioctl(server, device, asked) : EDVSNXIO);
@@ -162,8 +172,7 @@ static void finish(struct server *server)
 			next = request->next;
 			if (request->kind != ANSWER_COLLECTED)
 				continue;
-			client_remove(request);
-			request_abandon(&server->requests, &request->request);
+			client_abandon(server, request);
 		}
 	}
 	driver_drain(server);

@@ -646,6 +646,39 @@ static void test_open_that_is_given_up(void **state)
 	assert_int_equal(answered(CLIENT + 2), 0);
 }
 
+/* Nor does who has closed a device do anything to it any more: what of his is suspended ends with that. */
+static void test_close_with_suspended(void **state)
+{
+	message asked = build(OTHER, DEV_OPEN, DISK, 0, 0, NULL);
+	message suspended = batch(CLIENT, 3);
+
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(ask_for(CLIENT, DEV_OPEN, DISK, 0, 0, NULL), 0);
+	open_shared(CLIENT);
+	all_pend(DISK);
+	all_pend(SHARED);
+	marked(CLIENT, 0, RDISK_OP_WRITE, DISK, 0, 512);
+	marked(CLIENT, 1, RDISK_OP_WRITE, DISK, 0, 512); /* behind it */
+	marked(CLIENT, 2, RDISK_OP_READ, SHARED, 0, 512);
+	assert_int_equal(ask(&suspended), 3);
+	/* It has the device open once more. */
+	assert_int_equal(ask_for(CLIENT, DEV_CLOSE, DISK, 0, 0, NULL), 0);
+	assert_int_equal(collected(CLIENT), 0);
+	assert_int_equal(ask_for(CLIENT, DEV_CLOSE, DISK, 0, 0, NULL), 0);
+	begin(&asked);
+	assert_int_equal(collected(CLIENT), 2);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(memory[0].completions[i].result, EDVSNXIO);
+	assert_int_equal(memory[0].completions[0].cookie + memory[0].completions[1].cookie, 2001);
+	end_first(DISK, 0);
+	assert_int_equal(answered(OTHER), 0);
+	assert_int_equal(below[DISK].submitted[IO_WRITE], 1);
+	end_first(SHARED, 0);
+	assert_int_equal(collected(CLIENT), 1);
+	assert_int_equal(memory[0].completions[0].result, 512);
+}
+
 /* ---- who dies while the server has its message in hand ---- */
 
 static bool somebody_comes;
@@ -742,6 +775,7 @@ int main(void)
 		COPIED(test_successor_between_copies),
 		GRANTED(test_open_after_a_death),
 		GRANTED(test_open_that_is_given_up),
+		GRANTED(test_close_with_suspended),
 		GRANTED(test_death_in_hand),
 		GRANTED(test_successor_in_hand),
 		GRANTED(test_message_of_nobody),
