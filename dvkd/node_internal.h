@@ -38,25 +38,29 @@
  * each peer at most the news of its end, its next introduction and its grants wait (an end takes an introduction and
  * grants that were not sent yet back), and while anything waits the client is not listened to: no answers come to it.
  */
-#define NODE_QUEUE_MAX	     (NR_SLOTS * (2 + DVK_GRANTS_PER_PEER) + 64)
+#define NODE_QUEUE_MAX	      (NR_SLOTS * (2 + DVK_GRANTS_PER_PEER) + 64)
 
 /* Connections that the kernel keeps until they are accepted, and those accepted in one go. */
-#define NODE_BACKLOG	     256
-#define NODE_ACCEPT_BATCH    16
+#define NODE_BACKLOG	      256
+#define NODE_ACCEPT_BATCH     16
 
 /* Clients of users other than root and the node's own (--group) at one time. */
-#define NODE_GUESTS_MAX	     512
+#define NODE_GUESTS_MAX	      512
 
 /* Those of one user, so that he leaves room for others. */
-#define NODE_GUESTS_PER_USER 128
+#define NODE_GUESTS_PER_USER  128
 
 /* Bytes in the socket of one that he has not read (the kernel takes double): each answer may hold a page's memory. */
-#define NODE_GUEST_ROOM	     16384
+#define NODE_GUEST_ROOM	      16384
+
+/* How long (s) a node may take to answer before that counts as broken. */
+#define NODE_ANSWER_TIMEOUT_S 10
 
 /* What a call handler returns when the answer comes later, or never. No EDVS code. */
-#define NODE_NO_ANSWER	     INT_MIN
+#define NODE_NO_ANSWER	      INT_MIN
 
 struct node_client;
+struct sockaddr_un;
 
 enum node_watch_kind {
 	NODE_WATCH_LISTEN,
@@ -418,6 +422,14 @@ int node_runtime_claim(struct node_runtime *runtime, bool wait, char *cause, siz
 void node_runtime_close(struct node_runtime *runtime);
 /* Makes the listening socket; a stale one is replaced. Descriptor or error. */
 int node_runtime_listen(struct node_runtime *runtime, gid_t group, char *cause, size_t size);
+
+/* ---- node_ask.c ---- */
+
+/*
+ * Asks whether a node answers at this address: 0 and *connection, on which nothing was said of who asks; EDVSDVSINIT
+ * when none listens; EDVSTIMEDOUT when one does and does not answer; or another code. Waits.
+ */
+int node_ask(const struct sockaddr_un *address, int *connection, char *cause, size_t size);
 
 /* ---- node_loop.c ---- */
 

@@ -32,11 +32,10 @@
 #include "dvk_runtime.h"
 #include "node_internal.h"
 
-#define LOG_FILE	 "node.log"
+#define LOG_FILE	"node.log"
 
-/* How long a node may take to answer, and one that ends to be gone, before that counts as broken. */
-#define ANSWER_TIMEOUT_S 10
-#define CLAIM_TIMEOUT_S	 10
+/* How long a node that ends may take to be gone before that counts as broken. */
+#define CLAIM_TIMEOUT_S 10
 
 /* What the new node tells its starter; smaller than PIPE_BUF, so written in one piece. */
 struct ready {
@@ -46,81 +45,15 @@ struct ready {
 
 static_assert(sizeof(struct ready) <= PIPE_BUF, "one piece");
 
-/* ---- asking ---- */
-
-/* Connects: descriptor, or EDVSDVSINIT when nobody listens, or another EDVS code. */
-static int connect_node(char *cause, size_t size)
+/* Asks the node that clients find. 0 and *hold, or as node_ask(). */
+static int probe(int *hold, char *cause, size_t size)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	struct timeval limit = { .tv_sec = ANSWER_TIMEOUT_S };
-	int fd, error;
 
 	if (dvk_runtime_socket(address.sun_path, sizeof(address.sun_path)))
 		return node_fail(cause, size, EDVSNAMETOOLONG,
 				 "the runtime directory's name is too long for a socket's address");
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return node_fail(cause, size, node_error_of(errno), "cannot make a socket: %s", strerror(errno));
-	/* For connect() too, which waits while the backlog is full. */
-	if (!setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) &&
-	    !setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) &&
-	    !connect(fd, (const struct sockaddr *)&address, sizeof(address)))
-		return fd;
-	error = errno;
-	close(fd);
-	switch (error) {
-	case ENOENT:
-	case ECONNREFUSED:
-	case ECONNRESET:
-		return EDVSDVSINIT;
-	case EAGAIN:
-		return node_fail(cause, size, EDVSTIMEDOUT, "the node at %s does not accept connections",
-				 address.sun_path);
-	default:
-		return node_fail(cause, size, node_error_of(error), "cannot connect to the node at %s: %s",
-				 address.sun_path, strerror(error));
-	}
-}
-
-/*
- * Asks for something that needs no HELLO: a greeted connection could be taken for that of the
- * calling process. 0 and *hold, or as connect_node().
- */
-static int probe(int *hold, char *cause, size_t size)
-{
-	struct dvk_node_request request = {
-		.magic = DVK_WIRE_MAGIC, .version = DVK_WIRE_VERSION, .call = DVK_CALL_GET_DVS_INFO, .serial = 1
-	};
-	struct dvk_node_packet packet;
-	int fd = connect_node(cause, size);
-	ssize_t length;
-	int rc;
-
-	if (fd < 0)
-		return fd;
-	if (send(fd, &request, sizeof(request), MSG_NOSIGNAL) < 0) {
-		close(fd);
-		return EDVSDVSINIT;
-	}
-	do {
-		length = recv(fd, &packet, sizeof(packet), 0);
-	} while (length < 0 && errno == EINTR);
-	if (length < 0 && errno == EAGAIN)
-		rc = node_fail(cause, size, EDVSTIMEDOUT, "the node does not answer");
-	else if (length <= 0)
-		rc = EDVSDVSINIT;
-	else if (length != (ssize_t)sizeof(packet) || packet.magic != DVK_WIRE_MAGIC ||
-		 packet.version != DVK_WIRE_VERSION)
-		rc = node_fail(cause, size, EDVSBADREQUEST, "the node speaks another protocol or version");
-	else if (packet.result < 0)
-		rc = node_fail(cause, size, packet.result, "the node refuses this user");
-	else
-		rc = 0;
-	if (rc)
-		close(fd);
-	else
-		*hold = fd;
-	return rc;
+	return node_ask(&address, hold, cause, size);
 }
 
 /* ---- the new node's side ---- */
