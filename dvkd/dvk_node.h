@@ -9,8 +9,10 @@
  * program dvkd), or have one started when none answers (dvk_node_ensure(): rdisk).
  *
  * Who is the node is said by a lock on node.lock in the runtime directory, held for
- * the node's life. Starting and ending a node happen under a second lock, on start.lock, held
- * for that moment only. Neither file is left behind.
+ * the node's life, and by a name in the kernel (an abstract socket), which lasts when the file is removed. Starting and
+ * ending a node happen under a second lock, on start.lock, held for that moment only. Neither file is left behind.
+ *
+ * A node whose files are removed, renamed or replaced makes them anew, or says in its log why it cannot.
  *
  * Hosted. One thread a struct dvk_node.
  */
@@ -33,9 +35,10 @@ struct dvk_node;
 /*
  * Makes the runtime directory if it is missing (not its parents), becomes the node and
  * listens. 0 and *node; or an EDVS code, and cause (size bytes) says in one line
- * what failed: EDVSBUSY (another node has the directory), EDVSACCES (the directory or a lock in it is
+ * what failed: EDVSBUSY (another node has the directory), EDVSTIMEDOUT (one has it and does not answer),
+ * EDVSBADREQUEST (one of another version has it), EDVSACCES (the directory or a lock in it is
  * not to be trusted), EDVSNAMETOOLONG, EDVSBADNODEID, EDVSNAMESIZE, EDVSNOENT (group), EDVSPERM,
- * EDVSNOMEM, EDVSMFILE, EDVSIO.
+ * EDVSNOMEM, EDVSMFILE, EDVSIO. Waits, up to 10 s for a node that is not to be found by its files and does not answer.
  */
 int dvk_node_create(const struct dvk_node_options *options, struct dvk_node **node, char *cause, size_t size);
 
@@ -56,7 +59,7 @@ void dvk_node_destroy(struct dvk_node *node);
  * *hold gets a descriptor that keeps such a node from ending: close it once the caller has
  * opened its own connection (dvk_open()), or when it gives up.
  *
- * Errors as dvk_node_create(), with cause as there; EDVSTIMEDOUT when a node has the directory but does not answer.
+ * Errors as dvk_node_create(), with cause as there.
  *
  * Forks: call it before the process has threads. Waits for the child that it makes; no SIGCHLD
  * handler may reap it meanwhile. What the new node has to say goes to node.log in the runtime directory.

@@ -183,6 +183,28 @@ void node_accept(struct dvk_node *node)
 	}
 }
 
+struct node_client *node_accept_question(struct dvk_node *node)
+{
+	struct node_client *client = client_create(node);
+	const int on = 1;
+	int error;
+
+	if (!client) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	client->asks = true;
+	client->fd = accept4(node->runtime.name_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	/* As close_socket() wants it; there is no reason for it to fail. */
+	if (client->fd >= 0 && !setsockopt(client->fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)))
+		return client;
+	error = errno;
+	node_close(&client->fd);
+	client_destroy(node, client);
+	errno = error;
+	return NULL;
+}
+
 struct node_client *node_client_detached(struct dvk_node *node, pid_t id, int *error)
 {
 	pid_t process = node_process_of(id);

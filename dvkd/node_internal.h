@@ -53,6 +53,10 @@
 /* Bytes in the socket of one that he has not read (the kernel takes double): each answer may hold a page's memory. */
 #define NODE_GUEST_ROOM	      16384
 
+/* Files of the runtime directory, beside the socket. */
+#define NODE_LOCK	      "node.lock"
+#define NODE_LOG	      "node.log"
+
 /* How long (s) a node may take to answer before that counts as broken. */
 #define NODE_ANSWER_TIMEOUT_S 10
 
@@ -66,6 +70,8 @@ enum node_watch_kind {
 	NODE_WATCH_LISTEN,
 	NODE_WATCH_SIGNAL,
 	NODE_WATCH_STARTER,
+	NODE_WATCH_NAME,
+	NODE_WATCH_FILES,
 	NODE_WATCH_DEATHS,
 	NODE_WATCH_SOCKET,
 };
@@ -131,6 +137,7 @@ struct node_client {
 	bool greeted;	  /* HELLO was answered with 0 */
 	bool descriptors; /* it sleeps in epoll, and gets bells; see dvk_wire.h */
 	bool guest;	  /* counted in nr_guests */
+	bool asks;	  /* whether there is a node; is not served, see node_abstract.c */
 	bool doomed;	  /* to be dropped once the present event is handled */
 	bool stalled;	  /* the queue waits for memory, not for the client */
 	uint32_t watched; /* what epoll_fd reports of fd */
@@ -167,12 +174,15 @@ struct node_log_source {
 	unsigned long left_out;
 };
 
-/* The runtime directory, and the locks in it. */
+/* The runtime directory, and what says who is its node. */
 struct node_runtime {
 	int directory_fd;
 	int start_fd; /* -1: not starting or ending a node */
 	int lock_fd;  /* -1: not (yet) the node */
-	char path[PATH_MAX];
+	int name_fd;  /* listens at the name in the kernel; -1: the same, or another user has it */
+	dev_t socket_device;
+	ino_t socket_inode;  /* of the socket that clients connect to; 0: none */
+	char path[PATH_MAX]; /* from the root, and of no link but its last part */
 };
 
 struct dvk_node {
@@ -190,14 +200,18 @@ struct dvk_node {
 	int starter_fd; /* embedded: broken when the starter needs no waiting for any more; -1: so it is */
 	bool embedded;	/* ends after its last client */
 	bool ending;
-	bool bound; /* the socket's name is ours to unlink */
-	struct node_watch listen_watch, signal_watch, starter_watch, deaths_watch;
+	int files_fd; /* inotify of the runtime directory; -1: it is looked at now and then only */
+	int files_wd;
+	char place_cause[DVK_NODE_CAUSE_SIZE]; /* why clients do not find this node; "": they do */
+	struct node_watch listen_watch, signal_watch, starter_watch, deaths_watch, name_watch, files_watch;
 	sigset_t old_signals;
 	struct sigaction old_child;
 	bool signals_blocked;
 	int64_t accept_again; /* ns; INT64_MAX: accepting now */
 	int64_t end_again;    /* ns; INT64_MAX: no try to end pending */
 	int64_t retry_again;  /* ns; INT64_MAX: nothing failed for want of memory */
+	int64_t look_again;   /* ns; at the runtime directory */
+	int64_t answer_again; /* ns; INT64_MAX: answering who asks for the node now */
 	unsigned int nr_guests;
 	struct node_log_source log_own, log_others;
 	struct node_client_list clients, lingering, departed, waiting;
@@ -278,6 +292,11 @@ bool node_helper_ended(struct node_client *client);
 void node_accept(struct dvk_node *node);
 /* After a pause for want of descriptors. */
 void node_accept_anew(struct dvk_node *node);
+/*
+ * Takes a connection to the node's name in the kernel: one to be answered and doomed before any event. NULL and errno:
+ * EAGAIN when there is none.
+ */
+struct node_client *node_accept_question(struct dvk_node *node);
 /* Known by pid alone. NULL and *error: EDVSBADPID, EDVSALLOCMEM. */
 struct node_client *node_client_detached(struct dvk_node *node, pid_t id, int *error);
 /*
@@ -408,20 +427,44 @@ int64_t node_wait_next(const struct dvk_node *node);
 
 /* ---- node_runtime.c ---- */
 
-/* Opens the runtime directory, made if it is missing. */
+/* Finds the runtime directory's path and opens it, made if it is missing. */
 int node_runtime_open(struct node_runtime *runtime, char *cause, size_t size);
+/* The latter: descriptor or a code. */
+int node_runtime_directory(const char *path, char *cause, size_t size);
+/* True when fd is the file that has this name in the directory now. */
+bool node_runtime_names(const struct node_runtime *runtime, const char *name, int fd);
 /*
  * Takes or gives back the lock under which nodes start and end; who has it has it once. wait: else EDVSBUSY. Other
  * codes, EDVSACCES among them: it cannot be had, now or at all.
  */
 int node_runtime_enter(struct node_runtime *runtime, bool wait, char *cause, size_t size);
 void node_runtime_leave(struct node_runtime *runtime);
-/* Becomes the node: holds node.lock. wait: for a node that is about to end. EDVSBUSY. */
+/* Takes node.lock, also in place of one that is held and was removed. wait: else EDVSBUSY. */
+int node_runtime_lock(struct node_runtime *runtime, bool wait, char *cause, size_t size);
+/*
+ * Becomes the node: has its name, holds node.lock, and nobody listens at the socket. wait: for a node that is about to
+ * end. EDVSBUSY; EDVSTIMEDOUT: one lives that does not answer.
+ */
 int node_runtime_claim(struct node_runtime *runtime, bool wait, char *cause, size_t size);
 /* Ends being the node, and gives back the other lock, too. */
 void node_runtime_close(struct node_runtime *runtime);
+/* Opens the log for appending, made if it is missing: descriptor, or -1 and errno. */
+int node_runtime_open_log(const struct node_runtime *runtime);
+/* For a node that ends: leaves the log to those who clean up. */
+void node_runtime_release_log(int fd);
+
+/* ---- node_socket.c ---- */
+
 /* Makes the listening socket; a stale one is replaced. Descriptor or error. */
-int node_runtime_listen(struct node_runtime *runtime, gid_t group, char *cause, size_t size);
+int node_socket_listen(struct node_runtime *runtime, gid_t group, char *cause, size_t size);
+/* True while that one has its name. */
+bool node_socket_is_ours(const struct node_runtime *runtime);
+/* Takes its name away if it has it. */
+void node_socket_unlink(struct node_runtime *runtime);
+/* For who starts a node: 0 when none listens there; EDVSBUSY, or as node_ask(). */
+int node_socket_ask(const struct node_runtime *runtime, char *cause, size_t size);
+/* For a running node, without waiting: 0 when nobody listens there, EDVSBUSY, or a code. */
+int node_socket_look(const struct node_runtime *runtime, char *cause, size_t size);
 
 /* ---- node_ask.c ---- */
 
@@ -430,6 +473,36 @@ int node_runtime_listen(struct node_runtime *runtime, gid_t group, char *cause, 
  * when none listens; EDVSTIMEDOUT when one does and does not answer; or another code. Waits.
  */
 int node_ask(const struct sockaddr_un *address, int *connection, char *cause, size_t size);
+
+/* ---- node_abstract.c ---- */
+
+/*
+ * Takes the name for the one who is about to be the node: 0, also if another user has it; else as node_abstract_ask(),
+ * EDVSBUSY for 0 there.
+ */
+int node_abstract_take(struct node_runtime *runtime, char *cause, size_t size);
+/*
+ * Asks whether a node has the name. 0: one does, and it has looked that clients find it; EDVSDVSINIT: none;
+ * EDVSACCES: another user has it, or that cannot be told; other codes, with cause: one does, and why it cannot be
+ * reached, EDVSTIMEDOUT when it does not answer. Waits.
+ */
+int node_abstract_ask(const struct node_runtime *runtime, char *cause, size_t size);
+/* For the node: begins to answer; answers who asks now. */
+void node_abstract_watch(struct dvk_node *node);
+void node_abstract_answer(struct dvk_node *node);
+/* Gives the name up if it is held. */
+void node_abstract_drop(struct node_runtime *runtime);
+
+/* ---- node_place.c ---- */
+
+/* Begins to watch the runtime directory. */
+void node_place_watch(struct dvk_node *node);
+/* Takes what was told of changes there; node->look_again says when to look. */
+void node_place_changed(struct dvk_node *node);
+/* That moment. */
+void node_place_look(struct dvk_node *node);
+/* Sees to it that clients find this node. 0, or a code and cause. */
+int node_place_restore(struct dvk_node *node, char *cause, size_t size);
 
 /* ---- node_loop.c ---- */
 

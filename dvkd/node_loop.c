@@ -103,6 +103,8 @@ static int open_watches(struct dvk_node *node)
 	node->signal_watch.kind = NODE_WATCH_SIGNAL;
 	node->listen_watch.kind = NODE_WATCH_LISTEN;
 	node->starter_watch.kind = NODE_WATCH_STARTER;
+	node->name_watch.kind = NODE_WATCH_NAME;
+	node->files_watch.kind = NODE_WATCH_FILES;
 	node->deaths_watch.kind = NODE_WATCH_DEATHS;
 	if (node_watch_add(node, node->deaths_fd, EPOLLIN, &node->deaths_watch))
 		return -1;
@@ -126,6 +128,7 @@ int node_create_in(struct node_runtime *runtime, const struct dvk_node_options *
 	node->spare_fd = -1;
 	node->signal_fd = -1;
 	node->starter_fd = -1;
+	node->files_fd = -1;
 	node->accept_again = INT64_MAX;
 	node->end_again = INT64_MAX;
 	node->retry_again = INT64_MAX;
@@ -142,18 +145,19 @@ int node_create_in(struct node_runtime *runtime, const struct dvk_node_options *
 		rc = node_fail(cause, size, node_error_of(errno), "cannot set up the event loop: %s", strerror(errno));
 		goto fail;
 	}
-	node->listen_fd = node_runtime_listen(&node->runtime, node->group, cause, size);
+	node->listen_fd = node_socket_listen(&node->runtime, node->group, cause, size);
 	if (node->listen_fd < 0) {
 		rc = node->listen_fd;
 		node->listen_fd = -1;
 		goto fail;
 	}
-	node->bound = true;
 	node_accept_anew(node);
 	if (node->accept_again != INT64_MAX) {
 		rc = node_fail(cause, size, node_error_of(errno), "cannot watch the socket: %s", strerror(errno));
 		goto fail;
 	}
+	node_abstract_watch(node);
+	node_place_watch(node);
 	*result = node;
 	return 0;
 fail:
@@ -247,6 +251,12 @@ static void handle(struct dvk_node *node, const struct node_watch *watch, uint32
 	case NODE_WATCH_DEATHS:
 		node_take_deaths(node);
 		return;
+	case NODE_WATCH_NAME:
+		node_abstract_answer(node);
+		return;
+	case NODE_WATCH_FILES:
+		node_place_changed(node);
+		return;
 	case NODE_WATCH_SOCKET:
 		node_take_deaths(node);
 		if (events & EPOLLOUT && !watch->client->doomed)
@@ -272,6 +282,10 @@ static int time_left(const struct dvk_node *node)
 		due = node->end_again;
 	if (node->retry_again < due)
 		due = node->retry_again;
+	if (node->look_again < due)
+		due = node->look_again;
+	if (node->answer_again < due)
+		due = node->answer_again;
 	if (due == INT64_MAX)
 		return -1;
 	now = node_now();
@@ -304,7 +318,12 @@ int dvk_node_run(struct dvk_node *node)
 		node_clients_reap(node);
 		if (node->accept_again <= node_now())
 			node_accept_anew(node);
+		if (node->answer_again <= node_now())
+			node_abstract_watch(node);
 		end_if_unused(node);
+		/* Not before: whoever removes the files of a node that is not needed any more means to. */
+		if (!node->ending && node->look_again <= node_now())
+			node_place_look(node);
 	}
 	return 0;
 }
@@ -317,8 +336,8 @@ void dvk_node_destroy(struct dvk_node *node)
 		return;
 	/* A starter that holds the lock now will find no node, and wait for node.lock. */
 	node_runtime_enter(&node->runtime, false, NULL, 0);
-	if (node->bound)
-		unlinkat(node->runtime.directory_fd, DVK_NODE_SOCKET, 0);
+	node_abstract_drop(&node->runtime);
+	node_socket_unlink(&node->runtime);
 	/*
 	 * Those in the backlog come to an end like all others: what they have sent may be odd, too. The kernel keeps
 	 * one more than it was told to.
@@ -332,11 +351,14 @@ void dvk_node_destroy(struct dvk_node *node)
 	node_close(&node->listen_fd);
 	node_clients_close_all(node);
 	node_log_end(node);
+	if (node->embedded)
+		node_runtime_release_log(STDERR_FILENO);
 	for (int dcid = 0; dcid < NR_DCS; dcid++)
 		free(node->dcs[dcid]);
 	node_close(&node->spare_fd);
 	node_close(&node->starter_fd);
 	node_close(&node->signal_fd);
+	node_close(&node->files_fd);
 	node_close(&node->deaths_fd);
 	node_close(&node->epoll_fd);
 	node_runtime_close(&node->runtime);

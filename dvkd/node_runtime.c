@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The runtime directory: its locks and the socket in it.
+ * The runtime directory, and the locks and the log in it. The socket is node_socket.c's, and what becomes of all that
+ * while the node runs node_place.c's.
  *
  * Two files are locks (flock): node.lock is held by the node for its life, start.lock for the moment in which a node
  * starts or ends: under that one either a node listens, or none does and none is about to. Who has held a lock unlinks
@@ -9,52 +10,100 @@
  *
  * Nobody but the directory's owner and root can make a file there, and nobody else can open those two, so nobody else
  * can hold a node up. The directory itself is not locked: whoever may read it could.
+ *
+ * A file can be removed by those who clean up. So the node also holds a name that cannot (node_abstract.c), and before
+ * it takes the socket's place it asks whether somebody still listens there.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "dvk_runtime.h"
 #include "node_internal.h"
 
-#define NODE_LOCK  "node.lock"
 #define START_LOCK "start.lock"
 
-int node_runtime_open(struct node_runtime *runtime, char *cause, size_t size)
+/*
+ * The directory's name from the root, so that it means the same wherever this process goes, and what links above it
+ * are made to mean later changes nothing. It need not exist, but for those above it. 0 or an errno value.
+ */
+static int make_absolute(const char *given, char path[PATH_MAX])
 {
-	int rc;
+	char above[PATH_MAX], last[PATH_MAX], real[PATH_MAX];
+	const char *folder, *name;
 
-	runtime->directory_fd = -1;
-	runtime->start_fd = -1;
-	runtime->lock_fd = -1;
-	rc = dvk_runtime_directory(runtime->path, sizeof(runtime->path));
-	if (rc)
-		return node_fail(cause, size, rc, "the runtime directory's name is too long for a socket's address");
-	if (mkdir(runtime->path, 0700) < 0 && errno != EEXIST)
-		return node_fail(cause, size, node_error_of(errno), "cannot make the runtime directory %s: %s",
-				 runtime->path, strerror(errno));
-	rc = dvk_runtime_check(runtime->path);
+	if (snprintf(above, sizeof(above), "%s", given) >= (int)sizeof(above) ||
+	    snprintf(last, sizeof(last), "%s", given) >= (int)sizeof(last))
+		return ENAMETOOLONG;
+	folder = dirname(above);
+	name = basename(last);
+	if (!strcmp(name, "/") || !strcmp(name, ".") || !strcmp(name, ".."))
+		return realpath(given, path) ? 0 : errno;
+	if (!realpath(folder, real))
+		return errno;
+	return snprintf(path, PATH_MAX, "%s%s%s", real, real[1] ? "/" : "", name) >= PATH_MAX ? ENAMETOOLONG : 0;
+}
+
+int node_runtime_directory(const char *path, char *cause, size_t size)
+{
+	int fd, rc;
+
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return node_fail(cause, size, node_error_of(errno), "cannot make the runtime directory %s: %s", path,
+				 strerror(errno));
+	rc = dvk_runtime_check(path);
 	if (rc)
 		return node_fail(
 			cause, size, rc,
 			"the runtime directory %s is not to be trusted: it must be a directory that belongs to "
 			"root or this user and that others cannot write to",
-			runtime->path);
-	runtime->directory_fd = open(runtime->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (runtime->directory_fd < 0)
-		return node_fail(cause, size, node_error_of(errno), "cannot open the runtime directory %s: %s",
-				 runtime->path, strerror(errno));
+			path);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return node_fail(cause, size, node_error_of(errno), "cannot open the runtime directory %s: %s", path,
+				 strerror(errno));
+	return fd;
+}
+
+int node_runtime_open(struct node_runtime *runtime, char *cause, size_t size)
+{
+	char given[PATH_MAX];
+	int rc;
+
+	*runtime = (struct node_runtime){ .directory_fd = -1, .start_fd = -1, .lock_fd = -1, .name_fd = -1 };
+	rc = dvk_runtime_directory(given, sizeof(given));
+	if (rc)
+		return node_fail(cause, size, rc, "the runtime directory's name is too long for a socket's address");
+	rc = make_absolute(given, runtime->path);
+	if (rc)
+		return node_fail(cause, size, node_error_of(rc), "cannot make the runtime directory %s: %s", given,
+				 strerror(rc));
+	rc = node_runtime_directory(runtime->path, cause, size);
+	if (rc < 0)
+		return rc;
+	runtime->directory_fd = rc;
 	return 0;
 }
 
 /* ---- locks ---- */
+
+/*
+ * Asks those who clean up to leave a file alone: the sticky bit, by the XDG Base Directory Specification and
+ * systemd-tmpfiles. No more than that, so a file system that does not have the bit is no failure.
+ */
+static void protect(int fd)
+{
+	struct stat status;
+
+	if (!fstat(fd, &status) && !(status.st_mode & S_ISVTX))
+		fchmod(fd, (status.st_mode & 07777) | S_ISVTX);
+}
 
 /* True when others can hold a lock on that file, or when it is none of ours or root's. */
 static bool others_can_lock(int fd)
@@ -65,8 +114,7 @@ static bool others_can_lock(int fd)
 	       (status.st_mode & (S_IRWXG | S_IRWXO));
 }
 
-/* True when fd is the file that now bears the lock's name. */
-static bool lock_is_current(const struct node_runtime *runtime, const char *name, int fd)
+bool node_runtime_names(const struct node_runtime *runtime, const char *name, int fd)
 {
 	struct stat held, named;
 
@@ -89,7 +137,7 @@ static int take_lock(const struct node_runtime *runtime, const char *name, bool 
 					 runtime->path, name);
 		}
 		if (fd >= 0 && !flock(fd, LOCK_EX | (wait ? 0 : LOCK_NB))) {
-			if (lock_is_current(runtime, name, fd))
+			if (node_runtime_names(runtime, name, fd))
 				return fd;
 			close(fd);
 			continue;
@@ -103,7 +151,7 @@ static int take_lock(const struct node_runtime *runtime, const char *name, bool 
 
 static void drop_lock(const struct node_runtime *runtime, const char *name, int *fd)
 {
-	if (*fd >= 0 && lock_is_current(runtime, name, *fd))
+	if (*fd >= 0 && node_runtime_names(runtime, name, *fd))
 		unlinkat(runtime->directory_fd, name, 0);
 	/* At once, also if a process that was forked meanwhile has the descriptor for a moment. */
 	if (*fd >= 0)
@@ -129,70 +177,64 @@ void node_runtime_leave(struct node_runtime *runtime)
 	drop_lock(runtime, START_LOCK, &runtime->start_fd);
 }
 
-int node_runtime_claim(struct node_runtime *runtime, bool wait, char *cause, size_t size)
+int node_runtime_lock(struct node_runtime *runtime, bool wait, char *cause, size_t size)
 {
 	int fd = take_lock(runtime, NODE_LOCK, wait, cause, size);
 
-	if (fd == EDVSBUSY)
-		return node_fail(cause, size, EDVSBUSY, "another node is running in %s", runtime->path);
 	if (fd < 0)
 		return fd;
+	protect(fd);
+	node_close(&runtime->lock_fd);
 	runtime->lock_fd = fd;
 	return 0;
 }
 
+int node_runtime_claim(struct node_runtime *runtime, bool wait, char *cause, size_t size)
+{
+	int rc = node_abstract_take(runtime, cause, size);
+
+	if (rc)
+		return rc;
+	rc = node_runtime_lock(runtime, wait, cause, size);
+	if (rc == EDVSBUSY)
+		return node_fail(cause, size, rc, "another node is running in %s", runtime->path);
+	/* One whose lock was removed may still be there, where its name cannot be seen. */
+	return rc ? rc : node_socket_ask(runtime, cause, size);
+}
+
 void node_runtime_close(struct node_runtime *runtime)
 {
+	node_abstract_drop(runtime);
 	/* In this order: who gets the second may become the node. */
 	drop_lock(runtime, NODE_LOCK, &runtime->lock_fd);
 	node_runtime_leave(runtime);
 	node_close(&runtime->directory_fd);
 }
 
-/* ---- the socket ---- */
+/* ---- the log ---- */
 
-/* Lets the members of a group reach the socket. */
-static int admit_group(struct node_runtime *runtime, gid_t group)
+int node_runtime_open_log(const struct node_runtime *runtime)
+{
+	/* Not to wait for a reader, should it be a pipe. */
+	int fd = openat(runtime->directory_fd, NODE_LOG,
+			O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+	struct stat status;
+
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, &status) || !S_ISREG(status.st_mode)) {
+		close(fd);
+		errno = EINVAL;
+		return -1;
+	}
+	protect(fd);
+	return fd;
+}
+
+void node_runtime_release_log(int fd)
 {
 	struct stat status;
 
-	if (fchownat(runtime->directory_fd, DVK_NODE_SOCKET, (uid_t)-1, group, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    fchmodat(runtime->directory_fd, DVK_NODE_SOCKET, 0660, 0) < 0 || fstat(runtime->directory_fd, &status) < 0)
-		return -1;
-	if (status.st_mode & S_IXOTH || (status.st_gid == group && status.st_mode & S_IXGRP))
-		return 0;
-	if (fchown(runtime->directory_fd, (uid_t)-1, group) < 0)
-		return -1;
-	/* To search it, and no more: what the group before might do was not for this one. */
-	return fchmod(runtime->directory_fd, (status.st_mode & 07777 & ~(mode_t)S_IRWXG) | S_IXGRP);
-}
-
-int node_runtime_listen(struct node_runtime *runtime, gid_t group, char *cause, size_t size)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	char path[PATH_MAX];
-	int fd, error;
-
-	if (dvk_runtime_socket(path, sizeof(path)) || strlen(path) >= sizeof(address.sun_path))
-		return node_fail(cause, size, EDVSNAMETOOLONG, "the socket's name in %s is too long", runtime->path);
-	memcpy(address.sun_path, path, strlen(path));
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return node_fail(cause, size, node_error_of(errno), "cannot make a socket: %s", strerror(errno));
-	/* The socket of a node that was killed: the lock says that there is none now. The mode is set
-	 * before the name exists, so that nobody can come in through it earlier. */
-	if ((unlinkat(runtime->directory_fd, DVK_NODE_SOCKET, 0) < 0 && errno != ENOENT) || fchmod(fd, 0600) < 0 ||
-	    bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
-		goto fail;
-	if ((group != (gid_t)-1 && admit_group(runtime, group)) || listen(fd, NODE_BACKLOG) < 0) {
-		error = errno;
-		unlinkat(runtime->directory_fd, DVK_NODE_SOCKET, 0);
-		errno = error;
-		goto fail;
-	}
-	return fd;
-fail:
-	error = errno;
-	close(fd);
-	return node_fail(cause, size, node_error_of(error), "cannot listen on %s: %s", path, strerror(error));
+	if (!fstat(fd, &status) && S_ISREG(status.st_mode))
+		fchmod(fd, status.st_mode & 07777 & ~(mode_t)S_ISVTX);
 }

@@ -4,9 +4,9 @@
  *
  *   starter                          new node (grandchild)
  *   lock start.lock
- *   ask node.sock: nobody
+ *   ask node.sock, ask the name: nobody
  *   fork, fork  -------------------> own session, own descriptors, shares the starter's lock
- *                                    waits for node.lock, listens
+ *                                    waits for name and node.lock, listens
  *   read one struct ready  <-------- writes it, leaves start.lock to the starter
  *   connect, ask: an answer          serves
  *   close the pipe    -------------> ends when it has no client from now on
@@ -31,8 +31,6 @@
 
 #include "dvk_runtime.h"
 #include "node_internal.h"
-
-#define LOG_FILE	"node.log"
 
 /* How long a node that ends may take to be gone before that counts as broken. */
 #define CLAIM_TIMEOUT_S 10
@@ -101,8 +99,7 @@ static int keep_only(int ready_fd, const struct node_runtime *runtime)
 	fds[0] = dup_away(ready_fd);
 	fds[1] = dup_away(runtime->directory_fd);
 	fds[2] = dup_away(runtime->start_fd);
-	log = away(
-		openat(runtime->directory_fd, LOG_FILE, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600));
+	log = away(node_runtime_open_log(runtime));
 	null = away(open("/dev/null", O_RDWR | O_CLOEXEC));
 	if (fds[0] < 0 || fds[1] < 0 || fds[2] < 0 || null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 ||
 	    dup2(log < 0 ? null : log, 2) < 0)
@@ -130,7 +127,7 @@ static int start_embedded(struct node_runtime *runtime, struct dvk_node **node, 
 	}
 	/* The last node's log; a failure leaves it longer, no more. */
 	if (ftruncate(STDERR_FILENO, 0) < 0 && errno != EINVAL)
-		node_log("warning", "cannot empty %s: %s", LOG_FILE, strerror(errno));
+		node_log("warning", "cannot empty %s: %s", NODE_LOG, strerror(errno));
 	return node_create_in(runtime, &options, node, ready->cause, sizeof(ready->cause));
 }
 
@@ -224,11 +221,36 @@ static int start(struct node_runtime *runtime, char *cause, size_t size)
 	if (length != (ssize_t)sizeof(ready))
 		return node_fail(
 			cause, size, EDVSBUSY,
-			"the new node ended at once: another one holds %s but does not answer, or see " LOG_FILE
+			"the new node ended at once: another one holds %s but does not answer, or see " NODE_LOG
 			" there",
 			runtime->path);
 	ready.cause[sizeof(ready.cause) - 1] = '\0';
 	return node_fail(cause, size, ready.code, "%s", ready.cause);
+}
+
+/* Under start.lock. *keep: as of start(), if this one started the node. */
+static int find_or_start(struct node_runtime *runtime, int *keep, int *hold, char *cause, size_t size)
+{
+	int rc = probe(hold, cause, size);
+	int found;
+
+	if (rc != EDVSDVSINIT)
+		return rc;
+	/* One whose socket was removed makes it anew when it is asked. */
+	rc = node_abstract_ask(runtime, cause, size);
+	if (rc == EDVSDVSINIT || rc == EDVSACCES) {
+		*keep = start(runtime, cause, size);
+		rc = *keep < 0 ? *keep : 0;
+	}
+	/* EDVSBUSY: another starter, whose lock was removed, may have been faster. */
+	if (rc && rc != EDVSBUSY)
+		return rc;
+	found = probe(hold, rc ? NULL : cause, size);
+	if (found != EDVSDVSINIT)
+		return found && rc ? rc : found;
+	return rc ? rc
+		  : node_fail(cause, size, EDVSDVSINIT, "the node that was just there is gone; see %s/" NODE_LOG,
+			      runtime->path);
 }
 
 int dvk_node_ensure(int *hold, char *cause, size_t size)
@@ -251,17 +273,7 @@ int dvk_node_ensure(int *hold, char *cause, size_t size)
 	rc = node_runtime_enter(&runtime, true, cause, size);
 	if (rc)
 		goto out;
-	rc = probe(hold, cause, size);
-	if (rc != EDVSDVSINIT)
-		goto out;
-	keep = start(&runtime, cause, size);
-	if (keep < 0) {
-		rc = keep;
-		goto out;
-	}
-	rc = probe(hold, cause, size);
-	if (rc == EDVSDVSINIT)
-		node_fail(cause, size, rc, "the node that was just started is gone; see %s/" LOG_FILE, runtime.path);
+	rc = find_or_start(&runtime, &keep, hold, cause, size);
 out:
 	node_close(&keep);
 	node_runtime_close(&runtime);

@@ -2,9 +2,9 @@
 /* See node_fixture.h. */
 #include "node_fixture.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <grp.h>
 #include <poll.h>
 #include <signal.h>
@@ -101,6 +101,11 @@ static pid_t spawn_ready_node(uid_t uid, int closed, const char *const *argument
 	return pid;
 }
 
+pid_t spawn_program(const char *const *arguments, int output)
+{
+	return spawn(arguments, output, 0, geteuid());
+}
+
 pid_t spawn_node(const char *const *arguments)
 {
 	return spawn_ready_node(geteuid(), 0, arguments);
@@ -153,18 +158,12 @@ int end_process(pid_t pid, int signal)
 static pid_t cleaner;
 static int cleaner_fd = -1;
 
-static int remove_files(void)
+static int remove_one(const char *path, const struct stat *status, int type, struct FTW *place)
 {
-	DIR *handle = opendir(directory);
-	const struct dirent *entry;
-
-	if (!handle)
-		return -1;
-	while ((entry = readdir(handle)))
-		if (entry->d_name[0] != '.')
-			unlinkat(dirfd(handle), entry->d_name, 0);
-	closedir(handle);
-	return rmdir(directory);
+	(void)status;
+	(void)type;
+	(void)place;
+	return remove(path);
 }
 
 /* A process that removes the directory when the test is over, also when that was killed. */
@@ -184,7 +183,7 @@ static int start_cleaner(void)
 		close(ends[1]);
 		while (read(ends[0], &byte, 1) < 0 && errno == EINTR)
 			;
-		_exit(remove_files() ? 1 : 0);
+		_exit(nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS) ? 1 : 0);
 	}
 	close(ends[0]);
 	cleaner_fd = ends[1];

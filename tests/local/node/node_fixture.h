@@ -61,6 +61,8 @@ pid_t spawn_node(const char *const *arguments);
 pid_t spawn_node_as(uid_t uid, const char *const *arguments);
 /* The same without some of the standard descriptors: bits. */
 pid_t spawn_node_without(int closed);
+/* Runs a program; its output and errors go to that descriptor. */
+pid_t spawn_program(const char *const *arguments, int output);
 /* Runs a program to its end; exit status. What it printed on stdout and stderr is in output. */
 int run_program(const char *const *arguments, char *output, size_t size);
 /* Ends a process by a signal and returns its wait status. */

@@ -412,12 +412,16 @@ static void directory_is_removed(void **state)
 {
 	char name[80], path[128];
 	int hold, pidfd;
+	pid_t pid;
 
 	(void)state;
 	snprintf(name, sizeof(name), "%s/gone", directory);
 	assert_int_equal(setenv("DVK_RUNTIME_DIR", name, 1), 0);
 	hold = ensure();
-	pidfd = watch(node_behind(hold));
+	pid = node_behind(hold);
+	pidfd = watch(pid);
+	/* So that it makes none of them anew before it finds itself unused. */
+	assert_int_equal(kill(pid, SIGSTOP), 0);
 	snprintf(path, sizeof(path), "%s/" DVK_NODE_SOCKET, name);
 	assert_int_equal(unlink(path), 0);
 	snprintf(path, sizeof(path), "%s/node.lock", name);
@@ -426,7 +430,10 @@ static void directory_is_removed(void **state)
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(rmdir(name), 0);
 	close(hold);
+	assert_int_equal(kill(pid, SIGCONT), 0);
 	wait_for_end(pidfd);
+	/* Nor does it make a directory only to end in it. */
+	assert_int_equal(access(name, F_OK), -1);
 	assert_int_equal(setenv("DVK_RUNTIME_DIR", directory, 1), 0);
 }
 

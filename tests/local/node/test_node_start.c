@@ -218,7 +218,7 @@ static void starts_after_a_kill(void **state)
 	assert_int_equal(access(in_directory(DVK_NODE_SOCKET), F_OK), 0);
 	pid = spawn_node(NULL);
 	assert_int_equal(stat(in_directory(DVK_NODE_SOCKET), &status), 0);
-	assert_int_equal(status.st_mode & 07777, 0600);
+	assert_int_equal(status.st_mode & 07777, S_ISVTX | 0600);
 	assert_int_equal(end_process(pid, SIGTERM), 0);
 }
 
@@ -441,7 +441,7 @@ static void groups(void **state)
 	assert_int_equal(chmod(directory, 0750), 0);
 	pid = spawn_node((const char *[]){ "--group", "nogroup", NULL });
 	assert_int_equal(stat(in_directory(DVK_NODE_SOCKET), &status), 0);
-	assert_int_equal(status.st_mode & 07777, 0660);
+	assert_int_equal(status.st_mode & 07777, S_ISVTX | 0660);
 	assert_int_equal(status.st_gid, group->gr_gid);
 	assert_int_equal(stat(directory, &status), 0);
 	assert_int_equal(status.st_mode & 07777, 0710);
