@@ -33,8 +33,12 @@ static int64_t begin_element(struct server *server, const message *batch, const 
 /* It is blocked in a batch from now on: what waits to reach its memory goes on. */
 static void reach_client(struct server *server, struct client *client)
 {
+	struct front_request *oldest = client->requests;
+
 	client->in_batch = true;
-	for (struct front_request *request = client->requests; request; request = request->next)
+	while (oldest && oldest->next)
+		oldest = oldest->next;
+	for (struct front_request *request = oldest; request; request = request->previous)
 		request_client_came(&server->requests, &request->request);
 }
 

@@ -461,6 +461,33 @@ static void test_copied_write(void **state)
 	assert_int_equal(below[SHARED].data[3 * BUFFER_SIZE - 1], 'w');
 }
 
+/* They go on in the order in which they came. */
+static void test_copied_in_order(void **state)
+{
+	message asked = batch(CLIENT, 2);
+
+	(void)state;
+	open_shared(CLIENT);
+	answers(SHARED, IO_WRITE, IO_PENDING);
+	marked(CLIENT, 0, RDISK_OP_WRITE, SHARED, 0, 512);
+	memset(memory[0].data, 'f', 512);
+	collect(CLIENT, 1, 1, 0);
+	assert_int_equal(ask(&asked), 2);
+	answers(SHARED, IO_WRITE, IO_DONE);
+	marked(CLIENT, 0, RDISK_OP_WRITE, SHARED, 0, 512)->vector = (uintptr_t)&memory[0].vectors[2];
+	marked(CLIENT, 1, RDISK_OP_WRITE, SHARED, 0, 512)->vector = (uintptr_t)&memory[0].vectors[3];
+	for (int i = 2; i < 4; i++) {
+		memset(memory[0].data + i * BUFFER_SIZE, '0' + i, 512);
+		memory[0].vectors[i] =
+			(struct rdisk_iovec){ (uintptr_t)memory[0].data + (uint64_t)i * BUFFER_SIZE, 512 };
+	}
+	assert_int_equal(ask(&asked), 2);
+	end_first(SHARED, 0);
+	assert_int_equal(below[SHARED].data[0], 'f');
+	assert_int_equal(collected(CLIENT), 3);
+	assert_int_equal(below[SHARED].data[0], '3');
+}
+
 /* The copy itself finds that the client has given up its batch: the request waits for the next. */
 static void test_copied_of_one_who_gave_up(void **state)
 {
@@ -767,6 +794,7 @@ int main(void)
 		GRANTED(test_mark_in_anothers_memory),
 		COPIED(test_copied_read),
 		COPIED(test_copied_write),
+		COPIED(test_copied_in_order),
 		COPIED(test_copied_of_one_who_gave_up),
 		COPIED(test_too_many_wait_for_clients),
 		COPIED(test_copied_memory_of_a_successor),
