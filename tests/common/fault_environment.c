@@ -20,9 +20,8 @@ void fault_environment_set(struct fault_environment *environment, const char *fa
 	environment->variables[0] = environment->preload;
 	environment->variables[1] = environment->fault;
 	environment->variables[2] = environment->address_sanitizer;
-	environment->variables[3] = NULL;
-	environment->variables[4] = NULL;
-	environment->variables[5] = NULL;
+	for (int i = 3; i < 7; i++)
+		environment->variables[i] = NULL;
 }
 
 void fault_environment_hold(struct fault_environment *environment, const char *path)
@@ -31,7 +30,12 @@ void fault_environment_hold(struct fault_environment *environment, const char *p
 	environment->variables[3] = environment->hold;
 }
 
-void fault_environment_hold_flushes(struct fault_environment *environment)
+void fault_environment_hold_only(struct fault_environment *environment, const char *what, int count)
 {
-	environment->variables[4] = "RDISK_HOLD_ONLY=flush";
+	snprintf(environment->hold_only, sizeof(environment->hold_only), "RDISK_HOLD_ONLY=%s", what);
+	environment->variables[4] = environment->hold_only;
+	if (!count)
+		return;
+	snprintf(environment->hold_count, sizeof(environment->hold_count), "RDISK_HOLD_COUNT=%d", count);
+	environment->variables[5] = environment->hold_count;
 }

@@ -7,6 +7,7 @@
 #define TEST_DISK_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -76,6 +77,12 @@ void test_peer_begin(struct test_peer *peer, int destination, const message *req
 /* What that sendrec returned; the answer in *reply. Fatal when the peer died. */
 int test_peer_finish(struct test_peer *peer, message *reply);
 
+/* Whether that sendrec has ended by now. */
+bool test_peer_finished(const struct test_peer *peer);
+
+/* The peer grants memory, of test_grantable_memory(), to `destination`. Returns what dvk_grant() did. */
+int test_peer_grant(struct test_peer *peer, int destination, int fd, void *base, size_t length);
+
 /* One disk request by the peer; as test_disk_request(). IO_ENDPT is the peer's unless disk->self is not 0. */
 int test_peer_request(struct test_peer *peer, struct test_disk *disk, int type, int count, int64_t position,
 		      int64_t length, const void *address);
@@ -88,5 +95,8 @@ void test_peer_stop(struct test_peer *peer);
 
 /* Memory at one address in this process and in peers started later. Zeroed; lives until exit. */
 void *test_shared_memory(size_t length);
+
+/* The same of a file, *fd, that can be granted. */
+void *test_grantable_memory(size_t length, int *fd);
 
 #endif

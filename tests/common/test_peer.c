@@ -6,6 +6,7 @@
 #include "test_disk.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,6 +22,10 @@ struct order {
 	int destination;
 	int timeout_ms;
 	message msg;
+	/* in place of a message: memory to grant */
+	void *base; /* NULL: a message */
+	size_t length;
+	int fd;
 };
 
 struct outcome {
@@ -39,7 +44,10 @@ static _Noreturn void serve(int socket, int endpoint, pid_t parent)
 	while (send(socket, &outcome, sizeof(outcome), MSG_NOSIGNAL) == (ssize_t)sizeof(outcome) &&
 	       recv(socket, &order, sizeof(order), 0) == (ssize_t)sizeof(order)) {
 		outcome.msg = order.msg;
-		outcome.result = dvk_sendrec_T(order.destination, &outcome.msg, order.timeout_ms);
+		if (order.base)
+			outcome.result = dvk_grant(order.destination, order.fd, 0, order.base, order.length);
+		else
+			outcome.result = dvk_sendrec_T(order.destination, &outcome.msg, order.timeout_ms);
 	}
 	(void)dvk_close();
 	_exit(0);
@@ -78,12 +86,32 @@ void test_peer_start(struct test_peer *peer, int endpoint)
 	peer->endpoint = receive_outcome(peer).result;
 }
 
+static void give_order(struct test_peer *peer, const struct order *order)
+{
+	if (send(peer->socket, order, sizeof(*order), MSG_NOSIGNAL) != (ssize_t)sizeof(*order))
+		test_fatal("the second client takes no order: %s", strerror(errno));
+}
+
 void test_peer_begin(struct test_peer *peer, int destination, const message *request, int timeout_ms)
 {
-	struct order order = { .destination = destination, .timeout_ms = timeout_ms, .msg = *request };
+	const struct order order = { .destination = destination, .timeout_ms = timeout_ms, .msg = *request };
 
-	if (send(peer->socket, &order, sizeof(order), MSG_NOSIGNAL) != (ssize_t)sizeof(order))
-		test_fatal("the second client takes no order: %s", strerror(errno));
+	give_order(peer, &order);
+}
+
+bool test_peer_finished(const struct test_peer *peer)
+{
+	struct pollfd ready = { .fd = peer->socket, .events = POLLIN };
+
+	return poll(&ready, 1, 0) > 0;
+}
+
+int test_peer_grant(struct test_peer *peer, int destination, int fd, void *base, size_t length)
+{
+	const struct order order = { .destination = destination, .base = base, .length = length, .fd = fd };
+
+	give_order(peer, &order);
+	return receive_outcome(peer).result;
 }
 
 int test_peer_finish(struct test_peer *peer, message *reply)
@@ -138,6 +166,19 @@ void test_peer_stop(struct test_peer *peer)
 	(void)shutdown(peer->socket, SHUT_RDWR);
 	(void)close(peer->socket);
 	reap(peer);
+}
+
+void *test_grantable_memory(size_t length, int *fd)
+{
+	void *memory;
+
+	*fd = memfd_create("granted", MFD_CLOEXEC);
+	if (*fd < 0 || ftruncate(*fd, (off_t)length))
+		test_fatal("memfd: %s", strerror(errno));
+	memory = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, *fd, 0);
+	if (memory == MAP_FAILED)
+		test_fatal("mmap: %s", strerror(errno));
+	return memory;
 }
 
 void *test_shared_memory(size_t length)

@@ -24,6 +24,11 @@
  * copy          process_vm_readv process_vm_writev                EFAULT
  * futex         a futex wait through syscall()                    EINTR
  * futex-nomem   the same                                          ENOMEM
+ * thread        pthread_create                                    EAGAIN
+ * stall         clock_gettime of CLOCK_MONOTONIC_COARSE           what it returned at first, and 100 ms more
+ *
+ * With a stall that clock does not go on but by that: what was done between the n-1st look at it and the nth has taken
+ * 100 ms, and nothing else any time.
  *
  * RDISK_HOLD=PATH holds things up instead (fault_hold.h). Both may be set.
  *
@@ -49,6 +54,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fault_environment.h"
@@ -73,12 +79,15 @@ enum fault_class {
 	FAULT_COPY,
 	FAULT_FUTEX,
 	FAULT_FUTEX_NOMEM,
+	FAULT_THREAD,
+	FAULT_STALL,
 	NR_FAULT_CLASSES,
 };
 
 static const char *const class_names[NR_FAULT_CLASSES] = {
-	"malloc",    "open", "pread",  "pread-short", "miss",	 "pwrite", "pwrite-short", "fdatasync",	  "syncfs",
-	"fallocate", "mmap", "socket", "sendmsg",     "recvmsg", "copy",   "futex",	   "futex-nomem",
+	"malloc",    "open",   "pread",	      "pread-short", "miss",   "pwrite",  "pwrite-short",
+	"fdatasync", "syncfs", "fallocate",   "mmap",	     "socket", "sendmsg", "recvmsg",
+	"copy",	     "futex",  "futex-nomem", "thread",	     "stall",
 };
 
 /* Set once by the constructor, before the program has threads. */
@@ -277,6 +286,10 @@ void *aligned_alloc(size_t alignment, size_t size)
 			mode = va_arg(arguments, mode_t);                                                              \
 			va_end(arguments);                                                                             \
 		}                                                                                                      \
+		if (fault_hold_hides(path)) {                                                                          \
+			errno = ENOENT;                                                                                \
+			return -1;                                                                                     \
+		}                                                                                                      \
 		if (meets_fault(FAULT_OPEN)) {                                                                         \
 			errno = EMFILE;                                                                                \
 			return -1;                                                                                     \
@@ -326,11 +339,11 @@ static size_t cut(size_t length)
 	return length / 2 ? length / 2 : length;
 }
 
-#define PLAIN_FUNCTION(name, pointer, offset_type, whole, part)                                                        \
+#define PLAIN_FUNCTION(name, what, pointer, offset_type, whole, part)                                                  \
 	ssize_t name(int fd, pointer buffer, size_t length, offset_type offset)                                        \
 	{                                                                                                              \
 		NEXT(name)                                                                                             \
-		fault_hold("read");                                                                                    \
+		fault_hold(what);                                                                                      \
 		if (meets_fault(whole)) {                                                                              \
 			errno = EIO;                                                                                   \
 			return -1;                                                                                     \
@@ -340,10 +353,10 @@ static size_t cut(size_t length)
 		return next(fd, buffer, length, offset);                                                               \
 	}
 
-PLAIN_FUNCTION(pread, void *, off_t, FAULT_PREAD, FAULT_PREAD_SHORT)
-PLAIN_FUNCTION(pread64, void *, off64_t, FAULT_PREAD, FAULT_PREAD_SHORT)
-PLAIN_FUNCTION(pwrite, const void *, off_t, FAULT_PWRITE, FAULT_PWRITE_SHORT)
-PLAIN_FUNCTION(pwrite64, const void *, off64_t, FAULT_PWRITE, FAULT_PWRITE_SHORT)
+PLAIN_FUNCTION(pread, "read", void *, off_t, FAULT_PREAD, FAULT_PREAD_SHORT)
+PLAIN_FUNCTION(pread64, "read", void *, off64_t, FAULT_PREAD, FAULT_PREAD_SHORT)
+PLAIN_FUNCTION(pwrite, "write", const void *, off_t, FAULT_PWRITE, FAULT_PWRITE_SHORT)
+PLAIN_FUNCTION(pwrite64, "write", const void *, off64_t, FAULT_PWRITE, FAULT_PWRITE_SHORT)
 
 /* Half of a vector's elements, or half of its only one (which needs `room`). */
 static const struct iovec *cut_vector(const struct iovec *vector, int *count, struct iovec *room)
@@ -359,12 +372,12 @@ static const struct iovec *cut_vector(const struct iovec *vector, int *count, st
 	return room;
 }
 
-#define VECTOR_FUNCTION(name, offset_type, whole, part)                                                                \
+#define VECTOR_FUNCTION(name, what, offset_type, whole, part)                                                          \
 	ssize_t name(int fd, const struct iovec *vector, int count, offset_type offset)                                \
 	{                                                                                                              \
 		NEXT(name)                                                                                             \
 		struct iovec room;                                                                                     \
-		fault_hold("read");                                                                                    \
+		fault_hold(what);                                                                                      \
 		if (meets_fault(whole)) {                                                                              \
 			errno = EIO;                                                                                   \
 			return -1;                                                                                     \
@@ -392,10 +405,10 @@ static const struct iovec *cut_vector(const struct iovec *vector, int *count, st
 		return next(fd, vector, count, offset, flags);                                                         \
 	}
 
-VECTOR_FUNCTION(preadv, off_t, FAULT_PREAD, FAULT_PREAD_SHORT)
-VECTOR_FUNCTION(preadv64, off64_t, FAULT_PREAD, FAULT_PREAD_SHORT)
-VECTOR_FUNCTION(pwritev, off_t, FAULT_PWRITE, FAULT_PWRITE_SHORT)
-VECTOR_FUNCTION(pwritev64, off64_t, FAULT_PWRITE, FAULT_PWRITE_SHORT)
+VECTOR_FUNCTION(preadv, "read", off_t, FAULT_PREAD, FAULT_PREAD_SHORT)
+VECTOR_FUNCTION(preadv64, "read", off64_t, FAULT_PREAD, FAULT_PREAD_SHORT)
+VECTOR_FUNCTION(pwritev, "write", off_t, FAULT_PWRITE, FAULT_PWRITE_SHORT)
+VECTOR_FUNCTION(pwritev64, "write", off64_t, FAULT_PWRITE, FAULT_PWRITE_SHORT)
 VECTOR2_FUNCTION(preadv2, off_t, FAULT_PREAD, FAULT_PREAD_SHORT)
 VECTOR2_FUNCTION(preadv64v2, off64_t, FAULT_PREAD, FAULT_PREAD_SHORT)
 VECTOR2_FUNCTION(pwritev2, off_t, FAULT_PWRITE, FAULT_PWRITE_SHORT)
@@ -408,7 +421,7 @@ VECTOR2_FUNCTION(pwritev64v2, off64_t, FAULT_PWRITE, FAULT_PWRITE_SHORT)
 /* The same, and held up. */
 #define HELD_FUNCTION(type, name, parameters, arguments, fault_class, code, failed)                                    \
 	BODY(type, name, parameters, arguments, fault_class, code, failed,                                             \
-	     fault_hold(fault_class == FAULT_FDATASYNC ? "flush" : "other"))
+	     fault_hold(fault_class == FAULT_FDATASYNC ? "flush" : "allocate"))
 
 #define BODY(type, name, parameters, arguments, fault_class, code, failed, first)                                      \
 	type name parameters                                                                                           \
@@ -445,6 +458,39 @@ FAILING_FUNCTION(ssize_t, process_vm_writev,
 		 (pid_t pid, const struct iovec *local, unsigned long nr_local, const struct iovec *remote,
 		  unsigned long nr_remote, unsigned long flags),
 		 (pid, local, nr_local, remote, nr_remote, flags), FAULT_COPY, EFAULT, -1)
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument)
+{
+	NEXT(pthread_create)
+
+	return meets_fault(FAULT_THREAD) ? EAGAIN : next(thread, attributes, start, argument);
+}
+
+/* The clock of which no time passes but a stall. */
+static void stalled_clock(struct timespec *now)
+{
+	static _Atomic int64_t start; /* ns; who comes first sets it */
+	int64_t ns = (int64_t)now->tv_sec * 1000000000 + now->tv_nsec;
+	int64_t none = 0;
+
+	/* relaxed: it carries nothing but itself */
+	if (!atomic_compare_exchange_strong_explicit(&start, &none, ns, memory_order_relaxed, memory_order_relaxed))
+		ns = none;
+	if (meets_fault(FAULT_STALL))
+		ns += 100000000;
+	now->tv_sec = (time_t)(ns / 1000000000);
+	now->tv_nsec = (long)(ns % 1000000000);
+}
+
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+	NEXT(clock_gettime)
+	int result = next(clock, now);
+
+	if (!result && clock == CLOCK_MONOTONIC_COARSE && selected == FAULT_STALL)
+		stalled_clock(now);
+	return result;
+}
 
 /* libconfig's functions that allocate, with arguments of their kinds; its header is not needed for that. */
 int config_read_string(void *config, const char *text);

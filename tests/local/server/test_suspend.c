@@ -3,90 +3,9 @@
  * A slow disk holds up those who wait for it and nobody else: the fault library makes reads miss the page cache
  * and holds up what the server's workers do until the test lets it go on (tests/fault/fault_hold.h).
  */
-#include <fcntl.h>
 #include <signal.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "fault_environment.h"
-#include "server_fixture.h"
-
-#define BLOCK 4096
-
-static const struct test_device slow_devices[] = {
-	{ .name = "SLOW", .file = "slow.img", .size = "4M", .shared = true },
-	{ .name = "OTHER", .file = "other.img", .size = "1M" },
-};
-static char hold_path[TEST_PATH_SIZE];
-static int gate = -1; /* open: nothing is held up any more */
-
-/* A server whose slow calls, or flushes only, are held up, over an image that is filled with the pattern. Returns our
- * endpoint. */
-static int start_held(const char *fault, bool flushes_only)
-{
-	struct fault_environment environment;
-	unsigned char *pattern = fixture_memory((size_t)MIB(4));
-
-	test_runtime_new();
-	test_image_create("slow.img", (uint64_t)MIB(4));
-	test_pattern_fill(pattern, (size_t)MIB(4), 0, 1);
-	test_image_write("slow.img", 0, pattern, (size_t)MIB(4));
-	free(pattern);
-	test_path(hold_path, "hold");
-	(void)unlink(hold_path);
-	assert_int_equal(mkfifo(hold_path, 0600), 0);
-	fault_environment_set(&environment, fault);
-	fault_environment_hold(&environment, hold_path);
-	if (flushes_only)
-		fault_environment_hold_flushes(&environment);
-	test_server_start(&server, slow_devices, 2, environment.variables);
-	return test_bind(ANY);
-}
-
-static int start_slow(const char *fault)
-{
-	return start_held(fault, false);
-}
-
-/* Waits until something is held up, and lets it go on, and all that comes later. */
-static void let_go(void)
-{
-	gate = open(hold_path, O_WRONLY | O_CLOEXEC);
-	assert_true(gate >= 0);
-}
-
-/* The server has met the miss that it was started with: the request is suspended. */
-static void await_miss(void)
-{
-	assert_true(test_process_wait_log(&server.process, FAULT_MET, TEST_TIMEOUT_MS));
-}
-
-static int setup(void **state)
-{
-	(void)state;
-	if (gate >= 0)
-		(void)close(gate);
-	gate = -1;
-	return 0;
-}
-
-static message build_read(const struct test_peer *peer, int64_t position, void *buffer)
-{
-	message msg = { .m_type = DEV_READ };
-
-	msg.IO_ENDPT = peer->endpoint;
-	msg.COUNT = BLOCK;
-	msg.POSITION = position;
-	msg.ADDRESS = buffer;
-	return msg;
-}
-
-static void open_by_peer(struct test_peer *peer)
-{
-	struct test_disk disk = test_disk(0, 0);
-
-	assert_int_equal(test_peer_request(peer, &disk, DEV_OPEN, 0, 0, 0, NULL), 0);
-}
+#include "hold_fixture.h"
 
 /* Reads and writes of ours while somebody else's request is held up. */
 static void assert_others_are_served(struct test_disk *disk)
@@ -201,31 +120,6 @@ static void test_end_while_waiting(void **state)
 	test_peer_stop(&peer);
 	(void)dvk_close();
 	assert_int_equal(test_process_stop(&server.process, 0), 0);
-}
-
-static struct rdisk_request build(uint32_t operation, uint64_t position, struct rdisk_iovec *vector, uint64_t cookie)
-{
-	struct rdisk_request request = { .operation = operation,
-					 .position = position,
-					 .cookie = cookie,
-					 .result = RDISK_RESULT_NONE,
-					 .vector = test_address(vector),
-					 .flags = RDISK_REQUEST_MAY_SUSPEND };
-
-	if (vector) {
-		request.nr_segments = 1;
-		request.length = vector->iov_size;
-	}
-	return request;
-}
-
-static struct rdisk_request build_collect(struct rdisk_completion *completions, uint32_t count, uint32_t flags)
-{
-	return (struct rdisk_request){ .operation = RDISK_OP_COLLECT,
-				       .flags = flags,
-				       .nr_segments = count,
-				       .vector = test_address(completions),
-				       .result = RDISK_RESULT_NONE };
 }
 
 static void test_collect(void **state)
@@ -389,7 +283,7 @@ static void test_flushes_take_one_worker(void **state)
 
 	(void)state;
 	memset(done, 0, sizeof(done));
-	self = start_held("miss:1", true);
+	self = start_held("miss:1", "flush", 0);
 	disk = test_disk(self, 0);
 	other = test_disk(self, 1);
 	assert_int_equal(test_disk_open(&disk, 0), 0);
@@ -446,54 +340,6 @@ static void test_whole_batch(void **state)
 	fixture_end();
 }
 
-/*
- * What changes the image is done when it is begun and not later, when another may have written there: only making it
- * stable waits. A failure of that reaches who asked.
- */
-static void test_slow_changes(void **state)
-{
-	static unsigned char memory[BLOCK];
-	struct rdisk_iovec vector = { test_address(memory), BLOCK };
-	unsigned char check[BLOCK];
-	struct rdisk_completion completions[4];
-	struct rdisk_request requests[4];
-	struct test_disk disk;
-	int left = 2;
-
-	(void)state;
-	disk = test_disk(start_slow("fdatasync:1"), 0);
-	assert_int_equal(test_disk_open(&disk, 0), 0);
-	memset(memory, 0x5a, sizeof(memory));
-	requests[0] = build(RDISK_OP_WRITE_ZEROES, 0, NULL, 0);
-	requests[0].length = BLOCK;
-	requests[0].flags |= RDISK_REQUEST_FUA;
-	requests[1] = build(RDISK_OP_DISCARD, BLOCK, NULL, 1);
-	requests[1].length = BLOCK;
-	requests[2] = build(RDISK_OP_WRITE, 2 * BLOCK, &vector, 2);
-	requests[2].flags |= RDISK_REQUEST_FUA;
-	assert_int_equal(test_disk_batch(&disk, requests, 3), 3);
-	assert_int_equal(requests[0].result, SUSPEND);
-	assert_int_equal(requests[1].result, 0);
-	assert_int_equal(requests[2].result, SUSPEND);
-	assert_int_equal(test_disk_read(&disk, 0, check, BLOCK), BLOCK);
-	assert_int_equal(test_bytes_check(check, BLOCK, 0), BLOCK);
-	assert_int_equal(test_disk_read(&disk, 2 * BLOCK, check, BLOCK), BLOCK);
-	assert_int_equal(test_bytes_check(check, BLOCK, 0x5a), BLOCK);
-	assert_int_equal(test_disk_write_zeroes(&disk, 3 * BLOCK, BLOCK), 0);
-	let_go();
-	while (left > 0) {
-		requests[0] = build_collect(completions, 4, RDISK_REQUEST_WAIT);
-		assert_int_equal(test_disk_batch(&disk, requests, 1), 1);
-		assert_true(requests[0].result > 0);
-		for (int i = 0; i < requests[0].result; i++, left--)
-			assert_int_equal(completions[i].result, EDVSIO);
-	}
-	assert_int_equal(left, 0);
-	assert_int_equal(test_disk_flush(&disk), EDVSIO);
-	(void)dvk_close();
-	assert_int_equal(test_process_stop(&server.process, SIGTERM), 2);
-}
-
 static void test_bad_collects(void **state)
 {
 	struct rdisk_completion completions[2];
@@ -532,7 +378,7 @@ static void test_bad_collects(void **state)
 	fixture_end();
 }
 
-#define SUSPEND_TEST(function) cmocka_unit_test_setup_teardown(function, setup, fixture_discard)
+#define SUSPEND_TEST(function) cmocka_unit_test_setup_teardown(function, hold_setup, fixture_discard)
 
 int main(void)
 {
@@ -544,11 +390,10 @@ int main(void)
 		SUSPEND_TEST(test_collect),
 		SUSPEND_TEST(test_many),
 		SUSPEND_TEST(test_whole_batch),
-		SUSPEND_TEST(test_slow_changes),
 		SUSPEND_TEST(test_bad_collects),
 		SUSPEND_TEST(test_collecting_given_up),
 		SUSPEND_TEST(test_flushes_take_one_worker),
 	};
 
-	return cmocka_run_group_tests_name("suspend", tests, NULL, NULL);
+	return hold_possible() ? cmocka_run_group_tests_name("suspend", tests, NULL, NULL) : TEST_SKIPPED;
 }
