@@ -47,10 +47,9 @@
  * answer that comes later), and the client collects their results with COLLECT in a later batch. Their memory is used
  * until they are collected: granted memory at any time, other memory while the client is blocked in a later batch. It is
  * the client's own; for another's the mark counts for nothing. A result counts as collected when the client gets the
- * answer to the batch: one that it gives up costs nothing. Suspended requests are gone when the client or the server
- * dies; those to a device that the client has closed, as often as it had opened it, end with EDVSNXIO (and may have been
- * carried out). A client may have
- * RDISK_SUSPENDED_MAX of them; more end with EDVSAGAIN.
+ * answer to the batch, and that is no error: one that it gives up costs nothing. Suspended requests are gone when the
+ * client or the server dies; those to a device that the client has closed, as often as it had opened it, end with
+ * EDVSNXIO (and may have been carried out). A client may have RDISK_SUSPENDED_MAX of them; more end with EDVSAGAIN.
  *
  * Freestanding: the guest kernel's driver includes it.
  */

@@ -42,7 +42,7 @@ void reply_batch_if_done(struct client *client)
 		return;
 	client->open = false;
 	client->in_batch = false;
-	if (!reply_status(&client->message, client->status)) {
+	if (!reply_status(&client->message, client->status) && client->status >= 0) {
 		client->first_result = (client->first_result + client->told) % RDISK_SUSPENDED_MAX;
 		client->nr_results -= client->told;
 		client->nr_suspended -= client->told;

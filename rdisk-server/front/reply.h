@@ -19,7 +19,7 @@ void reply_set_result(struct client *client, uint64_t address, int64_t result);
 
 /*
  * Answers an open batch, unless it is still waiting for something. What it has told of results that the client collects
- * is forgotten if the client has got the answer; else it is told again next time.
+ * is forgotten if the client has got the answer, and that is no error; else it is told again next time.
  */
 void reply_batch_if_done(struct client *client);
 

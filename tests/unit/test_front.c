@@ -322,6 +322,33 @@ static void test_collecting_given_up(void **state)
 	assert_int_equal(memory[0].completions[0].cookie, 1001);
 }
 
+static void fail_in_time(void)
+{
+	if (--copies_left == 0)
+		fake_dvk.copy_error = EDVSFAULT;
+}
+
+/* Nor was it told in a batch that ends with an error, because how much was told could not be stored. */
+static void test_collecting_fails(void **state)
+{
+	message asked = batch(CLIENT, 1);
+
+	(void)state;
+	open_shared(CLIENT);
+	answers(SHARED, IO_FLUSH, IO_PENDING);
+	marked(CLIENT, 0, RDISK_OP_FLUSH, SHARED, 0, 0);
+	assert_int_equal(ask(&asked), 1);
+	end_first(SHARED, 0);
+	collect(CLIENT, 0, 4, 0);
+	copies_left = 2; /* the batch, and what is told */
+	fake_dvk.copied = fail_in_time;
+	assert_int_equal(ask(&asked), EDVSFAULT);
+	fake_dvk.copied = NULL;
+	fake_dvk.copy_error = 0;
+	assert_int_equal(memory[0].completions[0].cookie, 1000);
+	assert_int_equal(collected(CLIENT), 1);
+}
+
 /* Under way, done and not collected, and being waited for: nothing of it is the successor's. */
 static void test_suspended_of_the_dead(void **state)
 {
@@ -789,6 +816,7 @@ int main(void)
 		GRANTED(test_collect_waits),
 		GRANTED(test_collect_waits_beside_others),
 		GRANTED(test_collecting_given_up),
+		COPIED(test_collecting_fails),
 		GRANTED(test_suspended_of_the_dead),
 		GRANTED(test_as_many_as_allowed),
 		GRANTED(test_mark_in_anothers_memory),
