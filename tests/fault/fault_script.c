@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Some thirty requests of every kind to a file, a volatile and a memory device, and the
+ * Some forty requests of every kind to a file, a volatile and a memory device, and the
  * checks of their answers: success means all of it, an error is always allowed, and no data is ever wrong.
  */
 #include "fault_script.h"
@@ -238,6 +238,11 @@ static void zero_range(struct fault_script *script, int minor, int type, size_t 
 	fault_model_write(&script->models[minor], position, zeroes, length, status == 0 && type == DEV_WRITE_ZEROES);
 }
 
+static bool request_batch(struct fault_script *script, struct rdisk_request *requests, int count, int *status)
+{
+	return request(script, SCRIPT_FILE, DEV_BATCH, count, 0, 0, requests, status);
+}
+
 /* A write, a FUA write, a read of what no other request touches, and a flush. */
 static void batch(struct fault_script *script, uint64_t seed)
 {
@@ -265,7 +270,7 @@ static void batch(struct fault_script *script, uint64_t seed)
 	requests[3] = (struct rdisk_request){ .operation = RDISK_OP_FLUSH,
 					      .minor = SCRIPT_FILE,
 					      .result = RDISK_RESULT_NONE };
-	(void)request(script, SCRIPT_FILE, DEV_BATCH, 4, 0, 0, requests, &status);
+	(void)request_batch(script, requests, 4, &status);
 	check_status(script, DEV_BATCH, status, 4);
 	for (size_t i = 0; i < 4; i++) {
 		if (status == 4 && (requests[i].result == RDISK_RESULT_NONE ||
@@ -281,6 +286,98 @@ static void batch(struct fault_script *script, uint64_t seed)
 		if (status == 4 && requests[i].result == EDVSIO && i != 0 && i != 2)
 			script->sync_failed = true;
 	}
+}
+
+/* Requests that may be suspended. */
+enum { MARKED_WRITE, MARKED_READ, MARKED_FLUSH, NR_MARKED };
+
+#define MARKED_LENGTH  10000u
+#define WRITE_POSITION 760000u
+#define READ_POSITION  920001u
+
+/* What was collected: of requests that were sent, each once. Notes their results. */
+static void note_collected(struct fault_script *script, const struct rdisk_completion *completions, int64_t count,
+			   int64_t results[NR_MARKED])
+{
+	if (count > NR_MARKED)
+		fault_script_violate(script, "%lld requests were collected", (long long)count);
+	for (int64_t i = 0; i < count && i < NR_MARKED; i++) {
+		uint64_t cookie = completions[i].cookie;
+
+		if (cookie >= NR_MARKED || (results[cookie] != SUSPEND && results[cookie] != RDISK_RESULT_NONE))
+			fault_script_violate(script, "request %llu was collected", (unsigned long long)cookie);
+		else
+			results[cookie] = completions[i].result;
+	}
+}
+
+/* Collects until nothing is left, also when that fails now and then. */
+static void collect(struct fault_script *script, int64_t results[NR_MARKED])
+{
+	for (int failures = 0; failures < 3 && !is_over(script);) {
+		struct rdisk_completion completions[NR_MARKED] = { 0 };
+		struct rdisk_request request = { .operation = RDISK_OP_COLLECT,
+						 .flags = RDISK_REQUEST_WAIT,
+						 .nr_segments = NR_MARKED,
+						 .vector = test_address(completions),
+						 .result = RDISK_RESULT_NONE };
+		int status;
+
+		if (!request_batch(script, &request, 1, &status))
+			return;
+		check_status(script, DEV_BATCH, status, 1);
+		note_collected(script, completions, request.result, results);
+		if (status == 1 && request.result == 0)
+			return;
+		failures += status != 1 || request.result < 0;
+	}
+}
+
+/* A write from granted memory, a read into memory that is not, and a flush, which may all be suspended. */
+static void suspend(struct fault_script *script, uint64_t seed)
+{
+	struct rdisk_iovec vectors[2] = { { test_address(script->granted), MARKED_LENGTH },
+					  { test_address(script->memory), MARKED_LENGTH } };
+	struct rdisk_request requests[NR_MARKED] = { 0 };
+	int64_t results[NR_MARKED];
+	int status;
+
+	if (is_over(script))
+		return;
+	test_pattern_fill(script->granted, MARKED_LENGTH, WRITE_POSITION, seed);
+	memset(script->memory, 0xa5, MARKED_LENGTH);
+	for (unsigned int i = 0; i < NR_MARKED; i++) {
+		requests[i] = (struct rdisk_request){ .operation = i == MARKED_WRITE  ? RDISK_OP_WRITE
+								   : i == MARKED_READ ? RDISK_OP_READ
+										      : RDISK_OP_FLUSH,
+						      .flags = RDISK_REQUEST_MAY_SUSPEND,
+						      .minor = SCRIPT_FILE,
+						      .cookie = i,
+						      .result = RDISK_RESULT_NONE };
+		if (i == MARKED_FLUSH)
+			continue;
+		requests[i].nr_segments = 1;
+		requests[i].position = i == MARKED_WRITE ? WRITE_POSITION : READ_POSITION;
+		requests[i].length = MARKED_LENGTH;
+		requests[i].vector = test_address(&vectors[i]);
+	}
+	(void)request_batch(script, requests, NR_MARKED, &status);
+	check_status(script, DEV_BATCH, status, NR_MARKED);
+	for (int i = 0; i < NR_MARKED; i++)
+		results[i] = requests[i].result;
+	collect(script, results);
+	for (int i = 0; i < NR_MARKED && !is_over(script); i++) {
+		if (results[i] >= 0 && results[i] != (i == MARKED_FLUSH ? 0 : (int64_t)MARKED_LENGTH))
+			fault_script_violate(script, "suspended request %d: result %lld", i, (long long)results[i]);
+		if (status == NR_MARKED && (results[i] == SUSPEND || results[i] == RDISK_RESULT_NONE))
+			fault_script_violate(script, "suspended request %d has no result", i);
+	}
+	fault_model_write(&script->models[SCRIPT_FILE], WRITE_POSITION, script->granted, MARKED_LENGTH,
+			  results[MARKED_WRITE] == (int64_t)MARKED_LENGTH);
+	if (results[MARKED_READ] == (int64_t)MARKED_LENGTH)
+		check_data(script, SCRIPT_FILE, READ_POSITION, script->memory, MARKED_LENGTH);
+	if (results[MARKED_FLUSH] == EDVSIO)
+		script->sync_failed = true;
 }
 
 static void simple(struct fault_script *script, int minor, int type, int count, const void *address)
@@ -319,6 +416,7 @@ void fault_script_run(struct fault_script *script, bool sync_faults)
 	zero_range(script, SCRIPT_FILE, DEV_DISCARD, 524288, 65536);
 	zero_range(script, SCRIPT_FILE, DEV_WRITE_ZEROES, 600000, 5000);
 	batch(script, 8);
+	suspend(script, 10);
 	write_range(script, SCRIPT_FILE, DEV_WRITE, script->memory, 0, 4096, 9);
 	flush(script, SCRIPT_FILE, sync_faults);
 	for (int minor = 0; minor < NR_SCRIPT_DEVICES; minor++) {
