@@ -30,6 +30,12 @@ void fault_environment_hold(struct fault_environment *environment, const char *p
 	environment->variables[3] = environment->hold;
 }
 
+void fault_environment_delay(struct fault_environment *environment, int ms)
+{
+	snprintf(environment->hold, sizeof(environment->hold), "RDISK_HOLD_MS=%d", ms);
+	environment->variables[3] = environment->hold;
+}
+
 void fault_environment_hold_only(struct fault_environment *environment, const char *what, int count)
 {
 	snprintf(environment->hold_only, sizeof(environment->hold_only), "RDISK_HOLD_ONLY=%s", what);

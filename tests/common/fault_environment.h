@@ -27,6 +27,8 @@ void fault_environment_set(struct fault_environment *environment, const char *fa
 
 /* Besides, calls are held up by the FIFO `path` (tests/fault/fault_hold.h). */
 void fault_environment_hold(struct fault_environment *environment, const char *path);
+/* Besides, each of those calls takes `ms` longer. Not together with a FIFO. */
+void fault_environment_delay(struct fault_environment *environment, int ms);
 /* Of these only such: "read", "write", "flush" or "allocate"; and the first `count` of them only, if that is not 0. */
 void fault_environment_hold_only(struct fault_environment *environment, const char *what, int count);
 

@@ -2,7 +2,8 @@
 /*
  * A disk as slow as a test wants it: with RDISK_HOLD=PATH, a FIFO, every pread, pwrite and the like, fdatasync, fsync
  * and fallocate that is called by another thread than the first waits until somebody opens the FIFO for writing. That
- * open waits in turn until something is held up. With RDISK_HOLD_ONLY=WHAT ("read", "write", "flush", "allocate") only
+ * open waits in turn until something is held up. With RDISK_HOLD_MS=MS instead (1 .. 60000) each takes that many ms
+ * longer. With RDISK_HOLD_ONLY=WHAT ("read", "write", "flush", "allocate") only
  * those are, with RDISK_HOLD_COUNT=N only the first N of them.
  *
  * The first that is held up is told in a line on stderr, FAULT_HELD and what it is.

@@ -30,7 +30,7 @@
  * With a stall that clock does not go on but by that: what was done between the n-1st look at it and the nth has taken
  * 100 ms, and nothing else any time.
  *
- * RDISK_HOLD=PATH holds things up instead (fault_hold.h). Both may be set.
+ * RDISK_HOLD=PATH or RDISK_HOLD_MS=MS holds things up instead (fault_hold.h). RDISK_FAULT may be set besides.
  *
  * The first fault is told in a line on stderr that begins with FAULT_MET. Waking is left
  * alone: on a mapped word it cannot fail. Calls that the C library makes inside
