@@ -5,7 +5,8 @@
 # what drifts on the machine drifts for all. Appends a line of JSON a measurement to RESULTS.
 #
 # usage: guest.sh ROUNDS SECONDS RESULTS DEPTHS NAME=DEVICE...
-#   NAME is rdisk, ubd, brd or virtio; DEPTHS are the queue depths of the series guest-depth ("1 2 4")
+#   NAME is rdisk, ubd, brd or virtio: where one is not there the other is measured alone; DEPTHS are the queue depths of
+#   the series guest-depth ("1 2 4")
 
 set -euo pipefail
 rounds=$1 seconds=$2 results=$3 depths=$4
@@ -60,12 +61,13 @@ for ((round = 1; round <= rounds; round++)); do
 	row "$round" guest-read-1m "rdisk ubd" "${large[@]}" --rw=read
 	row "$round" guest-write-1m "rdisk ubd" "${large[@]}" --rw=write
 	# The RAM disk is smaller than the others: all read only as much as it has.
-	row "$round" guest-brd "rdisk brd" "${psync[@]}" --rw=randread --size=128M
+	[ -z "${device[brd]:-}" ] || row "$round" guest-brd "rdisk brd" "${psync[@]}" --rw=randread --size=128M
 	[ -z "${device[virtio]:-}" ] || row "$round" guest-virtio "rdisk virtio" "${psync[@]}" --rw=randread
 	# Curves need fewer rounds than what is judged.
 	[ "$round" -le 3 ] || depths=
 	for depth in $depths; do
 		for side in rdisk ubd; do
+			[ -n "${device[$side]:-}" ] || continue
 			measure "${device[$side]}" "${libaio[@]}" --rw=randread --iodepth="$depth"
 			printf '{"series": "guest-depth", "side": "%s", "x": %d, "round": %d, "value": %s}\n' \
 				"$side" "$depth" "$round" "$figure" >>"$results"

@@ -18,6 +18,7 @@
 #                    scale   clients, devices, sizes, depths
 #                    wait    what waking a process with several peers costs, by futexes and by descriptors; not among
 #                            those that run unless told. Leaves wait.md. About 2 minutes
+#   --alone          nothing that rdisk is compared with: only its own side of each part
 #   --rounds N       rounds of each part, 5 unless told: the report has the medians
 #   --seconds N      of each measurement in the guest, 2 unless told
 #   --processor N    keeps the guest of the parts guest and tree on that one of the host's processors
@@ -33,7 +34,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 all_parts=(guest tree host replay ipc idle memory scale wait)
 parts=(guest tree host replay ipc idle memory scale)
-rounds=5 seconds=2 host_seconds=1 wait_seconds=0.5 idle_seconds=5 size=512 depths="1 2 4 8 16 32 64 128"
+rounds=5 seconds=2 host_seconds=1 wait_seconds=0.5 alone=0 idle_seconds=5 size=512 depths="1 2 4 8 16 32 64 128"
 traces=(linux-mysql linux-webserver-1 linux-webserver-2 windows-mssql windows-shared-server) processor='' busy=0 plots='' directory=$rdisk_root/build/bench
 
 need_number() {
@@ -45,6 +46,7 @@ while [ $# -gt 0 ]; do
 	--rounds | --seconds | --busy) need_number "$@"; declare "${1#--}=$2"; shift 2 ;;
 	--processor) processor=${2:-}; shift $(($# > 1 ? 2 : 1)) ;;
 	--only) IFS=, read -r -a parts <<<"${2:-}"; shift $(($# > 1 ? 2 : 1)) ;;
+	--alone) alone=1; shift ;;
 	--quick) rounds=1 seconds=1 host_seconds=0.1 wait_seconds=0.05 idle_seconds=2 depths="1 32" traces=(linux-mysql); shift ;;
 	--report) parts=(); shift ;;
 	--plots) plots=${2:-}; shift $(($# > 1 ? 2 : 1)) ;;
@@ -77,12 +79,13 @@ skip() {
 	printf '{"skip": "%s", "why": "%s"}\n' "$1" "$2" >>"$results"
 }
 
-part_guest() {
-	local disks=(rdisk=/dev/rdiska ubd=/dev/ubda brd=/dev/ram0) append="$attached ubd0=$work/ubd.img"
+# Adds ubd and virtio's disk to `disks` and `append`.
+prepare_others() {
 	local daemon=qemu-storage-daemon
 
 	truncate -s "${size}M" "$work/ubd.img" "$work/virtio.img"
-	start_server "$(device bench rdisk.img "${size}M")"
+	disks+=(ubd=/dev/ubda brd=/dev/ram0)
+	append+=" ubd0=$work/ubd.img"
 	if ! command -v $daemon >/dev/null; then
 		skip guest-virtio "$daemon is not installed"
 	elif $daemon --daemonize --pidfile "$work/daemon.pid" --blockdev "driver=file,node-name=disk,filename=$work/virtio.img" \
@@ -93,17 +96,29 @@ part_guest() {
 	else
 		skip guest-virtio "$daemon did not start"
 	fi
+}
+
+part_guest() {
+	local disks=(rdisk=/dev/rdiska) append=$attached
+
+	start_server "$(device bench rdisk.img "${size}M")"
+	[ "$alone" -eq 1 ] || prepare_others
 	run_guest --timeout $((rounds * (seconds + 8) * 40 + 120)) --share "$work" --append "$append" -- \
 		"$rdisk_root/bench/guest.sh" "$rounds" "$seconds" "$results" "$depths" "${disks[@]}"
 }
 
 part_tree() {
+	local disks=(rdisk=/dev/rdiska) append=$attached
+
 	"$rdisk_root/bench/make-tree.sh" "$work/tree.tar" "$work"
-	truncate -s "${size}M" "$work/ubd.img"
 	start_server "$(device bench rdisk.img "${size}M")"
-	run_guest --mem 1536M --timeout $((rounds * 360 + 120)) --share "$work" \
-		--append "$attached ubd0=$work/ubd.img brd.rd_size=$((size * 1024))" -- \
-		"$rdisk_root/bench/guest-tree.sh" "$rounds" "$results" "$work/tree.tar" rdisk=/dev/rdiska ubd=/dev/ubda brd=/dev/ram0
+	if [ "$alone" -eq 0 ]; then
+		truncate -s "${size}M" "$work/ubd.img"
+		append+=" ubd0=$work/ubd.img brd.rd_size=$((size * 1024))"
+		disks+=(ubd=/dev/ubda brd=/dev/ram0)
+	fi
+	run_guest --mem 1536M --timeout $((rounds * 360 + 120)) --share "$work" --append "$append" -- \
+		"$rdisk_root/bench/guest-tree.sh" "$rounds" "$results" "$work/tree.tar" "${disks[@]}"
 }
 
 # with_nbdkit WHAT: rdisk-bench-host, with nbdkit serving the same file.
@@ -116,14 +131,19 @@ with_nbdkit() {
 }
 
 without_nbdkit() {
-	"$bin/rdisk-bench-host" --rounds "$rounds" --seconds "$host_seconds" --file "$work/rdisk.img" "$@" >>"$results" &
+	local file=(--file "$work/rdisk.img")
+
+	[ "$alone" -eq 0 ] || file=()
+	"$bin/rdisk-bench-host" --rounds "$rounds" --seconds "$host_seconds" "${file[@]}" "$@" >>"$results" &
 	attend
 }
 
 part_host() {
 	head -c "${size}M" /dev/urandom >"$work/rdisk.img"
 	start_server "$(device bench rdisk.img "${size}M")"
-	if command -v nbdkit >/dev/null; then
+	if [ "$alone" -eq 1 ]; then
+		without_nbdkit rows
+	elif command -v nbdkit >/dev/null; then
 		with_nbdkit rows
 	else
 		skip host-latency "nbdkit is not installed"
@@ -139,7 +159,9 @@ replay_lacks() {
 	for trace in "${traces[@]}"; do
 		[ -r "$natural/$trace.load.gz" ] || { echo "blkreplay-examples is not installed"; return; }
 	done
-	if ! command -v nbdkit >/dev/null; then
+	if [ "$alone" -eq 1 ]; then
+		return
+	elif ! command -v nbdkit >/dev/null; then
 		echo "nbdkit is not installed"
 	elif ! "$bin/rdisk-replay" --nbd unused --help >/dev/null 2>&1; then
 		echo "rdisk-replay was built without libnbd"
@@ -165,7 +187,7 @@ replay() {
 
 part_replay() {
 	local natural=/usr/share/doc/blkreplay-examples/examples/example-load/natural lacks trace round
-	local rounds=$((rounds < 3 ? rounds : 3)) turns
+	local rounds=$((rounds < 3 ? rounds : 3)) turns sides side
 
 	lacks=$(replay_lacks)
 	if [ -n "$lacks" ]; then
@@ -181,13 +203,12 @@ part_replay() {
 		# It takes longer than all others together: 1.47 million operations.
 		[ "$trace" != linux-webserver-1 ] || turns=$((rounds < 2 ? rounds : 2))
 		for ((round = 1; round <= turns; round++)); do
-			if ((round % 2)); then
-				replay rdisk "$trace" "$round"
-				replay nbd "$trace" "$round"
-			else
-				replay nbd "$trace" "$round"
-				replay rdisk "$trace" "$round"
-			fi
+			sides=(rdisk nbd)
+			((round % 2)) || sides=(nbd rdisk)
+			[ "$alone" -eq 0 ] || sides=(rdisk)
+			for side in "${sides[@]}"; do
+				replay "$side" "$trace" "$round"
+			done
 		done
 	done
 }
@@ -209,16 +230,19 @@ part_wait() {
 }
 
 part_idle() {
-	local with
+	local with bare=()
 
 	start_server "$(device bench rdisk.img "${size}M")"
 	start "bench: ready" "$rdisk_root/scripts/run-uml.sh" --append "$attached" -- "$rdisk_root/bench/guest-hold.sh" idle /dev/rdiska
 	with=$pid
 	drain
-	start "bench: ready" "$rdisk_root/scripts/run-uml.sh" -- "$rdisk_root/bench/guest-hold.sh" idle
-	drain
+	if [ "$alone" -eq 0 ]; then
+		start "bench: ready" "$rdisk_root/scripts/run-uml.sh" -- "$rdisk_root/bench/guest-hold.sh" idle
+		drain
+		bare=("bare=$pid")
+	fi
 	"$bin/rdisk-bench-usage" cpu "$rounds" "$idle_seconds" "rdisk=$server,$node,$with" \
-		"server=$server" "node=$node" "guest=$with" "bare=$pid" >>"$results" &
+		"server=$server" "node=$node" "guest=$with" "${bare[@]}" >>"$results" &
 	attend
 }
 
@@ -247,7 +271,7 @@ part_scale() {
 	done
 	start_server "${devices[@]}"
 	without_nbdkit devices
-	if command -v nbdkit >/dev/null; then
+	if [ "$alone" -eq 0 ] && command -v nbdkit >/dev/null; then
 		with_nbdkit "clients depth"
 	else
 		without_nbdkit clients depth
