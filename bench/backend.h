@@ -9,6 +9,7 @@
 #ifndef BENCH_BACKEND_H
 #define BENCH_BACKEND_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -23,6 +24,7 @@ struct bench_target {
 	int endpoint;		/* of rdisk */
 	unsigned int minor;	/* first device of rdisk that is read */
 	unsigned int nr_minors; /* this and the following ones, 1 .. BENCH_MINORS_MAX */
+	bool first_half;	/* only that of rdisk's devices is read */
 	const char *nbd_socket;
 	const char *file;
 };

@@ -3,13 +3,12 @@
  * Reads an rdisk server as any host client does: bound to a user endpoint, with its memory granted to the
  * server. One request is a DEV_READ, several in flight are a DEV_BATCH. With several minors they are read in turn.
  */
-#include "backend.h"
+#include "client.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#include "dvk.h"
 #include "rdisk_protocol.h"
 
 /* What is granted: the data first, then all else that the server reads or writes. */
@@ -25,8 +24,7 @@ struct area {
 
 struct client {
 	struct area *area;
-	int server;
-	int self;
+	struct bench_client connection;
 	unsigned int minor;
 	unsigned int nr_minors;
 	unsigned int turn;
@@ -37,35 +35,15 @@ static unsigned int next_minor(struct client *client)
 	return client->minor + client->turn++ % client->nr_minors;
 }
 
-/* REP_STATUS, or a code below 0 after a message. */
-static int request(const struct client *client, int type, unsigned int minor, int count, uint64_t position,
-		   const void *address)
-{
-	message msg = { .m_type = type };
-	int code;
-
-	msg.DEVICE = (int)minor;
-	msg.IO_ENDPT = client->self;
-	msg.COUNT = count;
-	msg.POSITION = (long)position;
-	msg.ADDRESS = (char *)(uintptr_t)address;
-	code = dvk_sendrec_T(client->server, &msg, TIMEOUT_MOLCALL);
-	if (!code)
-		code = msg.m_type == MOLTASK_REPLY ? msg.REP_STATUS : EDVSBADREQUEST;
-	if (code < 0)
-		fprintf(stderr, "rdisk: request %d for minor %u at %llu: %s\n", type, minor,
-			(unsigned long long)position, dvk_strerror(code));
-	return code;
-}
-
 static int open_minors(struct backend *backend, struct client *client)
 {
 	backend->size = UINT64_MAX;
 	for (unsigned int i = 0; i < client->nr_minors; i++) {
 		unsigned int minor = client->minor + i;
 
-		if (request(client, DEV_OPEN, minor, RDISK_OPEN_READ, 0, NULL) < 0 ||
-		    request(client, DEV_IOCTL, minor, RDISK_IOC_INFO, 0, &client->area->info) < 0)
+		if (bench_client_request(&client->connection, DEV_OPEN, minor, RDISK_OPEN_READ, 0, NULL) < 0 ||
+		    bench_client_request(&client->connection, DEV_IOCTL, minor, RDISK_IOC_INFO, 0,
+					 &client->area->info) < 0)
 			return -1;
 		if (client->area->info.size < backend->size)
 			backend->size = client->area->info.size;
@@ -76,36 +54,33 @@ static int open_minors(struct backend *backend, struct client *client)
 static int rdisk_open(struct backend *backend, const struct bench_target *target)
 {
 	struct client *client = calloc(1, sizeof(*client));
-	int fd, code;
+	int fd;
 
 	if (!client) {
 		fprintf(stderr, "rdisk: no memory for a client\n");
 		return -1;
 	}
 	backend->own = client;
-	client->server = target->endpoint;
 	client->minor = target->minor;
 	client->nr_minors = target->nr_minors;
 	client->area = bench_shared_memory(AREA_SIZE, &fd);
 	if (!client->area)
 		return -1;
 	backend->memory = client->area->data;
-	code = dvk_open();
-	if (!code)
-		code = client->self = dvk_bind(target->dcid, ANY);
-	if (code >= EDVSERRCODE)
-		code = dvk_grant(client->server, fd, 0, client->area, AREA_SIZE);
-	if (code < 0) {
-		fprintf(stderr, "rdisk: cannot be a client of endpoint %d: %s\n", client->server, dvk_strerror(code));
+	if (bench_client_connect(&client->connection, target, fd, client->area, AREA_SIZE))
 		return -1;
-	}
-	return open_minors(backend, client);
+	if (open_minors(backend, client))
+		return -1;
+	if (target->first_half)
+		backend->size /= 2;
+	return 0;
 }
 
 static int rdisk_read(struct backend *backend, uint64_t position, uint32_t bytes)
 {
 	struct client *client = backend->own;
-	int got = request(client, DEV_READ, next_minor(client), (int)bytes, position, backend->memory);
+	int got = bench_client_request(&client->connection, DEV_READ, next_minor(client), (int)bytes, position,
+				       backend->memory);
 
 	if (got >= 0 && got != (int)bytes)
 		fprintf(stderr, "rdisk: a read of %u bytes gave %d\n", bytes, got);
@@ -143,7 +118,7 @@ static int rdisk_read_many(struct backend *backend, unsigned int depth, double d
 			continue;
 		}
 		fill_batch(backend, client, depth);
-		if (request(client, DEV_BATCH, 0, (int)depth, 0, client->area->requests) < 0)
+		if (bench_client_request(&client->connection, DEV_BATCH, 0, (int)depth, 0, client->area->requests) < 0)
 			return -1;
 		for (unsigned int i = 0; i < depth; i++) {
 			if (client->area->requests[i].result != (int64_t)BENCH_BLOCK) {

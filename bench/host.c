@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "load.h"
 #include "measure.h"
 
 #define ROUNDS_MAX 1000
@@ -26,7 +27,9 @@ static const char usage[] =
 	"  -s, --seconds SECONDS    of each measurement (1)\n"
 	"\n"
 	"WHAT is rows (one client of minor 0 beside NBD and file), clients (1 to 8), devices (1 to 8 minors),\n"
-	"depth (1 to 128 in flight) or sizes (minors 0 to 6, of 1 to 64 GiB).\n";
+	"depth (1 to 128 in flight), sizes (minors 0 to 6, of 1 to 64 GiB) or slow (one client of minor 0, and of\n"
+	"minor 1, while another's discards, zeroes and flushes wait for minor 1, a slow disk, whose second half they\n"
+	"change).\n";
 
 struct plan {
 	struct bench_target target;
@@ -188,12 +191,65 @@ static int run_sizes(const struct plan *plan, int round)
 	return 0;
 }
 
+/* The minors of "slow". Both have to be `shared`. */
+#define FAST_MINOR 0u
+#define SLOW_MINOR 1u
+
+/* One value of a row of "slow", and, beside the load, how much that got done. */
+static int measure_slow(const struct plan *plan, const char *row, const struct bench_target *target, bool beside,
+			int round)
+{
+	struct bench_job job = { .pattern = BENCH_RANDOM, .target = target };
+	struct bench_target slow = plan->target;
+	struct bench_load load = { 0 };
+	struct bench_outcome outcome;
+	uint64_t done = 0;
+	double start = 0;
+	int result;
+
+	slow.minor = SLOW_MINOR;
+	if (beside) {
+		if (bench_load_start(&load, &slow))
+			return -1;
+		start = bench_now();
+		done = bench_load_done(&load);
+	}
+	result = measure(plan, &backend_rdisk, job, &outcome);
+	if (!result)
+		result = print_row(row, beside ? "rdisk" : "alone", round, outcome.rate);
+	if (!result && beside && target->minor == FAST_MINOR)
+		result = print_row("slow-load", "rdisk", round,
+				   (double)(bench_load_done(&load) - done) / (bench_now() - start));
+	return bench_load_stop(&load) ? -1 : result;
+}
+
+static int run_slow(const struct plan *plan, int round)
+{
+	static const struct {
+		const char *row;
+		unsigned int minor;
+	} devices[] = { { "slow-other", FAST_MINOR }, { "slow-same", SLOW_MINOR } };
+
+	for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++) {
+		struct bench_target target = plan->target;
+		bool first = round % 2; /* every other round the other way round */
+
+		target.minor = devices[i].minor;
+		/* The other one is what the load changes: it does not stay in the page cache. */
+		target.first_half = true;
+		if (measure_slow(plan, devices[i].row, &target, first, round) ||
+		    measure_slow(plan, devices[i].row, &target, !first, round))
+			return -1;
+	}
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	int (*run)(const struct plan *plan, int round);
 } subjects[] = {
 	{ "rows", run_rows },	{ "clients", run_clients }, { "devices", run_devices },
-	{ "depth", run_depth }, { "sizes", run_sizes },
+	{ "depth", run_depth }, { "sizes", run_sizes },	    { "slow", run_slow },
 };
 
 #define NR_SUBJECTS (sizeof(subjects) / sizeof(subjects[0]))

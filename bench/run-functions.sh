@@ -8,17 +8,19 @@
 
 [ "$(stat -f -c %T /dev/shm)" = tmpfs ] || die "/dev/shm is no tmpfs"
 work=$(mktemp -d /dev/shm/rdisk-bench.XXXXXX)
+leftovers=("$work") # to remove at the end
 running=() # pids to end, the last one first
 companions=() # pids that stay until the script ends
 child=(setpriv --pdeathsig TERM) # before a program that must not outlive this script, however it ends
 guest_options=()                 # of run-uml.sh
+server_front=()                  # what stands before rdisk where a server is started, as env NAME=VALUE
 [ -z "$processor" ] || guest_options=(--processor "$processor")
 
 cleanup() {
 	stop_all
 	running=("${companions[@]}")
 	stop_all
-	rm -rf "$work"
+	rm -rf "${leftovers[@]}"
 }
 
 # shellcheck disable=SC2317 # called by the trap
@@ -70,20 +72,20 @@ drain() {
 	exec {output}<&-
 }
 
-# start_server CONFIGURATION-LINE...: a node of its own and rdisk; sets `node` and `server`.
+# start_server CONFIGURATION-LINE...: a node of its own and rdisk, after server_front; sets `node` and `server`.
 start_server() {
 	{ echo "devices = ("; printf '%s\n' "$@"; echo ");"; } >"$work/rdisk.cfg"
 	start ready "$bin/dvkd"
 	node=$pid
 	drain
-	start ready "$bin/rdisk" -d 0 -e 3 -c "$work/rdisk.cfg"
+	start ready "${server_front[@]}" "$bin/rdisk" -d 0 -e 3 -c "$work/rdisk.cfg"
 	server=$pid
 	drain
 }
 
-# device NAME FILE SIZE: a line of the configuration.
+# device NAME FILE SIZE [SETTING...]: a line of the configuration.
 device() {
-	echo "{ name = \"$1\"; image_type = \"FILE_IMAGE\"; image_file = \"$2\"; size = \"$3\"; }"
+	echo "{ name = \"$1\"; image_type = \"FILE_IMAGE\"; image_file = \"$2\"; size = \"$3\"; ${*:4} }"
 }
 
 attached="dcid=0 uml_ep=-2 rd_ep=3"

@@ -4,13 +4,15 @@
 # Measures rdisk beside what else there is: ubd, a RAM disk and virtio's vhost-user-blk in a guest; nbdkit and plain
 # pread() on the host, with traces of servers too; and how its cost grows. Installs what that takes, builds build/release and the guest's kernel, and
 # leaves DIRECTORY/bench.json, bench.md (a table), bench.html (with plots) and the plots as SVG files.
-# Disk images and sockets are on /dev/shm: no disk is measured. Let nothing else run meanwhile. About 20 minutes.
+# Disk images and sockets are on /dev/shm: no disk is measured (slow has one on a disk, and makes it slow). Let nothing
+# else run meanwhile. About 20 minutes.
 #
 # usage: bench.sh [OPTION]... [DIRECTORY]
 #   --only PART,...  only these parts; of the others what an earlier run left in DIRECTORY is used
 #                    guest   fio on rdisk, ubd, RAM disk and vhost-user-blk in one guest
 #                    tree    untar, find, cp and rm of 10 000 files in a guest, beside ubd and a RAM disk
 #                    host    clients on the host beside nbdkit and pread
+#                    slow    a client on the host while another's requests wait for a slow disk, beside the same alone
 #                    replay  rdisk-replay of the traces of Debian's blkreplay-examples, beside nbdkit
 #                    ipc     messages and copies without a disk
 #                    idle    processor time of an idle server with a guest
@@ -32,9 +34,9 @@
 
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-all_parts=(guest tree host replay ipc idle memory scale wait)
-parts=(guest tree host replay ipc idle memory scale)
-rounds=5 seconds=2 host_seconds=1 wait_seconds=0.5 alone=0 idle_seconds=5 size=512 depths="1 2 4 8 16 32 64 128"
+all_parts=(guest tree host slow replay ipc idle memory scale wait)
+parts=(guest tree host slow replay ipc idle memory scale)
+rounds=5 seconds=2 host_seconds=1 slow_seconds=0.5 slow_ms=10 wait_seconds=0.5 alone=0 idle_seconds=5 size=512 depths="1 2 4 8 16 32 64 128"
 traces=(linux-mysql linux-webserver-1 linux-webserver-2 windows-mssql windows-shared-server) processor='' busy=0 plots='' directory=$rdisk_root/build/bench
 
 need_number() {
@@ -47,7 +49,7 @@ while [ $# -gt 0 ]; do
 	--processor) processor=${2:-}; shift $(($# > 1 ? 2 : 1)) ;;
 	--only) IFS=, read -r -a parts <<<"${2:-}"; shift $(($# > 1 ? 2 : 1)) ;;
 	--alone) alone=1; shift ;;
-	--quick) rounds=1 seconds=1 host_seconds=0.1 wait_seconds=0.05 idle_seconds=2 depths="1 32" traces=(linux-mysql); shift ;;
+	--quick) rounds=1 seconds=1 host_seconds=0.1 slow_seconds=0.1 wait_seconds=0.05 idle_seconds=2 depths="1 32" traces=(linux-mysql); shift ;;
 	--report) parts=(); shift ;;
 	--plots) plots=${2:-}; shift $(($# > 1 ? 2 : 1)) ;;
 	--help) sed -n '/^# usage:/,/^$/ s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
@@ -150,6 +152,47 @@ part_host() {
 		skip host-flight "nbdkit is not installed"
 		without_nbdkit rows
 	fi
+}
+
+# A directory that is not in memory, for an image that is to be slow; nothing if there is none.
+find_disk() {
+	local candidate
+
+	for candidate in "$directory" "${TMPDIR:-/tmp}" /var/tmp; do
+		[ -d "$candidate" ] || continue
+		case $(stat -f -c %T "$candidate") in
+		tmpfs | ramfs | hugetlbfs) ;;
+		*) mktemp -d "$candidate/rdisk-bench.XXXXXX"; return ;;
+		esac
+	done
+}
+
+# Two devices: one in memory, and one whose image is on a disk, for each of whose operations the server's threads take
+# slow_ms longer. In memory there is nothing to wait for, so nothing could be made slow.
+part_slow() {
+	local library=$bin/../tests/libfault_inject.so disk
+
+	[ -n "${RDISK_BIN:-}" ] || (cd "$rdisk_root" && cmake --build --preset release --target fault_inject) >&2 ||
+		say "the library that makes a disk slow cannot be built"
+	disk=$(find_disk)
+	[ -z "$disk" ] || leftovers+=("$disk")
+	if [ ! -r "$library" ]; then
+		skip slow-other "there is no libfault_inject.so beside the programs: it is built with the tests (libcmocka-dev)"
+	elif [ -z "$disk" ]; then
+		skip slow-other "$directory, /tmp and /var/tmp are in memory"
+	else
+		head -c 64M /dev/urandom >"$work/rdisk.img"
+		head -c 64M /dev/urandom >"$disk/slow.img"
+		sync "$disk/slow.img" # it stays in the page cache
+		server_front=(env "LD_PRELOAD=$library" "RDISK_HOLD_MS=$slow_ms")
+		start_server "$(device fast rdisk.img 64M "shared = true;")," "$(device slow "$disk/slow.img" 64M "shared = true;")"
+		server_front=()
+		# Few per cent are looked for: more pairs than of others.
+		"$bin/rdisk-bench-host" --rounds $((rounds * 3)) --seconds "$slow_seconds" slow >>"$results" &
+		attend
+	fi
+	stop_all
+	[ -z "$disk" ] || rm -rf "$disk"
 }
 
 # Why traces cannot be replayed on both sides, or nothing.

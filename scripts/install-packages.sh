@@ -29,8 +29,9 @@ test)
 	)
 	;;
 bench)
-	# The disk servers to compare with; qemu-storage-daemon is in qemu-system-common. Traces of servers.
-	packages+=(fio nbdkit libnbd-dev qemu-system-common tar blkreplay-examples linux-perf)
+	# The disk servers to compare with; qemu-storage-daemon is in qemu-system-common. Traces of servers. What makes a disk
+	# slow is built with the tests.
+	packages+=(libcmocka-dev fio nbdkit libnbd-dev qemu-system-common tar blkreplay-examples linux-perf)
 	;;
 *) die "usage: install-packages.sh [demo|test|bench]" ;;
 esac

@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "fault_environment.h"
 #include "test_server.h"
 
 #define NR_DEVICES 8
@@ -94,6 +95,56 @@ static void host_measures_rows_and_series(void **state)
 	assert_int_equal(count_values("series", "devices"), 2 * 16);
 	assert_int_equal(count_values("series", "host-depth"), 2 * 8);
 	assert_int_equal(count_values("series", "sizes"), 2 * 7);
+	assert_int_equal(test_server_stop(&server), 0);
+}
+
+/* Two devices, of which the second may be on a disk whose operations take longer. */
+static void start_slow_server(const char *type)
+{
+	const struct test_device devices[] = {
+		{ .name = "fast", .file = "fast", .size = "4M", .shared = true },
+		{ .name = "slow", .type = type, .file = type ? NULL : "slow", .size = "4M", .shared = true },
+	};
+	struct fault_environment environment;
+
+	test_runtime_new();
+	fault_environment_set(&environment, "none:1");
+	fault_environment_delay(&environment, 1);
+	test_server_start(&server, devices, 2, environment.variables);
+}
+
+static int count_lines(const char *name)
+{
+	char word[64];
+	int found = 0;
+
+	snprintf(word, sizeof(word), "\"row\": \"%s\"", name);
+	for (const char *at = strstr(process.output.text, word); at; at = strstr(at + 1, word))
+		found++;
+	return found;
+}
+
+/* A client beside one whose requests wait for a slow disk; where nothing waits there is nothing to measure. */
+static void host_measures_beside_a_slow_disk(void **state)
+{
+	char dcid[16], endpoint[16];
+	const char *const arguments[] = { HOST_PROGRAM, "-d", dcid,   "-e",   endpoint, "-r",
+					  "2",		"-s", "0.01", "slow", NULL };
+
+	(void)state;
+	snprintf(dcid, sizeof(dcid), "%d", TEST_DCID);
+	snprintf(endpoint, sizeof(endpoint), "%d", TEST_SERVER_ENDPOINT);
+	start_slow_server(NULL);
+	if (run(arguments))
+		fail_msg("it failed: %s", process.log.text);
+	assert_int_equal(count_values("row", "slow-other"), 4);
+	assert_int_equal(count_values("row", "slow-same"), 4);
+	assert_int_equal(count_lines("slow-load"), 2);
+	assert_int_equal(test_server_stop(&server), 0);
+
+	start_slow_server("MEMORY_IMAGE");
+	assert_int_equal(run(arguments), 1);
+	assert_non_null(strstr(process.log.text, "the disk is not slow"));
 	assert_int_equal(test_server_stop(&server), 0);
 }
 
@@ -180,6 +231,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(host_measures_rows_and_series, teardown),
+		cmocka_unit_test_teardown(host_measures_beside_a_slow_disk, teardown),
 		cmocka_unit_test_teardown(ipc_measures_messages_and_copies, teardown),
 		cmocka_unit_test_teardown(usage_measures_processes, teardown),
 		cmocka_unit_test_teardown(replay_is_measured, teardown),

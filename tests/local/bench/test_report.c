@@ -169,24 +169,28 @@ static void bars_are_judged(void **state)
 	write_pair("guest-read-1", "ubd", 380, 100);
 	write_pair("tree", "ubd", 10, 11);
 	write_pair("host-latency", "nbd", 5, 50);
+	write_pair("slow-other", "alone", 90, 100);
 	write_pair("ipc-sendrec", "none", 1e6, 1);
 	write_pair("idle", "bare", 0.99, 5);
 	assert_int_equal(run(), 0);
 	assert_met("guest-read-1", true, true);
 	assert_met("tree", true, true);
 	assert_met("host-latency", true, true);
+	assert_met("slow-other", true, true);
 	assert_met("ipc-sendrec", true, true);
 	assert_met("idle", true, true);
 
 	write_pair("guest-read-1", "ubd", 379, 100);
 	write_pair("tree", "ubd", 10, 10.9);
 	write_pair("host-latency", "nbd", 5.1, 50);
+	write_pair("slow-other", "alone", 89, 100);
 	write_pair("ipc-sendrec", "none", 999999, 1);
 	write_pair("idle", "bare", 1, 5);
 	assert_int_equal(run(), 0);
 	assert_met("guest-read-1", true, false);
 	assert_met("tree", true, false);
 	assert_met("host-latency", true, false);
+	assert_met("slow-other", true, false);
 	assert_met("ipc-sendrec", true, false);
 	assert_met("idle", true, false);
 }
