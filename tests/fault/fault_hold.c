@@ -30,7 +30,7 @@ static atomic_int held; /* relaxed: nothing else depends on it */
 __attribute__((constructor)) static void read_environment(void)
 {
 	const char *text = getenv("RDISK_HOLD_COUNT");
-	const char *time = getenv("RDISK_HOLD_MS");
+	const char *delay = getenv("RDISK_HOLD_MS");
 	char *end;
 	long ms;
 
@@ -38,10 +38,10 @@ __attribute__((constructor)) static void read_environment(void)
 	only = getenv("RDISK_HOLD_ONLY");
 	if (text)
 		count = atoi(text);
-	if (!time)
+	if (!delay)
 		return;
-	ms = strtol(time, &end, 10);
-	if (end == time || *end || ms < 1 || ms > HOLD_MS_MAX || path)
+	ms = strtol(delay, &end, 10);
+	if (end == delay || *end || ms < 1 || ms > HOLD_MS_MAX || path)
 		abort();
 	duration = (struct timespec){ .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
 }
