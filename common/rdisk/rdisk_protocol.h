@@ -36,17 +36,17 @@
  *   answered before it was sent, and after a FUA write itself, they are on stable storage (fdatasync).
  *   A flush that failed once fails until the server is restarted.
  * - A write that fails may have been done in part.
- * - Who sends another request while one of his is not answered has given that one up: it is not answered any more. It may
- *   have been carried out, or still be: then granted memory goes on being used until that is over, and the next DEV_OPEN
- *   of the device is answered after it. So CANCEL has nothing left to do.
+ * - Who sends another request while one of his is not answered has given that one up: it is not answered any more. It
+ * may have been carried out, or still be: then granted memory goes on being used until that is over, and the next
+ * DEV_OPEN of the device is answered after it. So CANCEL has nothing left to do.
  * - Requests that overlap are carried out in the order in which they came, those of a batch in theirs.
  *
  * Suspended requests. What waits for a disk holds up nobody else: other clients are served meanwhile, and so are the
  * other requests of a batch. A client that wants to send more while some of its requests wait marks them
  * RDISK_REQUEST_MAY_SUSPEND: the batch is then answered without them, their result is SUSPEND (MINIX's code for an
  * answer that comes later), and the client collects their results with COLLECT in a later batch. Their memory is used
- * until they are collected: granted memory at any time, other memory while the client is blocked in a later batch. It is
- * the client's own; for another's the mark counts for nothing. A result counts as collected when the client gets the
+ * until they are collected: granted memory at any time, other memory while the client is blocked in a later batch. It
+ * is the client's own; for another's the mark counts for nothing. A result counts as collected when the client gets the
  * answer to the batch, and that is no error: one that it gives up costs nothing. Suspended requests are gone when the
  * client or the server dies; those to a device that the client has closed, as often as it had opened it, end with
  * EDVSNXIO (and may have been carried out). A client may have RDISK_SUSPENDED_MAX of them; more end with EDVSAGAIN.
@@ -196,8 +196,8 @@ struct rdisk_info {
 	uint64_t image_id;     /* names the image's file on the server's host: another file has another */
 	char name[RDISK_NAME_SIZE];
 	/*
-	 * Names the disk: who has it open goes on with it when a server comes back, on whichever host and with whichever file,
-	 * if and only if this is the same. Text of printable ASCII, with zeros behind it up to the end.
+	 * Names the disk: who has it open goes on with it when a server comes back, on whichever host and with
+	 * whichever file, if and only if this is the same. Text of printable ASCII, with zeros behind it up to the end.
 	 */
 	char id[RDISK_ID_SIZE];
 	uint8_t reserved[128 - 120];
