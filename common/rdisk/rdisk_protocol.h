@@ -37,8 +37,8 @@
  *   A flush that failed once fails until the server is restarted.
  * - A write that fails may have been done in part.
  * - Who sends another request while one of his is not answered has given that one up: it is not answered any more. It
- * may have been carried out, or still be: then granted memory goes on being used until that is over, and the next
- * DEV_OPEN of the device is answered after it. So CANCEL has nothing left to do.
+ *   may have been carried out, or still be: then granted memory goes on being used until that is over, and the next
+ *   DEV_OPEN of the device is answered after it. So CANCEL has nothing left to do.
  * - Requests that overlap are carried out in the order in which they came, those of a batch in theirs.
  *
  * Suspended requests. What waits for a disk holds up nobody else: other clients are served meanwhile, and so are the
