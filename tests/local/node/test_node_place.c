@@ -82,13 +82,19 @@ static pid_t process_behind(int fd)
 }
 
 /* Connection to whoever listens at the socket's name; -1: nobody. */
+static void name_socket(struct sockaddr_un *address, const char *path)
+{
+	assert_true(strlen(path) < sizeof(address->sun_path));
+	memcpy(address->sun_path, path, strlen(path) + 1);
+}
+
 static int connect_by_name(void)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
 	assert_true(fd >= 0);
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", in_directory(DVK_NODE_SOCKET));
+	name_socket(&address, in_directory(DVK_NODE_SOCKET));
 	if (!connect(fd, (const struct sockaddr *)&address, sizeof(address)))
 		return fd;
 	close(fd);
@@ -190,7 +196,7 @@ static void socket_replaced(void)
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", in_directory("other"));
+	name_socket(&address, in_directory("other"));
 	assert_true(fd >= 0);
 	assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
 	close(fd);
@@ -554,7 +560,7 @@ static int listen_by_name(void)
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", in_directory(DVK_NODE_SOCKET));
+	name_socket(&address, in_directory(DVK_NODE_SOCKET));
 	assert_true(fd >= 0);
 	assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
 	assert_int_equal(listen(fd, 8), 0);
