@@ -7,6 +7,7 @@
 #include <ftw.h>
 #include <grp.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 char directory[64];
@@ -151,6 +153,37 @@ int end_process(pid_t pid, int signal)
 {
 	assert_int_equal(kill(pid, signal), 0);
 	return wait_process(pid);
+}
+
+static char state_of(pid_t pid)
+{
+	char path[64], line[128];
+	char state = '?';
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	file = fopen(path, "re");
+	assert_non_null(file);
+	/* "1234 (name) S ..." */
+	if (fgets(line, sizeof(line), file) && strrchr(line, ')'))
+		state = strrchr(line, ')')[2];
+	fclose(file);
+	return state;
+}
+
+void stop_process(pid_t pid)
+{
+	struct timespec now, end;
+
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += PATIENCE_MS / 1000;
+	assert_int_equal(kill(pid, SIGSTOP), 0);
+	while (state_of(pid) != 'T') {
+		sched_yield();
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		if (now.tv_sec > end.tv_sec)
+			fail_msg("process %d does not stop", (int)pid);
+	}
 }
 
 /* ---- fixtures ---- */

@@ -67,6 +67,8 @@ pid_t spawn_program(const char *const *arguments, int output);
 int run_program(const char *const *arguments, char *output, size_t size);
 /* Ends a process by a signal and returns its wait status. */
 int end_process(pid_t pid, int signal);
+/* Stops a process, any: it does nothing any more when this returns. SIGCONT lets it go on. */
+void stop_process(pid_t pid);
 /* Waits for a process to end by itself. */
 int wait_process(pid_t pid);
 

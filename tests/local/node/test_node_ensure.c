@@ -411,6 +411,7 @@ static void starters_wait_for_each_other(void **state)
 static void directory_is_removed(void **state)
 {
 	char name[80], path[128];
+	struct raw raw = { .fd = -1 };
 	int hold, pidfd;
 	pid_t pid;
 
@@ -420,8 +421,13 @@ static void directory_is_removed(void **state)
 	hold = ensure();
 	pid = node_behind(hold);
 	pidfd = watch(pid);
-	/* So that it makes none of them anew before it finds itself unused. */
-	assert_int_equal(kill(pid, SIGSTOP), 0);
+	/* So that it makes none of them anew before it finds itself unused: it has looked at them when it serves again.
+	 */
+	raw.fd = dup(hold);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(raw_call(&raw, REQUEST(GET_DVS_INFO)), 0);
+	raw_close(&raw);
+	stop_process(pid);
 	snprintf(path, sizeof(path), "%s/" DVK_NODE_SOCKET, name);
 	assert_int_equal(unlink(path), 0);
 	snprintf(path, sizeof(path), "%s/node.lock", name);

@@ -395,7 +395,7 @@ static void second_daemon_at_a_stopped_node(void **state)
 
 		print_message("%s\n", damages[i].name);
 		start_server();
-		assert_int_equal(kill(node, SIGSTOP), 0);
+		stop_process(node);
 		damages[i].done();
 		second = start_second(&fd);
 		assert_int_equal(kill(node, SIGCONT), 0);
@@ -414,7 +414,7 @@ static void second_daemon_at_a_node_that_hangs(void **state)
 
 	(void)state;
 	start_server();
-	assert_int_equal(kill(node, SIGSTOP), 0);
+	stop_process(node);
 	directory_removed();
 	second = start_second(&fd);
 	expect_refused(second, fd, "does not answer");
@@ -435,7 +435,7 @@ static void starter_finds_the_node(void **state)
 
 		start_server();
 		if (i % 2)
-			assert_int_equal(kill(node, SIGSTOP), 0);
+			stop_process(node);
 		damages[i / 2].done();
 		starter = fork();
 		assert_true(starter >= 0);
@@ -463,7 +463,7 @@ static void those_who_wait_come_in(void **state)
 
 	(void)state;
 	start_server();
-	assert_int_equal(kill(node, SIGSTOP), 0);
+	stop_process(node);
 	for (int i = 0; i < WAITING; i++)
 		raw_connect(&raws[i]);
 	socket_removed();
@@ -574,7 +574,7 @@ static void end_leaves_what_is_anothers(void **state)
 
 	(void)state;
 	start_server();
-	assert_int_equal(kill(node, SIGSTOP), 0);
+	stop_process(node);
 	socket_removed();
 	fd = listen_by_name();
 	assert_int_equal(kill(node, SIGTERM), 0);
@@ -593,7 +593,7 @@ static void place_is_taken(void **state)
 	int hold = hold_node(), lock, fd, again = -1;
 
 	(void)state;
-	assert_int_equal(kill(node, SIGSTOP), 0);
+	stop_process(node);
 	both_removed();
 	lock = open(in_directory("node.lock"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	assert_int_equal(flock(lock, LOCK_EX), 0);
@@ -626,7 +626,7 @@ static void directory_is_not_to_be_trusted(void **state)
 
 	(void)state;
 	snprintf(moved, sizeof(moved), "%s/moved/node.log", base);
-	assert_int_equal(kill(node, SIGSTOP), 0);
+	stop_process(node);
 	directory_renamed();
 	assert_int_equal(mkdir(directory, 0), 0);
 	assert_int_equal(chmod(directory, 0777), 0);
@@ -757,7 +757,7 @@ static void name_is_taken(void **state)
 	second = start_second(&fd);
 	expect_refused(second, fd, "another node is running");
 	/* The bound socket is asked then. */
-	assert_int_equal(kill(node, SIGSTOP), 0);
+	stop_process(node);
 	lock_removed();
 	second = start_second(&fd);
 	expect_refused(second, fd, "does not answer");
@@ -887,7 +887,7 @@ static void second_in_another_network(void **state)
 	own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	start_server();
 	for (int socket_too = 0; socket_too < 2; socket_too++) {
-		assert_int_equal(kill(node, SIGSTOP), 0);
+		stop_process(node);
 		lock_removed();
 		if (socket_too)
 			socket_removed();
