@@ -190,6 +190,11 @@ int ask_for(int endpoint, int type, int minor, int count, int64_t position, void
 	return ask(&asked);
 }
 
+void open_shared(int endpoint)
+{
+	assert_int_equal(ask_for(endpoint, DEV_OPEN, SHARED, 0, 0, NULL), 0);
+}
+
 void end_first(int minor, int result)
 {
 	struct scripted_disk *scripted = &below[minor];

@@ -76,6 +76,8 @@ void none_answered(void);
 int ask(const message *asked);
 int ask_for(int endpoint, int type, int minor, int count, int64_t position, void *address);
 
+void open_shared(int endpoint);
+
 /* What is PENDING on a device's disk, the first or all, ends with this result, and the server takes it. */
 void end_first(int minor, int result);
 void end_all(int minor, int result);

@@ -157,3 +157,32 @@ void none_done(void)
 {
 	assert_null(request_next_done(&requests));
 }
+
+void all_pend(void)
+{
+	for (int i = 0; i < SCRIPTED_OPERATIONS; i++)
+		below.answers[i] = IO_PENDING;
+}
+
+struct asked *begun(enum request_operation operation, uint64_t position, uint64_t length)
+{
+	struct asked *asked = ask(operation, position, length);
+
+	begin(asked);
+	return asked;
+}
+
+struct asked *begun_copied(enum request_operation operation, uint64_t position, uint64_t length)
+{
+	struct asked *asked = ask_copied(operation, position, length);
+
+	begin(asked);
+	return asked;
+}
+
+void assert_io(const struct io *io, enum io_operation operation, uint64_t position, uint64_t length)
+{
+	assert_int_equal(io->operation, operation);
+	assert_int_equal(io->position, position);
+	assert_int_equal(io->length, length);
+}

@@ -66,6 +66,15 @@ int next_done(struct asked *asked);
 /* It must have nothing to give out. */
 void none_done(void);
 
+/* From now on all is PENDING. */
+void all_pend(void);
+
+/* One of direct memory, or of copied memory, that is begun and not DONE. */
+struct asked *begun(enum request_operation operation, uint64_t position, uint64_t length);
+struct asked *begun_copied(enum request_operation operation, uint64_t position, uint64_t length);
+
+void assert_io(const struct io *io, enum io_operation operation, uint64_t position, uint64_t length);
+
 #define assert_phase(asked, expected) assert_int_equal((asked)->request.phase, REQUEST_##expected)
 
 /* Which request an io is of. */

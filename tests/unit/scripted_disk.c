@@ -199,7 +199,7 @@ struct io *scripted_disk_end(struct scripted_disk *scripted, struct io *io, int 
 	assert_true(at < scripted->nr_pending);
 	scripted->nr_pending--;
 	memmove(scripted->pending + at, scripted->pending + at + 1,
-		(size_t)(scripted->nr_pending - at) * sizeof(scripted->pending[0]));
+		(size_t)(scripted->nr_pending - at) * sizeof(struct io *));
 	io->result = result;
 	if (!result)
 		carry_out(scripted, io);

@@ -17,20 +17,6 @@ static void next_abandoned(struct asked *asked)
 	request_free(&requests, done);
 }
 
-static void all_pend(void)
-{
-	for (int i = 0; i < SCRIPTED_OPERATIONS; i++)
-		below.answers[i] = IO_PENDING;
-}
-
-static struct asked *begun(enum request_operation operation, uint64_t position, uint64_t length)
-{
-	struct asked *asked = ask(operation, position, length);
-
-	begin(asked);
-	return asked;
-}
-
 static void test_in_store(void **state)
 {
 	struct asked *asked, *behind;

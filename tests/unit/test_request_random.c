@@ -27,12 +27,11 @@
 
 /* What the test knows of a request that is under way. */
 struct known {
-	bool begun;
 	uint64_t carried_out; /* bytes of its pieces, in their order */
 	uint64_t last_piece;  /* bytes of the last of them, that may be read once more */
-	bool ordered;	      /* it has to be carried out in the order in which it came */
-	bool flushed;	      /* after its last piece */
-	bool flush_submitted;
+	bool begun;
+	bool ordered;			    /* it has to be carried out in the order in which it came */
+	bool flushed;			    /* after its last piece */
 	unsigned char expected[LENGTH_MAX]; /* of a read: what its pieces found */
 };
 
@@ -144,7 +143,6 @@ static enum io_answer choose(struct scripted_disk *scripted, const struct io *io
 	const struct asked *asked = asked_of(io);
 
 	if (io->operation == IO_FLUSH) {
-		known_of(asked)->flush_submitted = true;
 		if (asked->request.operation != REQUEST_FLUSH)
 			assert_int_equal(known_of(asked)->carried_out, asked->request.length);
 	} else {
