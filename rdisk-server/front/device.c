@@ -67,9 +67,19 @@ int device_table_check(const struct configuration *configuration, const char *pa
 
 static_assert(STORE_ID_SIZE == RDISK_ID_SIZE, "clients are told a store's id as it is");
 
+static struct store *store_of(struct request_disk *disk)
+{
+	return &((struct device *)((char *)disk - offsetof(struct device, disk)))->store;
+}
+
 static enum io_answer submit_to_store(struct request_disk *disk, struct io *io)
 {
-	return store_submit(&((struct device *)((char *)disk - offsetof(struct device, disk)))->store, io);
+	return store_submit(store_of(disk), io);
+}
+
+static bool withdraw_from_store(struct request_disk *disk, struct io *io)
+{
+	return store_withdraw(store_of(disk), io);
 }
 
 static int open_device(struct device *device, const struct device_configuration *configuration,
@@ -93,6 +103,7 @@ static int open_device(struct device *device, const struct device_configuration 
 		return -1;
 	}
 	request_disk_init(&device->disk, submit_to_store, device->store.overlap_block, device->buffers, buffer_size);
+	device->disk.withdraw = withdraw_from_store;
 	return 0;
 }
 

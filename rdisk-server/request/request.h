@@ -85,6 +85,8 @@ struct request_list {
 struct request_disk {
 	/* Whoever has the bytes. DONE, PENDING or MISSED as io.h says; never calls back. */
 	enum io_answer (*submit)(struct request_disk *disk, struct io *io);
+	/* Takes back one that is PENDING, if it has not been begun: true, and it is the caller's. NULL: none is. */
+	bool (*withdraw)(struct request_disk *disk, struct io *io);
 	uint64_t overlap_block; /* bytes, a power of two: pieces that touch one such block overlap */
 	uint32_t buffer_size;	/* bytes of a piece with copied memory, and of each buffer */
 	void *read_buffer;
@@ -145,10 +147,13 @@ struct request_memory {
 
 struct requests {
 	const struct request_memory *memory;
-	struct request_list free;
+	char *fresh; /* structures of the pool that nobody has had yet: no memory is touched before it is needed */
+	size_t size; /* bytes of each */
+	unsigned int nr_fresh;
+	struct request_list free; /* the others that are FREE */
 	struct request_list ready;
 	struct request_list done; /* to be given out by request_next_done() */
-	unsigned int nr_free;
+	unsigned int nr_free;	  /* all that are */
 };
 
 /*

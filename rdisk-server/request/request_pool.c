@@ -10,10 +10,13 @@
 void requests_init(struct requests *requests, void *pool, size_t size, unsigned int count,
 		   const struct request_memory *memory)
 {
-	*requests = (struct requests){ .memory = memory };
-	for (unsigned int i = 0; i < count; i++)
-		request_list_append(&requests->free, (struct request *)((char *)pool + i * size));
-	requests->nr_free = count;
+	*requests = (struct requests){
+		.memory = memory,
+		.fresh = pool,
+		.size = size,
+		.nr_fresh = count,
+		.nr_free = count,
+	};
 }
 
 void request_disk_init(struct request_disk *disk, enum io_answer (*submit)(struct request_disk *, struct io *),
@@ -31,8 +34,13 @@ struct request *request_take(struct requests *requests)
 {
 	struct request *request = request_list_shift(&requests->free);
 
-	if (!request)
+	if (!request && requests->nr_fresh == 0)
 		return NULL;
+	if (!request) {
+		request = (struct request *)requests->fresh;
+		requests->fresh += requests->size;
+		requests->nr_fresh--;
+	}
 	requests->nr_free--;
 	request->phase = REQUEST_BEGUN;
 	request->result = 0;
@@ -75,6 +83,10 @@ void request_abandon(struct requests *requests, struct request *request)
 	case REQUEST_IN_STORE:
 	case REQUEST_IN_FETCH:
 	case REQUEST_IN_FLUSH:
+		if (request->disk->withdraw && request->disk->withdraw(request->disk, &request->io)) {
+			end_idle(requests, request);
+			break;
+		}
 		request->disk->nr_abandoned++;
 		request->abandoned_before = request->disk->all_abandoned++;
 		/* relaxed: it carries nothing but itself */

@@ -48,6 +48,24 @@ int shared_flush_post(struct shared_flush *flush, struct io *io)
 	return code;
 }
 
+bool shared_flush_withdraw(struct shared_flush *flush, const struct io *io)
+{
+	struct io **at;
+	bool found;
+
+	pthread_mutex_lock(&flush->lock);
+	for (at = &flush->waiting; *at && *at != io; at = &(*at)->next)
+		;
+	found = *at != NULL;
+	if (found) {
+		*at = io->next;
+		if (!*at)
+			flush->tail = at;
+	}
+	pthread_mutex_unlock(&flush->lock);
+	return found;
+}
+
 /* All that wait by now. */
 static struct io *take_waiting(struct shared_flush *flush)
 {

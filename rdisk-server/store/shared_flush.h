@@ -25,7 +25,7 @@ struct shared_flush {
 	struct io turn;		    /* stands in the workers' queue for all of them */
 };
 
-/* Sets up a zeroed structure, which then stays where it is. 0 or -errno. The loop's thread, like the next two. */
+/* Sets up a zeroed structure, which then stays where it is. 0 or -errno. The loop's thread, like the next three. */
 int shared_flush_init(struct shared_flush *flush, struct workers *workers, struct completions *completions,
 		      int (*run)(void *context), void *context);
 
@@ -37,6 +37,9 @@ void shared_flush_destroy(struct shared_flush *flush);
  * is the caller's still, and no other is under way.
  */
 int shared_flush_post(struct shared_flush *flush, struct io *io);
+
+/* Takes back one that was posted: true if its flush has not begun, and it is the caller's. */
+bool shared_flush_withdraw(struct shared_flush *flush, const struct io *io);
 
 /* To be called by the workers for `turn`. */
 void shared_flush_run(struct shared_flush *flush);

@@ -217,6 +217,13 @@ enum io_answer store_submit(struct store *store, struct io *io)
 	return done(io, -EINVAL);
 }
 
+bool store_withdraw(struct store *store, struct io *io)
+{
+	if (io->operation == IO_FLUSH)
+		return shared_flush_withdraw(&store->flush, io);
+	return workers_withdraw(&store->workers, io);
+}
+
 int store_settle(struct store *store)
 {
 	if (!store->operations->flush)

@@ -144,6 +144,12 @@ bool store_same_id(const struct store *a, const struct store *b);
 enum io_answer store_submit(struct store *store, struct io *io);
 
 /*
+ * Takes back an operation that is PENDING, if it has not been begun: true, nothing was done, and it is the caller's. So
+ * what nobody wants any more does not stand in the queue of a disk that hangs.
+ */
+bool store_withdraw(struct store *store, struct io *io);
+
+/*
  * At the end of the server, when nothing is PENDING: puts what was written on stable storage. An error of it reaches no
  * client, so it must stay for the next server's first flush: syncfs() leaves it with the file, where fdatasync() would
  * use it up. (A block device has no other way than the latter.) 0 or -EIO, logged.

@@ -127,6 +127,25 @@ void workers_post_again(struct workers *workers, struct io *io)
 	pthread_mutex_unlock(&workers->lock);
 }
 
+bool workers_withdraw(struct workers *workers, const struct io *io)
+{
+	struct io **at;
+	bool found;
+
+	pthread_mutex_lock(&workers->lock);
+	for (at = &workers->queue; *at && *at != io; at = &(*at)->next)
+		;
+	found = *at != NULL;
+	if (found) {
+		*at = io->next;
+		if (!*at)
+			workers->tail = at;
+		workers->nr_queued--;
+	}
+	pthread_mutex_unlock(&workers->lock);
+	return found;
+}
+
 void workers_stop(struct workers *workers)
 {
 	if (!workers->run)

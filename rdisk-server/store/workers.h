@@ -45,6 +45,9 @@ int workers_post(struct workers *workers, struct io *io);
 /* The same for one that is just being run, from within `run`: whose thread comes to it again when its turn has come. */
 void workers_post_again(struct workers *workers, struct io *io);
 
+/* Takes back one that was posted: true if it has not been begun, and it is the caller's. The loop's thread. */
+bool workers_withdraw(struct workers *workers, const struct io *io);
+
 /* Ends the threads after all that was posted is done. Harmless on a zeroed structure. The loop's thread. */
 void workers_stop(struct workers *workers);
 

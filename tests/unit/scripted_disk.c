@@ -180,6 +180,28 @@ static enum io_answer submit(struct request_disk *disk, struct io *io)
 	return answer;
 }
 
+/* Takes one out of what is PENDING: false if it is not there. */
+static bool take_out(struct scripted_disk *scripted, const struct io *io)
+{
+	int at = 0;
+
+	while (at < scripted->nr_pending && scripted->pending[at] != io)
+		at++;
+	if (at == scripted->nr_pending)
+		return false;
+	scripted->nr_pending--;
+	memmove(&scripted->pending[at], &scripted->pending[at + 1],
+		(size_t)(scripted->nr_pending - at) * sizeof(scripted->pending[0]));
+	return true;
+}
+
+static bool withdraw(struct request_disk *disk, struct io *io)
+{
+	struct scripted_disk *scripted = find(disk);
+
+	return scripted->withdraws && take_out(scripted, io);
+}
+
 void scripted_disk_attach(struct scripted_disk *scripted, struct request_disk *disk, uint64_t size)
 {
 	memset(scripted, 0, sizeof(*scripted));
@@ -188,18 +210,12 @@ void scripted_disk_attach(struct scripted_disk *scripted, struct request_disk *d
 	scripted->next = disks;
 	disks = scripted;
 	disk->submit = submit;
+	disk->withdraw = withdraw;
 }
 
 struct io *scripted_disk_end(struct scripted_disk *scripted, struct io *io, int result)
 {
-	int at = 0;
-
-	while (at < scripted->nr_pending && scripted->pending[at] != io)
-		at++;
-	assert_true(at < scripted->nr_pending);
-	scripted->nr_pending--;
-	memmove(scripted->pending + at, scripted->pending + at + 1,
-		(size_t)(scripted->nr_pending - at) * sizeof(struct io *));
+	assert_true(take_out(scripted, io));
 	io->result = result;
 	if (!result)
 		carry_out(scripted, io);

@@ -25,6 +25,7 @@ struct scripted_disk {
 	int results[SCRIPTED_OPERATIONS];
 	/* The same by a function, unless it is NULL. */
 	enum io_answer (*choose)(struct scripted_disk *disk, const struct io *io);
+	bool withdraws; /* what is PENDING can be taken back */
 	/* Called as the data of an io are moved, unless it is NULL. */
 	void (*carried_out)(struct scripted_disk *disk, const struct io *io);
 	/* What is PENDING, in the order in which it was submitted. */

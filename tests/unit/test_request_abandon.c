@@ -50,6 +50,34 @@ static void test_in_store(void **state)
 	assert_int_equal(next_done(asked), 0);
 }
 
+/* What the store has not begun is taken back, and gone at once. */
+static void test_withdrawn(void **state)
+{
+	struct asked *write, *behind, *flush, *fetch;
+
+	(void)state;
+	all_pend();
+	below.withdraws = true;
+	write = begun(REQUEST_WRITE, 0, 4096);
+	behind = begun(REQUEST_WRITE, 0, 4096);
+	request_abandon(&requests, &write->request);
+	assert_int_equal(disk.nr_abandoned, 0);
+	next_abandoned(write);
+	none_done();
+	assert_phase(behind, IN_STORE);
+	flush = begun(REQUEST_FLUSH, 0, 0);
+	request_abandon(&requests, &flush->request);
+	next_abandoned(flush);
+	below.answers[IO_READ] = IO_MISSED;
+	fetch = begun_copied(REQUEST_READ, 8192, 4096);
+	assert_phase(fetch, IN_FETCH);
+	request_abandon(&requests, &fetch->request);
+	next_abandoned(fetch);
+	assert_int_equal(begin_done(ask(REQUEST_SETTLE, 0, 0)), 0);
+	end(behind, 0);
+	assert_int_equal(next_done(behind), 0);
+}
+
 /* The rest of one in pieces is not begun, and its buffer goes to who waits for one. */
 static void test_in_store_in_pieces(void **state)
 {
@@ -298,11 +326,17 @@ static void test_settle_amid_abandoning(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ABANDON_TEST(test_in_store),  ABANDON_TEST(test_in_store_in_pieces),
-		ABANDON_TEST(test_in_flush),  ABANDON_TEST(test_in_fetch),
-		ABANDON_TEST(test_not_begun), ABANDON_TEST(test_ready),
-		ABANDON_TEST(test_in_buffer), ABANDON_TEST(test_done),
-		ABANDON_TEST(test_settle),    ABANDON_TEST(test_settle_amid_abandoning),
+		ABANDON_TEST(test_withdrawn),
+		ABANDON_TEST(test_in_store),
+		ABANDON_TEST(test_in_store_in_pieces),
+		ABANDON_TEST(test_in_flush),
+		ABANDON_TEST(test_in_fetch),
+		ABANDON_TEST(test_not_begun),
+		ABANDON_TEST(test_ready),
+		ABANDON_TEST(test_in_buffer),
+		ABANDON_TEST(test_done),
+		ABANDON_TEST(test_settle),
+		ABANDON_TEST(test_settle_amid_abandoning),
 	};
 
 	return cmocka_run_group_tests_name("request_abandon", tests, NULL, NULL);

@@ -581,6 +581,38 @@ static void test_cancel_flush(void **state)
 	assert_int_equal(fake_calls(FAKE_SYNC), 2);
 }
 
+/* What has not begun can be taken back, wherever it stands in the queue, and is not done; what has begun cannot. */
+static void test_withdraw(void **state)
+{
+	static const enum io_operation operations[] = { IO_READ,    IO_WRITE,	     IO_FLUSH,
+							IO_DISCARD, IO_WRITE_ZEROES, IO_FETCH };
+	struct operation held[WORKERS_MAX], withdrawn[6], later;
+	struct store store;
+
+	(void)state;
+	memset(memory, 0xee, PAGE);
+	open_fresh(&store, &file);
+	occupy_workers(&store, held);
+	assert_false(store_withdraw(&store, &held[0].io));
+	for (int i = 0; i < 6; i++)
+		assert_int_equal(submit(&store, &withdrawn[i], operations[i], 100, 100), IO_PENDING);
+	/* from the middle, the end, and the beginning */
+	for (int i = 0; i < 6; i++)
+		assert_true(store_withdraw(&store, &withdrawn[(i * 5 + 3) % 6].io));
+	for (int i = 0; i < 6; i++)
+		assert_false(store_withdraw(&store, &withdrawn[i].io));
+	/* The queue is whole. */
+	assert_int_equal(submit(&store, &later, IO_WRITE_ZEROES, 0, PAGE), IO_PENDING);
+	assert_int_equal(submit(&store, &withdrawn[0], IO_WRITE_ZEROES, PAGE, PAGE), IO_PENDING);
+	assert_true(store_withdraw(&store, &withdrawn[0].io));
+	assert_true(store_withdraw(&store, &later.io));
+	release_workers(held);
+	assert_pends(&store, IO_FLUSH, 0, 0);
+	assert_int_equal(fake_calls(FAKE_WRITE) + fake_calls(FAKE_ALLOCATE), 0);
+	assert_content(&store, original);
+	store_close(&store);
+}
+
 /* ---- threads ---- */
 
 /* Where there can be none, all is done at once. */
@@ -700,6 +732,7 @@ int main(void)
 		cmocka_unit_test_setup(test_cancel_before, reset),
 		cmocka_unit_test_setup(test_cancel_begun, reset),
 		cmocka_unit_test_setup(test_cancel_flush, reset),
+		cmocka_unit_test_setup(test_withdraw, reset),
 		cmocka_unit_test_setup(test_no_threads, reset),
 		cmocka_unit_test_setup(test_one_thread, reset),
 		cmocka_unit_test_setup(test_thread_numbers, reset),
