@@ -30,7 +30,7 @@ static int64_t begin_element(struct server *server, const message *batch, const 
 	return SUSPEND;
 }
 
-/* It is blocked in a batch from now on: what waits to reach its memory goes on. */
+/* It is blocked in a batch from now on: what waits to reach its memory goes on, before what is in the batch. */
 static void reach_client(struct server *server, struct client *client)
 {
 	struct front_request *oldest = client->requests;
@@ -40,6 +40,8 @@ static void reach_client(struct server *server, struct client *client)
 		oldest = oldest->next;
 	for (struct front_request *request = oldest; request; request = request->previous)
 		request_client_came(&server->requests, &request->request);
+	if (requests_can_go_on(&server->requests))
+		answer_all_done(server);
 }
 
 /* Does COLLECT, which is the last of a batch. Its result; SUSPEND: the batch waits until there is something. */

@@ -341,6 +341,30 @@ static void test_copied_in_order(void **state)
 	assert_int_equal(below[SHARED].data[0], '3');
 }
 
+/* Nor does what is in the batch with which the client comes back go first. */
+static void test_copied_before_what_comes_next(void **state)
+{
+	message asked = batch(CLIENT, 2);
+
+	(void)state;
+	open_shared(CLIENT);
+	answers(SHARED, IO_WRITE, IO_PENDING);
+	for (int i = 0; i < 2; i++) {
+		marked(CLIENT, i, RDISK_OP_WRITE, SHARED, 0, 512);
+		memset(memory[0].data + i * BUFFER_SIZE, 'a' + i, 512);
+	}
+	assert_int_equal(ask(&asked), 2);
+	answers(SHARED, IO_WRITE, IO_DONE);
+	end_first(SHARED, 0);
+	assert_int_equal(below[SHARED].data[0], 'a');
+	marked(CLIENT, 0, RDISK_OP_WRITE, SHARED, 0, 512);
+	memset(memory[0].data, 'c', 512);
+	collect(CLIENT, 1, RDISK_BATCH_MAX, 0);
+	assert_int_equal(ask(&asked), 2);
+	assert_int_equal(memory[0].requests[1].result, 2);
+	assert_int_equal(below[SHARED].data[0], 'c');
+}
+
 /* The copy itself finds that the client has given up its batch: the request waits for the next. */
 static void test_copied_of_one_who_gave_up(void **state)
 {
@@ -496,6 +520,7 @@ int main(void)
 		COPIED(test_copied_read),
 		COPIED(test_copied_write),
 		COPIED(test_copied_in_order),
+		COPIED(test_copied_before_what_comes_next),
 		COPIED(test_copied_of_one_who_gave_up),
 		COPIED(test_too_many_wait_for_clients),
 		COPIED(test_copied_memory_of_a_successor),
