@@ -176,7 +176,9 @@ static bool copied_is_ready(struct requests *requests, struct request *request)
 	if (request->operation == REQUEST_READ)
 		return true;
 	if (!request->buffer && disk->nr_write_buffers == 0) {
-		request_order_remove(request, &requests->ready);
+		/* It keeps its place. Whoever has a buffer has a place, too, and waits for nobody but the store. */
+		if (!request->in_order)
+			request_order_add(request);
 		request->phase = REQUEST_IN_BUFFER;
 		request_list_append(&disk->buffer_waiters, request);
 		return false;

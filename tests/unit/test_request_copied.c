@@ -80,36 +80,42 @@ static void test_buffers(void **state)
 	}
 }
 
-/* One that has its turn in the order and finds no buffer lets the others pass. */
-static void test_no_buffer_and_no_place(void **state)
+/* One that waits for a buffer keeps its place: those that came after it and overlap with it wait as well. */
+static void test_no_buffer_and_a_place(void **state)
 {
-	struct asked *asked[REQUEST_BUFFERS], *slow, *copied, *direct;
+	struct asked *asked[REQUEST_BUFFERS], *slow, *copied[2], *direct[2];
 
 	(void)state;
 	all_pend();
 	for (int i = 0; i < REQUEST_BUFFERS; i++)
-		asked[i] = begun_copied(REQUEST_WRITE, (uint64_t)(i + 1) * BUFFER, BUFFER);
+		asked[i] = begun_copied(REQUEST_WRITE, (uint64_t)(i + 2) * BUFFER, BUFFER);
 	slow = begun(REQUEST_WRITE, 0, 4096);
-	copied = begun_copied(REQUEST_WRITE, 0, 4096);
-	direct = begun(REQUEST_WRITE, 0, 4096);
-	assert_phase(copied, IN_ORDER);
+	/* The first comes to wait for a buffer after it had to wait for its turn, the second at once. */
+	for (int i = 0; i < 2; i++) {
+		copied[i] = begun_copied(REQUEST_WRITE, (uint64_t)i * BUFFER, 4096);
+		direct[i] = begun(REQUEST_WRITE, (uint64_t)i * BUFFER, 4096);
+		assert_phase(direct[i], IN_ORDER);
+	}
+	assert_phase(copied[0], IN_ORDER);
+	assert_phase(copied[1], IN_BUFFER);
 	end(slow, 0);
 	assert_int_equal(next_done(slow), 0);
 	none_done();
-	assert_phase(copied, IN_BUFFER);
-	assert_phase(direct, IN_STORE);
-	/* Now it gets a buffer, keeps it, and waits for its turn. */
-	end(asked[0], 0);
-	assert_int_equal(next_done(asked[0]), 0);
-	none_done();
-	assert_phase(copied, IN_ORDER);
-	end(direct, 0);
-	assert_int_equal(next_done(direct), 0);
-	none_done();
-	assert_phase(copied, IN_STORE);
-	end(copied, 0);
-	assert_int_equal(next_done(copied), 0);
-	for (int i = 1; i < REQUEST_BUFFERS; i++) {
+	assert_phase(copied[0], IN_BUFFER);
+	for (int i = 1; i >= 0; i--) {
+		end(asked[i], 0);
+		assert_int_equal(next_done(asked[i]), 0);
+		none_done();
+		assert_phase(copied[i], IN_STORE);
+		assert_phase(direct[i], IN_ORDER);
+		end(copied[i], 0);
+		assert_int_equal(next_done(copied[i]), 0);
+		none_done();
+		assert_phase(direct[i], IN_STORE);
+		end(direct[i], 0);
+		assert_int_equal(next_done(direct[i]), 0);
+	}
+	for (int i = 2; i < REQUEST_BUFFERS; i++) {
 		end(asked[i], 0);
 		assert_int_equal(next_done(asked[i]), 0);
 	}
@@ -332,7 +338,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		REQUEST_TEST(test_copied_at_once),
 		REQUEST_TEST(test_buffers),
-		REQUEST_TEST(test_no_buffer_and_no_place),
+		REQUEST_TEST(test_no_buffer_and_a_place),
 		REQUEST_TEST(test_client_away),
 		REQUEST_TEST(test_client_away_with_a_buffer),
 		REQUEST_TEST(test_client_away_in_order),
