@@ -324,10 +324,13 @@ void rdisk_disks_recheck(void)
 		if (!disk->gendisk)
 			continue;
 		disk->stale = true;
-		why = disk->users && !disk->failed ? difference(disk, minor) : NULL;
+		/* one that has failed is taken over whole, once it is closed: see refresh() */
+		if (!disk->users || disk->failed)
+			continue;
+		why = difference(disk, minor);
 		if (why) {
 			rdisk_disk_fail(disk, why);
-		} else if (disk->users && disk->next.image_id != disk->info.image_id) {
+		} else if (disk->next.image_id != disk->info.image_id) {
 			pr_info("%s: its image is another file now, and the same disk as its server says\n",
 				disk->gendisk->disk_name);
 			disk->info.image_id = disk->next.image_id;
