@@ -242,8 +242,9 @@ static bool is_ordered(const struct asked *asked)
 
 	switch (asked->request.operation) {
 	case REQUEST_READ:
-	case REQUEST_WRITE:
 		return !asked->request.copied;
+	case REQUEST_WRITE:
+		return !asked->request.copied || (asked->request.length <= BUFFER && !asked->away);
 	case REQUEST_DISCARD:
 	case REQUEST_WRITE_ZEROES:
 		return first / REQUEST_RANGE_PIECE == last / REQUEST_RANGE_PIECE;
@@ -293,6 +294,8 @@ static void client_of_any_comes_or_goes(void)
 
 	if (!asked || !asked->request.copied)
 		return;
+	/* Whose client was away may have given its place up. */
+	known_of(asked)->ordered = false;
 	asked->away = percent(30);
 	if (!asked->away && percent(30))
 		asked->copy_code = percent(90) ? REQUEST_CLIENT_AWAY : -77;
