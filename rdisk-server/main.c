@@ -214,15 +214,19 @@ static int64_t now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Waits until a process has ended, timeout_ms at most, or until a signal comes. */
-static void await_end(pid_t pid, int64_t timeout_ms)
+/*
+ * Waits until a process has ended, timeout_ms at most, or until a signal comes. False: it cannot be told when it ends
+ * (it is in another namespace, or there are too many descriptors).
+ */
+static bool await_end(pid_t pid, int64_t timeout_ms)
 {
 	struct pollfd end = { .fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN };
 
 	if (end.fd < 0)
-		return; /* it has ended */
+		return errno == ESRCH;
 	(void)poll(&end, 1, (int)timeout_ms);
 	close(end.fd);
+	return true;
 }
 
 /*
@@ -247,7 +251,8 @@ static int bind_when_free(const struct server *server)
 				 "end",
 				 server->endpoint, server->dcid, holder.p_lpid, STORE_LOCK_WAIT);
 		said = true;
-		await_end(holder.p_lpid, left);
+		if (!await_end(holder.p_lpid, left))
+			return code;
 	}
 }
 

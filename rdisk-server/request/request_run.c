@@ -62,9 +62,10 @@ static void end_piece(struct requests *requests, struct request *request, int re
 		request->phase = REQUEST_READY;
 }
 
-static void end_fetch(struct request *request, int result)
+static void end_fetch(struct requests *requests, struct request *request, int result)
 {
 	if (result) {
+		request_order_remove(request, &requests->ready);
 		finish(request, result);
 		return;
 	}
@@ -74,7 +75,7 @@ static void end_fetch(struct request *request, int result)
 
 /* ---- pieces ---- */
 
-static void submit_fetch(struct request *request)
+static void submit_fetch(struct requests *requests, struct request *request)
 {
 	struct io *io = &request->io;
 
@@ -83,7 +84,7 @@ static void submit_fetch(struct request *request)
 	if (request->disk->submit(request->disk, io) == IO_PENDING)
 		request->phase = REQUEST_IN_FETCH;
 	else
-		end_fetch(request, io->result);
+		end_fetch(requests, request, io->result);
 }
 
 static void submit_flush(struct request *request)
@@ -111,9 +112,10 @@ static void submit_piece(struct requests *requests, struct request *request)
 		request->phase = REQUEST_IN_STORE;
 		break;
 	case IO_MISSED:
-		/* What is fetched is no data yet, so it has no place in the order. */
-		request_order_remove(request, &requests->ready);
-		submit_fetch(request);
+		/* It is still to be read as it is now: what comes after it may change it. */
+		if (!request->in_order)
+			request_order_add(request);
+		submit_fetch(requests, request);
 		break;
 	}
 }
@@ -299,7 +301,7 @@ void request_io_done(struct requests *requests, struct io *io)
 	} else if (request->phase == REQUEST_IN_STORE) {
 		end_piece(requests, request, io->result);
 	} else if (request->phase == REQUEST_IN_FETCH) {
-		end_fetch(request, io->result);
+		end_fetch(requests, request, io->result);
 	} else {
 		assert(request->phase == REQUEST_IN_FLUSH);
 		finish(request, io->result);

@@ -27,11 +27,12 @@
 
 /* What the test knows of a request that is under way. */
 struct known {
+	bool begun;
 	uint64_t carried_out; /* bytes of its pieces, in their order */
 	uint64_t last_piece;  /* bytes of the last of them, that may be read once more */
-	bool begun;
-	bool ordered;			    /* it has to be carried out in the order in which it came */
-	bool flushed;			    /* after its last piece */
+	bool ordered;	      /* it has to be carried out in the order in which it came */
+	bool flushed;	      /* after its last piece */
+	bool flush_submitted;
 	unsigned char expected[LENGTH_MAX]; /* of a read: what its pieces found */
 };
 
@@ -143,6 +144,7 @@ static enum io_answer choose(struct scripted_disk *scripted, const struct io *io
 	const struct asked *asked = asked_of(io);
 
 	if (io->operation == IO_FLUSH) {
+		known_of(asked)->flush_submitted = true;
 		if (asked->request.operation != REQUEST_FLUSH)
 			assert_int_equal(known_of(asked)->carried_out, asked->request.length);
 	} else {
@@ -242,7 +244,6 @@ static bool is_ordered(const struct asked *asked)
 
 	switch (asked->request.operation) {
 	case REQUEST_READ:
-		return !asked->request.copied;
 	case REQUEST_WRITE:
 		return !asked->request.copied || (asked->request.length <= BUFFER && !asked->away);
 	case REQUEST_DISCARD:

@@ -29,8 +29,7 @@ struct slow_case {
 
 static const struct slow_case cases[] = {
 	{ "a miss, granted", "miss:1", "read", DEV_READ, true, false, true, OLD, OLD },
-	/* It is brought into the page cache, and read when the write has been done. */
-	{ "a miss, copied", "miss:1", "read", DEV_READ, false, false, false, OLD, OURS },
+	{ "a miss, copied", "miss:1", "read", DEV_READ, false, false, true, OLD, OLD },
 	{ "a flush", "none:1", "flush", DEV_FLUSH, false, false, false, OLD, OLD },
 	{ "a FUA write, granted", "none:1", "flush", DEV_WRITE_FUA, true, false, false, NEW, OLD },
 	{ "a FUA write, copied", "none:1", "flush", DEV_WRITE_FUA, false, false, false, NEW, OLD },
