@@ -40,7 +40,7 @@
  *   may have been carried out, or still be: then granted memory goes on being used until that is over, and the next
  *   DEV_OPEN of the device is answered after it. So CANCEL has nothing left to do.
  * - Requests that overlap are carried out in the order in which they came, those of a batch in theirs. Those that are
- * done in pieces (long DISCARDs and WRITE_ZEROES; transfers of memory that is not granted) are so piece by piece.
+ *   done in pieces (long DISCARDs and WRITE_ZEROES; transfers of memory that is not granted) are so piece by piece.
  *
  * Suspended requests. What waits for a disk holds up nobody else: other clients are served meanwhile, and so are the
  * other requests of a batch. A client that wants to send more while some of its requests wait marks them
