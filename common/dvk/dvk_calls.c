@@ -335,15 +335,21 @@ int dvk_pin(int endpoint, const struct dvk_range *ranges, int count, struct dvk_
 	ON_CLIENT(int, dvk_client_pin(client, endpoint, ranges, count, pin));
 }
 
-/* The handle that the calling thread acts for, locked, open or not; release() it. */
-static struct handle *lock_handle(void)
+/* The handle that the calling thread acts for, open or not. */
+static struct handle *own_handle(void)
 {
 	struct handle *handle;
 
 	pthread_once(&once, setup);
 	handle = pthread_getspecific(thread_key);
-	if (!handle)
-		handle = &process_handle;
+	return handle ? handle : &process_handle;
+}
+
+/* The same, locked; release() it. */
+static struct handle *lock_handle(void)
+{
+	struct handle *handle = own_handle();
+
 	pthread_mutex_lock(&handle->lock);
 	return handle;
 }
@@ -358,7 +364,10 @@ void dvk_unpin(const struct dvk_pin *pin)
 
 int dvk_peer_incarnation(int endpoint)
 {
-	ON_CLIENT(int, dvk_client_peer_incarnation(client, endpoint));
+	const struct handle *handle = own_handle();
+
+	/* Without the lock, which is dear beside this: a server asks several times for each request. */
+	return dvk_client_peer_incarnation(&handle->client, endpoint);
 }
 
 bool dvk_notified(void)

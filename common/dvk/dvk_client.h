@@ -68,6 +68,7 @@ struct dvk_peer {
 	int pid;
 	bool same_user;		/* as ours, when both connected to the node */
 	uint32_t incarnation;	/* counts the processes that we knew on this slot */
+	_Atomic uint32_t known; /* 1 + incarnation while it is introduced, else 0; relaxed: it carries nothing else */
 	int gone_code;		/* why the last of them went */
 	uint32_t send_sequence; /* ours alone: what a peer writes is compared, never believed */
 	uint32_t want_sequence;

@@ -78,6 +78,7 @@ int dvk_peer_add(struct dvk_client *client, struct dvk_received *received)
 	peer->ring_fd = take_fd(received, ring);
 	peer->bell_fd = take_fd(received, own);
 	client->active[client->nr_active++] = dvk_endpoint_slot(packet->endpoint);
+	atomic_store_explicit(&peer->known, 1 + (peer->incarnation & INT32_MAX), memory_order_relaxed);
 	return 0;
 fail:
 	dvk_system_unmap(channel, DVK_PAGE_SIZE);
@@ -89,6 +90,7 @@ void dvk_peer_unmap(struct dvk_peer *peer)
 	void *channel = peer->channel, *page = (void *)peer->page;
 	int ring_fd = peer->ring_fd, bell_fd = peer->bell_fd;
 
+	atomic_store_explicit(&peer->known, 0, memory_order_relaxed);
 	peer->channel = NULL;
 	peer->in = NULL;
 	peer->out = NULL;
@@ -138,9 +140,12 @@ void dvk_peer_drop(struct dvk_client *client, int slot, int code)
 
 int dvk_client_peer_incarnation(const struct dvk_client *client, int endpoint)
 {
-	if (!dvk_endpoint_valid(endpoint) || !client->peers[dvk_endpoint_slot(endpoint)].channel)
+	uint32_t known;
+
+	if (!dvk_endpoint_valid(endpoint))
 		return EDVSNOTBIND;
-	return (int)(client->peers[dvk_endpoint_slot(endpoint)].incarnation & INT32_MAX);
+	known = atomic_load_explicit(&client->peers[dvk_endpoint_slot(endpoint)].known, memory_order_relaxed);
+	return known ? (int)(known - 1) : EDVSNOTBIND;
 }
 
 int dvk_peer_known(struct dvk_client *client, int endpoint, struct dvk_peer **peer)
