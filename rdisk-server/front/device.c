@@ -107,6 +107,31 @@ static int open_device(struct device *device, const struct device_configuration 
 	return 0;
 }
 
+/* Opens the device of a minor, unless a device that is open is the same disk. 0, or -1 and *diagnostic, with its line.
+ */
+static int open_minor(struct device_table *table, int minor, const struct configuration *configuration,
+		      const char *path, struct diagnostic *diagnostic)
+{
+	struct device *device = &table->devices[minor];
+	int line = configuration->devices[minor].image_line;
+
+	if (open_device(device, &configuration->devices[minor], table->completions, diagnostic))
+		return at_line(diagnostic, path, line);
+	for (int i = 0; i < table->nr_devices; i++) {
+		const struct device *other = &table->devices[i];
+
+		if (i == minor || !other->buffers || !store_same_id(&device->store, &other->store))
+			continue;
+		diagnostic_set(
+			diagnostic,
+			"device \"%s\" has the same id as \"%s\", %s: guests could not tell one disk from the other; "
+			"give one of them another id = \"...\"",
+			device->name, other->name, device->store.id);
+		return at_line(diagnostic, path, line);
+	}
+	return 0;
+}
+
 int device_table_open(struct device_table *table, const struct configuration *configuration, const char *path,
 		      struct completions *completions, struct diagnostic *diagnostic)
 {
@@ -124,8 +149,7 @@ int device_table_open(struct device_table *table, const struct configuration *co
 
 		if (store_missing(&settings))
 			continue;
-		if (open_device(&table->devices[minor], &configuration->devices[minor], completions, diagnostic)) {
-			at_line(diagnostic, path, configuration->devices[minor].image_line);
+		if (open_minor(table, minor, configuration, path, diagnostic)) {
 			/* One that went away since it was looked for may have been created all the same. */
 			device_table_uncreate(table, configuration);
 			device_table_close(table);
@@ -141,9 +165,8 @@ int device_table_create(struct device_table *table, const struct configuration *
 	for (int minor = 0; minor < configuration->nr_devices; minor++) {
 		struct device *device = &table->devices[minor];
 
-		if (!device->buffers &&
-		    open_device(device, &configuration->devices[minor], table->completions, diagnostic))
-			return at_line(diagnostic, path, configuration->devices[minor].image_line);
+		if (!device->buffers && open_minor(table, minor, configuration, path, diagnostic))
+			return -1;
 	}
 	return 0;
 }

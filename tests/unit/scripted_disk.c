@@ -191,7 +191,7 @@ static bool take_out(struct scripted_disk *scripted, const struct io *io)
 		return false;
 	scripted->nr_pending--;
 	memmove(&scripted->pending[at], &scripted->pending[at + 1],
-		(size_t)(scripted->nr_pending - at) * sizeof(scripted->pending[0]));
+		(size_t)(scripted->nr_pending - at) * sizeof(struct io *));
 	return true;
 }
 

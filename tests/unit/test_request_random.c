@@ -27,11 +27,11 @@
 
 /* What the test knows of a request that is under way. */
 struct known {
-	bool begun;
 	uint64_t carried_out; /* bytes of its pieces, in their order */
 	uint64_t last_piece;  /* bytes of the last of them, that may be read once more */
-	bool ordered;	      /* it has to be carried out in the order in which it came */
-	bool flushed;	      /* after its last piece */
+	bool begun;
+	bool ordered; /* it has to be carried out in the order in which it came */
+	bool flushed; /* after its last piece */
 	bool flush_submitted;
 	unsigned char expected[LENGTH_MAX]; /* of a read: what its pieces found */
 };

@@ -79,10 +79,29 @@ static void test_ids(void **state)
 	assert_int_not_equal(first[KEPT].image_id, copied[KEPT].image_id);
 }
 
+/* What one has kept, and another is configured with: no guest could tell them apart. */
+static void test_two_with_one_id(void **state)
+{
+	struct test_device both[] = { devices[CONFIGURED], devices[KEPT] };
+	struct rdisk_info infos[COUNT];
+
+	(void)state;
+	test_image_create("volatile.img", (uint64_t)MIB(1));
+	ask(infos);
+	both[0].id = infos[KEPT].id;
+	test_runtime_new();
+	test_server_launch(&server, both, 2, NULL);
+	assert_true(test_process_wait_end(&server.process, TEST_TIMEOUT_MS));
+	assert_int_equal(test_process_exit_code(&server.process), 1);
+	assert_non_null(strstr(server.process.log.text, "device \"KEPT\" has the same id as \"CONFIGURED\""));
+	assert_non_null(strstr(server.process.log.text, "give one of them another id"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_ids, fixture_discard),
+		cmocka_unit_test_teardown(test_two_with_one_id, fixture_discard),
 	};
 
 	return cmocka_run_group_tests_name("identity", tests, NULL, NULL);
