@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Who is who in a replica set, and what its members decide: one configuration an epoch. Plain values, compared and
+ * checked here; how one is decided is decision.h, how it lies on disk or on the wire metadata.h and message.h.
+ */
+#ifndef RDISK_CONFIGURATION_H
+#define RDISK_CONFIGURATION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define MEMBERS_MAX	    7
+#define REPLICA_DEVICES_MAX 16
+#define NO_MEMBER	    (-1)
+
+/* A set of members: bit n is member n. */
+typedef uint8_t member_set;
+
+struct set_id {
+	unsigned char bytes[16]; /* all zeroes: none */
+};
+
+/* A process and its host. Both are 0 where there is none. */
+struct process_id {
+	uint64_t incarnation; /* random, new at each start of a process */
+	uint64_t boot;	      /* of the host: another after its memory was lost */
+};
+
+/* Of two, the one with the higher counter is higher; among equal ones that of the higher member. */
+struct ballot {
+	uint32_t counter; /* 0: none */
+	uint32_t member;
+};
+
+/* A new one begins where answered writes may be lost. Two with one parent and different ids exclude each other. */
+struct generation {
+	uint32_t number;
+	uint64_t id;
+	uint64_t parent; /* the id of that before it; 0: the first */
+};
+
+/* What is decided for an epoch. */
+struct configuration {
+	struct set_id set;
+	struct generation generation;
+	uint64_t epoch;	    /* 1, 2, ...; 0: there is no configuration, and nothing else in it counts */
+	uint64_t reign;	    /* the first epoch since when the primary has been this process */
+	uint32_t primary;   /* a member of in_sync */
+	member_set in_sync; /* never empty */
+	struct process_id processes[MEMBERS_MAX]; /* of in_sync; others are zero */
+	uint64_t sizes[REPLICA_DEVICES_MAX];	  /* bytes; 0 beyond the last device */
+	uint64_t digest;			  /* of the list of members (see member_list_digest()) */
+};
+
+/* A member as the configuration file has it. */
+struct listed_member {
+	uint8_t node;  /* 1 .. 255, ascending in the list */
+	bool diskless; /* it votes and forwards, and has no image */
+};
+
+static inline member_set member_bit(int member)
+{
+	return (member_set)(1u << member);
+}
+
+static inline bool member_in(member_set set, int member)
+{
+	return set & member_bit(member);
+}
+
+static inline int member_count(member_set set)
+{
+	return __builtin_popcount(set);
+}
+
+/* Less than, equal to or greater than 0, as `a` is lower than, the same as or higher than `b`. */
+int ballot_compare(struct ballot a, struct ballot b);
+
+bool process_same(struct process_id a, struct process_id b);
+
+/* Whether two are the same in all that is decided. */
+bool configuration_same(const struct configuration *a, const struct configuration *b);
+
+/*
+ * Whether it is one that could have been decided by a list of `members` with `devices`: what was read or received is
+ * not used before. NULL, or what is wrong with it.
+ */
+const char *configuration_wrong(const struct configuration *configuration, int members, int devices);
+
+/*
+ * What lists must have in common to count together: nodes, kinds, the lease (ns), the number of devices. Addresses may
+ * differ. Never 0.
+ */
+uint64_t member_list_digest(const struct listed_member *list, int members, uint64_t lease, int devices);
+
+#endif

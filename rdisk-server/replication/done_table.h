@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Requests that were done: what is asked again after a change of the primary is answered from here, and not done twice.
+ * It is the same on all in-sync members where no entry is under way. Only what changes the disk is in it; reads are
+ * done again. Bounded: a client has at most `window` requests without an answer and tells the lowest of them, so that
+ * all below are forgotten; there are at most `clients` of them.
+ */
+#ifndef RDISK_DONE_TABLE_H
+#define RDISK_DONE_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "message.h"
+
+struct done_request {
+	uint64_t request; /* its number; 0: none */
+	int32_t result;
+};
+
+struct done_client {
+	struct client_id id;	       /* forwarder 0: free */
+	uint64_t lowest;	       /* requests below it are answered, and nobody asks for them again */
+	struct done_request *requests; /* `window` of them; request n is at n % window */
+};
+
+struct done_table {
+	struct done_client *clients;
+	unsigned int nr_clients;
+	unsigned int window;
+};
+
+enum done_answer {
+	DONE_UNKNOWN, /* not done, as far as this member knows */
+	DONE_KNOWN,   /* done: *result */
+	DONE_OLD,     /* below the client's lowest: nobody waits for it */
+};
+
+/* Allocates; 0 or -ENOMEM. Freed by done_table_free(), harmless on a zeroed one. */
+int done_table_init(struct done_table *table, unsigned int clients, unsigned int window);
+void done_table_free(struct done_table *table);
+void done_table_clear(struct done_table *table);
+
+/*
+ * A request of a client was done, whose lowest unanswered is `lowest` now. 0; -ENOSPC: too many clients; -ERANGE:
+ * request is not below lowest + window (nothing is changed then). One below the known lowest is ignored.
+ */
+int done_table_add(struct done_table *table, struct client_id client, uint64_t request, uint64_t lowest,
+		   int32_t result);
+
+enum done_answer done_table_find(const struct done_table *table, struct client_id client, uint64_t request,
+				 int32_t *result);
+
+/* A client is gone for good. Harmless if it was not there. */
+void done_table_forget(struct done_table *table, struct client_id client);
+/* All clients of a process that is gone for good. */
+void done_table_forget_process(struct done_table *table, uint64_t forwarder);
+
+/*
+ * Writes clients from *next on (0 at first), as many as fit into `size` bytes (at least DONE_TABLE_CLIENT_MAX(window)),
+ * and sets *next to where it goes on, or to nr_clients at the end. Returns the bytes. Form: for each client forwarder
+ * u64, client u32, count u32, lowest u64, then count times {request u64, result u32, 0 u32}, little-endian.
+ */
+size_t done_table_save(const struct done_table *table, unsigned int *next, void *data, size_t size);
+#define DONE_TABLE_CLIENT_MAX(window) (24u + 16u * (window))
+
+/* Adds what another member wrote. NULL, or what is wrong with it (what came before the fault was added). */
+const char *done_table_load(struct done_table *table, const void *data, size_t size);
+
+#endif

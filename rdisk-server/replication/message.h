@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Messages between members: what each carries, and its form on the wire. Pure functions: what was received is checked
+ * here and used nowhere else before. All numbers are little-endian.
+ *
+ * A frame is a prefix of MESSAGE_PREFIX bytes, the fields of the type in the order of enum message_field, and data:
+ *
+ *   offset  bytes
+ *   0       4      magic "RDR" and the wire version
+ *   4       2      type
+ *   6       2      bytes of the fields, exactly what the type has
+ *   8       4      bytes of the data, 0 .. MESSAGE_DATA_MAX; 0 where the type has none
+ *   12      4      0
+ *   16      8      checksum (XXH3, 64 bits) of the data; 0 without
+ *   24      8      checksum of the prefix (with this field 0) and the fields
+ *   32             fields, then data
+ *
+ * type           from -> to                  what for
+ * HELLO          both, first of a session    who it is, what it has; nothing is acted on before it
+ * STATUS         all -> all                  what it has accepted, whether it knows that to be decided; heartbeat
+ * FETCH          all -> all                  asks for the configuration that it has accepted
+ * CONFIGURATION  answer; who decided -> all  that configuration
+ * COLLECT        proposer -> all             asks for a promise; brings the decided predecessor
+ * PROMISE        voter -> proposer           given, with what it has accepted for this epoch
+ * REFUSE         voter -> proposer           not given, or not accepted: why, what it knows
+ * PROPOSE        proposer -> all             the value of an epoch
+ * ACCEPTED       voter -> proposer           durable
+ * LEARN          who has no vote -> all      asks what it has accepted
+ * LEARNT         answer                      that
+ * RENEW          primary -> all              asks for a lease
+ * GRANT          member -> primary           given, names the round of the request
+ * RELEASE        primary -> all              its grant ends
+ * WRITE          primary -> in sync, target  an entry: write, zeroes
+ * WRITTEN        answer                      done, with its result
+ * FLUSH          primary -> in sync, target  make stable what was answered before it
+ * FLUSHED        answer                      done, with its result
+ * CONFIRM        new primary -> in sync      asks for what is unfinished of older reigns
+ * REPORT         answer                      ranges; several, the last one is marked
+ * DONE_TABLE     primary -> one member       requests that were done; several, the last one is marked
+ * RECONCILED     new primary -> in sync      nothing of older reigns is unfinished any more
+ * JOIN           who returns -> primary      wants to be brought up; its ranges that may differ; several
+ * COPY           primary -> target           a block range of the primary's image
+ * COPIED         answer                      done, with its result
+ * HASH           primary -> target           asks for hashes of a range's blocks
+ * HASHES         answer                      them
+ * BITS           primary -> target           what an absent member must be given; several
+ * HANDED_OVER    primary -> target           all of the state was sent: asks for the candidate's word
+ * READY          target -> primary           it has it
+ * REQUEST        forwarder -> primary        a client's request
+ * ANSWER         primary -> forwarder        its result
+ * STEP_DOWN      any -> primary              asks it to hand over to a member
+ */
+#ifndef RDISK_MESSAGE_H
+#define RDISK_MESSAGE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "configuration.h"
+
+#define MESSAGE_WIRE_VERSION 1
+#define MESSAGE_PREFIX	     32u
+#define MESSAGE_HEAD_MAX     768u	    /* bytes of the prefix and any type's fields */
+#define MESSAGE_DATA_MAX     (1024u * 1024) /* bytes */
+
+enum message_type {
+	MESSAGE_HELLO = 1,
+	MESSAGE_STATUS,
+	MESSAGE_FETCH,
+	MESSAGE_CONFIGURATION,
+	MESSAGE_COLLECT,
+	MESSAGE_PROMISE,
+	MESSAGE_REFUSE,
+	MESSAGE_PROPOSE,
+	MESSAGE_ACCEPTED,
+	MESSAGE_LEARN,
+	MESSAGE_LEARNT,
+	MESSAGE_RENEW,
+	MESSAGE_GRANT,
+	MESSAGE_RELEASE,
+	MESSAGE_WRITE,
+	MESSAGE_WRITTEN,
+	MESSAGE_FLUSH,
+	MESSAGE_FLUSHED,
+	MESSAGE_CONFIRM,
+	MESSAGE_REPORT,
+	MESSAGE_DONE_TABLE,
+	MESSAGE_RECONCILED,
+	MESSAGE_JOIN,
+	MESSAGE_COPY,
+	MESSAGE_COPIED,
+	MESSAGE_HASH,
+	MESSAGE_HASHES,
+	MESSAGE_BITS,
+	MESSAGE_HANDED_OVER,
+	MESSAGE_READY,
+	MESSAGE_REQUEST,
+	MESSAGE_ANSWER,
+	MESSAGE_STEP_DOWN,
+	MESSAGE_TYPES,
+};
+
+/* What an entry or request does. */
+enum entry_kind {
+	ENTRY_WRITE = 1,
+	ENTRY_ZEROES,
+	ENTRY_READ,  /* a REQUEST only */
+	ENTRY_FLUSH, /* a REQUEST only */
+	ENTRY_OPEN,
+	ENTRY_CLOSE,
+	ENTRY_KINDS,
+};
+
+/* Who asked, wherever the request goes. Zero: nobody (an entry of the primary's own). */
+struct client_id {
+	uint64_t forwarder; /* incarnation of the process that the client is at */
+	uint32_t client;    /* its number there; another for each open */
+};
+
+/* Bits of `flags`. */
+#define MESSAGE_STABLE	 0x01u	/* WRITE, REQUEST: on stable storage before it is answered (FUA) */
+#define MESSAGE_TRACKED	 0x02u	/* FLUSH: what was written before it is not unflushed any more once it is complete */
+#define MESSAGE_LAST	 0x04u	/* the last of several */
+#define MESSAGE_DECIDED	 0x08u	/* the sender knows that this configuration was decided */
+#define MESSAGE_EMPTY	 0x10u	/* JOIN: the image is empty or not to be trusted: all of it is wanted */
+#define MESSAGE_BLANK	 0x20u	/* HELLO: it never accepted a configuration, as far as it knows */
+#define MESSAGE_NO_VOTE	 0x40u	/* HELLO, STATUS: it has lost its promises, and does not vote */
+#define MESSAGE_HAS_DATA 0x80u	/* HELLO: its images were there before the set, and are not known to be zeroes */
+#define MESSAGE_FREE	 0x100u /* ENTRY_ZEROES: space may be freed */
+#define MESSAGE_STOPPING 0x200u /* STATUS: it is about to end: it wants no role */
+#define MESSAGE_FLAGS	 0x3ffu
+
+/* Why a REFUSE. */
+enum refusal {
+	REFUSED_EPOCH = 1, /* a newer one is accepted: it is in the message */
+	REFUSED_BALLOT,	   /* a higher one was promised: it is in the message */
+	REFUSED_LEASE,	   /* a grant to another runs for `wait` ns */
+	REFUSED_NO_VOTE,
+	REFUSED_SET, /* another set, generation or list */
+	REFUSALS,
+};
+
+/* All that a message can have. Which of it a type has says the table in message.c; the rest is zero. */
+struct message {
+	enum message_type type;
+	uint32_t flags; /* MESSAGE_... */
+	uint64_t epoch;
+	uint64_t reign;		/* of the entries: first epoch of the reign */
+	struct ballot ballot;	/* of the proposal, or the promise that is told of */
+	struct ballot accepted; /* that `configuration` was accepted under */
+	uint64_t number;	/* of the entry, flush, copy, round of renewals */
+	uint32_t device;	/* below REPLICA_DEVICES_MAX */
+	uint32_t kind;		/* enum entry_kind; of a REFUSE: enum refusal */
+	uint64_t position;	/* bytes */
+	uint64_t length;	/* bytes; position + length does not wrap */
+	int32_t result;		/* 0 or -errno of the protocol (see entry_result) */
+	struct client_id client;
+	uint64_t request;  /* its number, 1, 2, ... of the client */
+	uint64_t lowest;   /* the client's lowest request that it has no answer for */
+	uint64_t complete; /* all entries up to it are complete on all in-sync members */
+	uint64_t flushed;  /* number of the last tracked flush that was complete */
+	uint64_t wait;	   /* ns */
+	uint32_t member;   /* below MEMBERS_MAX */
+	struct process_id process;
+	struct set_id set;
+	uint64_t digest; /* of the list */
+	uint64_t seen;	 /* HELLO: the highest epoch that the receiver was seen to have accepted or promised */
+	struct configuration configuration; /* epoch 0: none */
+	uint32_t data_size;		    /* bytes */
+	uint64_t data_checksum;
+};
+
+/* What a receiver must know before it can read a frame to its end. */
+struct message_sizes {
+	uint32_t head; /* bytes of prefix and fields */
+	uint32_t data;
+};
+
+/*
+ * Writes prefix and fields; the data follow them on the wire. `data` are looked at for the checksum; message->data_size
+ * says how many there are. Returns the bytes written to `head`.
+ */
+size_t message_encode(const struct message *message, const void *data, unsigned char head[static MESSAGE_HEAD_MAX]);
+
+/* From the first MESSAGE_PREFIX bytes: 0, or -1 if no frame begins so. */
+int message_sizes(const unsigned char prefix[static MESSAGE_PREFIX], struct message_sizes *sizes);
+
+/*
+ * From a whole frame: sizes, checksums (of the data, too), ranges of all fields that have one. *data points into it.
+ * NULL, or what is wrong with it; the message is then unspecified.
+ */
+const char *message_decode(const void *frame, size_t size, struct message *message, const void **data);
+
+/* Its name, for messages and traces. */
+const char *message_name(enum message_type type);
+
+/*
+ * Data of REPORT, JOIN, BITS: ranges {u64 position, u64 length}, 16 bytes each. Of DONE_TABLE: see done_table.h.
+ */
+#define MESSAGE_RANGE_SIZE 16u
+
+struct byte_range {
+	uint64_t position, length; /* bytes */
+};
+
+void message_put_range(void *data, unsigned int index, struct byte_range range);
+struct byte_range message_get_range(const void *data, unsigned int index);
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a member keeps in its state_dir, and its form on disk. Pure functions; who writes when is durable.h. All numbers
+ * are little-endian; everything has magic, version, set, node, and a checksum (XXH3, 64 bits).
+ *
+ * - Two slots of METADATA_SLOT_SIZE bytes, which both hold the newest promise and configuration: both are written, one
+ *   after the other, before anything that rests on them is sent. One that is torn or flipped is made good by the other.
+ * - Maps, of the activity log (a bit an extent) and of what an absent member must be given (a bit a block): in sectors
+ * of METADATA_SECTOR bytes, each with its own checksum, of METADATA_SECTOR_BITS bits. Disks write a sector whole or not
+ * at all; one that cannot be read stands for all of its bits set.
+ */
+#ifndef RDISK_METADATA_H
+#define RDISK_METADATA_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "configuration.h"
+
+#define METADATA_VERSION     1
+#define METADATA_SLOT_SIZE   4096u
+#define METADATA_SECTOR	     512u
+#define METADATA_SECTOR_HEAD 64u
+#define METADATA_SECTOR_BITS ((METADATA_SECTOR - METADATA_SECTOR_HEAD) * 8) /* 3584 */
+
+enum metadata_kind {
+	METADATA_SLOT, /* index 0 or 1 */
+	METADATA_LOG,  /* of a device: extents that may differ from other members' */
+	METADATA_BITS, /* of a device and an absent member: blocks that it must be given */
+};
+
+/* Which piece of the metadata. */
+struct metadata_place {
+	enum metadata_kind kind;
+	uint32_t device; /* LOG, BITS */
+	uint32_t member; /* BITS */
+	uint32_t index;	 /* of the slot, or sector of the map */
+};
+
+struct metadata_slot {
+	uint64_t sequence; /* higher: newer */
+	struct set_id set; /* none before the first configuration */
+	uint32_t node;
+	uint64_t promised_epoch;
+	struct ballot promised;
+	struct ballot accepted;		    /* that the configuration was accepted under */
+	struct configuration configuration; /* epoch 0: none */
+	uint64_t votes_from;		    /* epoch; 0: any. Below it it does not vote: it had lost what it promised */
+	uint64_t images[REPLICA_DEVICES_MAX]; /* identity of each image file */
+	uint64_t names[REPLICA_DEVICES_MAX];  /* checksum of each device's name; 0: none */
+	uint64_t wants_all;   /* bit n: the image of device n is not to be trusted, it must be brought up as a whole */
+	uint64_t compare_all; /* bit n: which blocks of it differ is not known: they must be compared */
+};
+
+/* Why a piece cannot be used. */
+enum metadata_state {
+	METADATA_GOOD,
+	METADATA_MISSING, /* nothing but zeroes, or no bytes */
+	METADATA_BROKEN,  /* magic, checksum or contents */
+	METADATA_FUTURE,  /* of a newer version: it must not be overwritten */
+	METADATA_FOREIGN, /* of another set or node: it must not be overwritten */
+};
+
+void metadata_encode_slot(const struct metadata_slot *slot, unsigned char bytes[static METADATA_SLOT_SIZE]);
+
+/* FOREIGN: of another node than `node`. `size` bytes were read. */
+enum metadata_state metadata_decode_slot(const void *bytes, size_t size, uint32_t node, struct metadata_slot *slot);
+
+/*
+ * bits: METADATA_SECTOR_BITS / 64 words, bit 0 of word 0 is the sector's first. place: LOG or BITS.
+ */
+void metadata_encode_sector(const struct metadata_place *place, const struct set_id *set, uint32_t node,
+			    const uint64_t *bits, unsigned char bytes[static METADATA_SECTOR]);
+
+/* BROKEN: also one that stands at another place. */
+enum metadata_state metadata_decode_sector(const void *bytes, size_t size, const struct metadata_place *place,
+					   const struct set_id *set, uint32_t node, uint64_t *bits);
+
+#endif

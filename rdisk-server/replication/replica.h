@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The replication core: one member's part of a replica set, as a state machine. Events go in as calls of the functions
+ * below, actions come out as calls of struct replica_world. It has no thread, clock, file or socket of its own: the
+ * server drives it with real ones, sim/ with simulated ones. docs/replication.md says what it does and why.
+ *
+ * One thread, the loop's. `now` is CLOCK_BOOTTIME in ns as of the event, read after what the event tells of (a read
+ * that ended, a frame that came), because leases are judged by it; it never goes back. After any event the caller arms
+ * its timer for replica_next_time(). The world's functions are called from within events and do not call back into the
+ * core.
+ */
+#ifndef RDISK_REPLICA_H
+#define RDISK_REPLICA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "configuration.h"
+#include "io.h"
+#include "message.h"
+#include "metadata.h"
+
+#define REPLICA_NEVER UINT64_MAX /* a time that does not come */
+
+struct replica;
+
+/* What an image is at the start of the process, as the caller finds it. */
+enum replica_image {
+	REPLICA_IMAGE_NEW,     /* just made, or known to hold nothing but zeroes */
+	REPLICA_IMAGE_DATA,    /* it was there */
+	REPLICA_IMAGE_MISSING, /* it cannot be opened: the member is as one without an image until it is restarted */
+};
+
+struct replica_device_settings {
+	uint64_t name_checksum; /* of the name; the same on all members */
+	uint64_t size;		/* bytes; of this member's image. 0 on a diskless member */
+	uint64_t identity;	/* of the image file: another file has another. 0 on a diskless member */
+	uint32_t overlap_block; /* bytes, a power of two: see struct request_disk */
+	enum replica_image image;
+};
+
+/* All times in ns. */
+struct replica_settings {
+	struct listed_member list[MEMBERS_MAX]; /* the same on all members */
+	int members;				/* 1 .. MEMBERS_MAX */
+	int self;				/* index in the list */
+	struct replica_device_settings devices[REPLICA_DEVICES_MAX];
+	int nr_devices;
+	struct process_id process;
+	uint64_t lease;		  /* how long a grant lasts */
+	uint32_t drift;		  /* bound on how wrong a clock runs, parts per million */
+	uint64_t heartbeat;	  /* between STATUS messages */
+	uint64_t replica_timeout; /* for an answer of a member, and of the own store */
+	uint64_t election_delay;  /* the least that a member waits before it proposes itself */
+	uint64_t flush_interval;  /* between flushes of the set */
+	uint64_t open_grace;	  /* how long a primary without tables waits for opens of the forwarders */
+	uint64_t memory_wait;	  /* before one with broken memory is promoted; REPLICA_NEVER */
+	uint64_t resync_rate;	  /* bytes a second; 0: no limit */
+	unsigned int min_in_sync;
+	bool error_on_no_quorum; /* requests fail with EIO while nothing is served; else they wait */
+	bool slow_replica_waits; /* one that does not keep up is waited for while its session lives; else it is removed
+				  */
+	unsigned int window;	 /* entries that may be under way at once */
+	unsigned int requests;	 /* requests of the own host's clients, and forwarded ones of each member, at once */
+	unsigned int clients;	 /* opens of the whole set, at most */
+	uint32_t block_size;	 /* bytes of a bit of the maps; a power of two */
+	uint32_t extent_size;	 /* bytes of a bit of the activity log; a power of two, a multiple of block_size */
+	uint32_t copy_size;	 /* bytes of a COPY at most; a multiple of block_size, at most MESSAGE_DATA_MAX */
+	unsigned int copies;	 /* COPYs under way at once, to all targets */
+};
+
+/* One request of a client of this host, memory of the caller's until it is answered. */
+struct replica_request {
+	/* The caller's. */
+	enum entry_kind kind;
+	uint32_t client; /* number of its open, which the caller gives: never used twice in one process */
+	uint32_t device;
+	uint64_t position, length; /* bytes, as in struct io; OPEN, CLOSE, FLUSH: 0 */
+	bool stable;		   /* WRITE, ZEROES: FUA */
+	bool may_free;		   /* ZEROES */
+	bool shared;		   /* OPEN: others may have it open, too */
+	/*
+	 * The data: one piece of `length` bytes. A WRITE's must not change until it is answered; a READ's is written
+	 * only at the moment of the answer.
+	 */
+	void *data;
+	/* Set when it is answered: 0 or -errno. */
+	int result;
+	/* The core's. */
+	uint64_t number;
+	uint64_t sent_epoch; /* under which it was last sent or begun */
+	struct replica_request *next, *previous;
+};
+
+/* A piece of metadata to be written and made stable; memory of the core's until replica_saved(). */
+struct replica_save {
+	struct metadata_place place;
+	const void *bytes;
+	size_t size; /* METADATA_SLOT_SIZE or METADATA_SECTOR */
+};
+
+/* What happens, for logs and status. */
+enum replica_event_kind {
+	REPLICA_EVENT_EPOCH,   /* a configuration was decided, as far as is known here now */
+	REPLICA_EVENT_SERVING, /* this member serves */
+	REPLICA_EVENT_PAUSED,  /* it stopped serving */
+	REPLICA_EVENT_MEMBER,  /* member: it was removed, admitted, became a target */
+	REPLICA_EVENT_REFUSED, /* member: it is not talked to; text says why */
+	REPLICA_EVENT_DISK,    /* an image or the metadata failed; text */
+	REPLICA_EVENT_SPLIT,   /* two children of one generation */
+};
+
+struct replica_event {
+	enum replica_event_kind kind;
+	uint64_t epoch;
+	int member;	  /* NO_MEMBER: none */
+	const char *text; /* one line without a full stop, or NULL */
+};
+
+/* How urgent a frame is; frames to one member of one class stay in order. */
+enum replica_class {
+	REPLICA_CLASS_CONTROL, /* decisions, leases, answers of members: not behind data */
+	REPLICA_CLASS_STREAM,  /* entries, flushes, copies, tables: one stream in order */
+};
+
+struct replica_world {
+	/*
+	 * Sends a frame to a member whose session is up; all is taken before it returns. false: its queue is full, and
+	 * nothing was taken: the core ends the session.
+	 */
+	bool (*send)(struct replica *replica, int member, enum replica_class class, const void *head, size_t head_size,
+		     const void *data, size_t data_size);
+	/* Ends a session. replica_disconnected() is not called for it. */
+	void (*hang_up)(struct replica *replica, int member);
+	/* As struct request_disk's, of a device's own image. What is PENDING comes back by replica_io_done(). */
+	enum io_answer (*submit)(struct replica *replica, int device, struct io *io);
+	/* Writes a piece of metadata and makes it stable; then replica_saved(). Several may be under way. */
+	void (*save)(struct replica *replica, struct replica_save *save);
+	/* Random, and not to be guessed. */
+	uint64_t (*random)(struct replica *replica);
+	/* A request has its result. The core does not touch it any more. */
+	void (*answered)(struct replica *replica, struct replica_request *request);
+	void (*tell)(struct replica *replica, const struct replica_event *event);
+};
+
+/*
+ * Allocates a core; all memory that it will ever use but what replica_settings bound is allocated here. user: for
+ * replica_user(). 0 or -ENOMEM, -EINVAL (settings that contradict each other).
+ */
+int replica_create(struct replica **replica, const struct replica_settings *settings, const struct replica_world *world,
+		   void *user);
+void replica_destroy(struct replica *replica);
+void *replica_user(const struct replica *replica);
+
+/*
+ * Between create and start: what was found in state_dir, piece by piece. A piece that was never saved is not handed
+ * over. NULL, or why the process must not start (a newer version's, another set's): nothing is to be overwritten then.
+ */
+const char *replica_load_slot(struct replica *replica, uint32_t index, const void *bytes, size_t size);
+const char *replica_load_sector(struct replica *replica, const struct metadata_place *place, const void *bytes,
+				size_t size);
+void replica_start(struct replica *replica, uint64_t now);
+
+/* The session to a member is up (nothing was received yet), or is gone with all that was under way. */
+void replica_connected(struct replica *replica, uint64_t now, int member);
+void replica_disconnected(struct replica *replica, uint64_t now, int member);
+
+/*
+ * A whole frame of a member's session, in memory from malloc() that is the core's from now on. false: it was not one
+ * that this member may send now; the core has ended the session.
+ */
+bool replica_frame(struct replica *replica, uint64_t now, int member, void *frame, size_t size);
+
+/*
+ * Who is there, as the group service says: a hint when to act, never what is true. Without one it is never called, and
+ * sessions decide.
+ */
+void replica_view(struct replica *replica, uint64_t now, member_set present);
+
+/* The time has come that replica_next_time() told, or later. */
+void replica_time(struct replica *replica, uint64_t now);
+uint64_t replica_next_time(const struct replica *replica);
+
+/* An io that submit() had PENDING has its result. */
+void replica_io_done(struct replica *replica, uint64_t now, struct io *io);
+
+/* A piece is stable, or is not: then the core stops voting and serving for good, and says so. */
+void replica_saved(struct replica *replica, uint64_t now, struct replica_save *save, int result);
+
+/* A client's request. It is answered by answered(), never within this call. */
+void replica_submit(struct replica *replica, uint64_t now, struct replica_request *request);
+
+/*
+ * Its client is gone: its requests are not answered any more and the caller may free them; what was begun goes on.
+ */
+void replica_forget_client(struct replica *replica, uint32_t client);
+
+/* The process is about to end: hands over what it is. It may end when replica_stopped(). */
+void replica_stop(struct replica *replica, uint64_t now);
+bool replica_stopped(const struct replica *replica);
+
+/* ---- orders of an operator. 0, or -EAGAIN (not now), -EINVAL (never), with *why ---- */
+int replica_promote(struct replica *replica, uint64_t now, int member, const char **why);
+int replica_force(struct replica *replica, uint64_t now, member_set dead, const char **why);
+int replica_init_from(struct replica *replica, uint64_t now, int member, const char **why);
+
+/* ---- what is the case ---- */
+enum replica_member_state {
+	REPLICA_MEMBER_UNKNOWN, /* nothing is decided, or it was never seen */
+	REPLICA_MEMBER_IN_SYNC,
+	REPLICA_MEMBER_RESYNCING,
+	REPLICA_MEMBER_OUTDATED, /* it has an image that is not in sync */
+	REPLICA_MEMBER_DISKLESS,
+};
+
+struct replica_member_status {
+	bool connected;
+	enum replica_member_state state;
+	uint64_t out_of_sync; /* bytes; of the primary's knowledge, else UINT64_MAX */
+};
+
+struct replica_status {
+	struct configuration configuration; /* the newest that is accepted; epoch 0: none */
+	bool decided;			    /* known to be */
+	bool primary;			    /* this member is, and its lease holds */
+	bool serving;			    /* it answers */
+	bool votes;			    /* it has a vote */
+	bool holds_lease;		    /* checked at the time of the last event */
+	const char *blocked;		    /* what is waited for; NULL: nothing */
+	struct replica_member_status members[MEMBERS_MAX];
+};
+
+void replica_status(const struct replica *replica, struct replica_status *status);
+
+#endif
