@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Memory of the simulator: when there is none the program ends, as no run could be trusted then.
+ */
+#ifndef RDISK_SIM_MEMORY_H
+#define RDISK_SIM_MEMORY_H
+
+#include <stddef.h>
+
+void *sim_new(size_t size);			/* zeroed */
+void *sim_resize(void *memory, size_t size);	/* as realloc() */
+void *sim_copy(const void *bytes, size_t size); /* of malloc(); also of 0 bytes */
+
+#endif
