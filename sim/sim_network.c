@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Frames and links: see the header. When sessions come and go is sim_session.c.
+ */
+#include "sim_network.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim_memory.h"
+#include "sim_session.h"
+
+static void frame_arrives(struct sim_event *event);
+
+void sim_network_init(struct sim_network *network, struct sim_engine *engine, struct sim_random *random,
+		      const struct sim_network_user *user, const struct sim_network_settings *settings, int members)
+{
+	*network = (struct sim_network){
+		.engine = engine,
+		.random = random,
+		.user = user,
+		.settings = *settings,
+		.members = members,
+	};
+	for (int a = 0; a < members; a++) {
+		for (int b = a + 1; b < members; b++)
+			sim_session_init(network, a, b);
+	}
+}
+
+void sim_frame_taken(struct sim_frame *frame)
+{
+	struct sim_side *side = sim_session_side(frame->network, frame->from, frame->to);
+
+	if (side->pair->session == frame->session)
+		side->queued[frame->class] -= frame->size;
+	sim_cancel(frame->network->engine, &frame->event);
+	free(frame->bytes);
+	free(frame);
+}
+
+void sim_network_drop_held(struct sim_side *side)
+{
+	while (side->held.first) {
+		struct sim_frame *frame = side->held.first;
+
+		side->held.first = frame->next;
+		sim_frame_taken(frame);
+	}
+	side->held.last = NULL;
+}
+
+/* Those under way are known to the engine alone. */
+static struct sim_frame *find_frame(const struct sim_engine *engine)
+{
+	for (size_t i = 0; i < engine->count; i++) {
+		if (engine->heap[i]->fire == frame_arrives)
+			return SIM_OWNER(engine->heap[i], struct sim_frame, event);
+	}
+	return NULL;
+}
+
+void sim_network_free(struct sim_network *network)
+{
+	struct sim_engine *engine = network->engine;
+	struct sim_frame *frame;
+
+	for (int a = 0; a < network->members; a++) {
+		for (int b = a + 1; b < network->members; b++) {
+			sim_network_drop_held(&network->pairs[a][b].sides[0]);
+			sim_network_drop_held(&network->pairs[a][b].sides[1]);
+		}
+	}
+	while ((frame = find_frame(engine)))
+		sim_frame_taken(frame);
+}
+
+uint64_t sim_network_delay(struct sim_network *network, int from, int to)
+{
+	const struct sim_network_settings *settings = &network->settings;
+	uint64_t delay = settings->delay + sim_below(network->random, settings->jitter + 1) + network->extra[from][to];
+
+	if (settings->tail && sim_chance(network->random, 1, settings->tail))
+		delay += settings->delay * sim_between(network->random, 1, 50);
+	return delay;
+}
+
+static void deliver(struct sim_frame *frame)
+{
+	struct sim_network *network = frame->network;
+	const struct sim_side *receiver = sim_session_side(network, frame->to, frame->from);
+
+	if (receiver->pair->session == frame->session && receiver->up && receiver->told && !receiver->dropping)
+		network->user->frame(network, frame);
+	else
+		sim_frame_taken(frame);
+}
+
+static void hold(struct sim_side *side, struct sim_frame *frame)
+{
+	frame->next = NULL;
+	if (side->held.last)
+		side->held.last->next = frame;
+	else
+		side->held.first = frame;
+	side->held.last = frame;
+}
+
+static void frame_arrives(struct sim_event *event)
+{
+	struct sim_frame *frame = SIM_OWNER(event, struct sim_frame, event);
+	struct sim_network *network = frame->network;
+	struct sim_side *side = sim_session_side(network, frame->from, frame->to);
+
+	if (side->pair->session == frame->session && network->cut[frame->from][frame->to])
+		hold(side, frame);
+	else
+		deliver(frame);
+}
+
+static uint64_t arrival(struct sim_network *network, struct sim_side *side, const struct sim_frame *frame)
+{
+	const struct sim_side *receiver = &side->pair->sides[!side->self];
+	uint64_t sent = network->engine->now, rate = network->rate[frame->from][frame->to], time;
+
+	if (rate) {
+		if (side->link_free > sent)
+			sent = side->link_free;
+		sent += frame->size * SIM_SECOND / rate;
+		side->link_free = sent;
+	}
+	time = sent + sim_network_delay(network, frame->from, frame->to);
+	if (time < side->last[frame->class])
+		time = side->last[frame->class];
+	if (time < receiver->told_at)
+		time = receiver->told_at;
+	side->last[frame->class] = time;
+	return time;
+}
+
+bool sim_network_send(struct sim_network *network, int from, int to, uint64_t session, enum replica_class class,
+		      const void *head, size_t head_size, const void *data, size_t data_size)
+{
+	struct sim_side *side = sim_session_side(network, from, to);
+	size_t size = head_size + data_size;
+	struct sim_frame *frame;
+
+	if (side->pair->session != session || !side->up)
+		return true;
+	/* A queue takes one frame of any size. */
+	if (side->queued[class] && side->queued[class] + size > network->settings.queue)
+		return false;
+	side->queued[class] += size;
+	frame = sim_new(sizeof(*frame));
+	*frame = (struct sim_frame){ .event.fire = frame_arrives,
+				     .network = network,
+				     .from = from,
+				     .to = to,
+				     .class = class,
+				     .session = session,
+				     .size = size };
+	frame->bytes = sim_resize(NULL, size);
+	memcpy(frame->bytes, head, head_size);
+	if (data_size)
+		memcpy((unsigned char *)frame->bytes + head_size, data, data_size);
+	sim_schedule(network->engine, &frame->event, arrival(network, side, frame));
+	return true;
+}
+
+void sim_network_cut(struct sim_network *network, int from, int to)
+{
+	if (network->cut[from][to])
+		return;
+	network->cut[from][to] = true;
+	sim_session_doubt(sim_session_side(network, from, to));
+	sim_session_doubt(sim_session_side(network, to, from));
+}
+
+void sim_network_heal(struct sim_network *network, int from, int to)
+{
+	struct sim_side *side = sim_session_side(network, from, to);
+	struct sim_frame_list held = side->held;
+
+	if (!network->cut[from][to])
+		return;
+	network->cut[from][to] = false;
+	side->held = (struct sim_frame_list){ 0 };
+	sim_session_trust(side->pair);
+	/* Now, before any that come after them. */
+	while (held.first) {
+		struct sim_frame *frame = held.first;
+
+		held.first = frame->next;
+		frame->next = NULL;
+		deliver(frame);
+	}
+	sim_session_consider(side->pair);
+}
