@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The calm after the faults: see the header.
+ */
+#include "sim_calm.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "sim_action.h"
+#include "sim_host.h"
+
+void sim_calm_begin(struct sim_world *world)
+{
+	sim_trace(world, NO_MEMBER, "calm");
+	world->calm = true;
+	for (int a = 0; a < world->members; a++) {
+		for (int b = 0; b < world->members; b++) {
+			if (a == b)
+				continue;
+			world->network.rate[a][b] = world->network.extra[a][b] = 0;
+			sim_network_heal(&world->network, a, b);
+		}
+	}
+	for (int member = 0; member < world->members; member++) {
+		struct sim_host *host = &world->hosts[member];
+
+		sim_disks_well(host);
+		for (uint64_t device = 0; device < world->settings.devices; device++)
+			host->disks[device].hung_until = 0;
+		host->state.hung_until = host->state.errors = 0;
+		sim_images_back(host);
+		sim_host_continue(host);
+		sim_host_start(host);
+	}
+	sim_views_change(world);
+}
+
+static const char *member_missing(struct sim_world *world, int member, const struct replica_status *primary)
+{
+	static char text[160];
+	const struct sim_host *host = &world->hosts[member];
+	struct replica_status status;
+	enum replica_member_state state = primary->members[member].state;
+
+	if (!host->process || host->process->stopped || host->process->ending || host->process->broken) {
+		snprintf(text, sizeof(text), "%c does not run", sim_letter(member));
+		return text;
+	}
+	replica_status(host->process->replica, &status);
+	if (!status.votes) {
+		snprintf(text, sizeof(text), "%c has no vote (%s)", sim_letter(member),
+			 status.blocked ? status.blocked : "nothing is waited for");
+		return text;
+	}
+	if (status.configuration.epoch != primary->configuration.epoch || !status.decided) {
+		snprintf(text, sizeof(text), "%c is at epoch %" PRIu64 ", the primary at %" PRIu64, sim_letter(member),
+			 status.configuration.epoch, primary->configuration.epoch);
+		return text;
+	}
+	if (state != REPLICA_MEMBER_DISKLESS && state != REPLICA_MEMBER_IN_SYNC) {
+		snprintf(text, sizeof(text), "%c is not in sync: state %d, %" PRIu64 " bytes left (%s)",
+			 sim_letter(member), (int)state, primary->members[member].out_of_sync,
+			 status.blocked ? status.blocked : "nothing is waited for");
+		return text;
+	}
+	return NULL;
+}
+
+static const char *nobody_serves(struct sim_world *world)
+{
+	static char text[7 * 100];
+
+	snprintf(text, sizeof(text), "nobody serves:");
+	for (int member = 0; member < world->members; member++) {
+		struct replica_status status = { 0 };
+		const struct sim_process *process = world->hosts[member].process;
+		size_t length = strlen(text);
+
+		if (process)
+			replica_status(process->replica, &status);
+		snprintf(text + length, sizeof(text) - length, " %c at epoch %" PRIu64 ": %s;", sim_letter(member),
+			 status.configuration.epoch,
+			 !process	  ? "it does not run"
+			 : status.blocked ? status.blocked
+					  : "nothing is waited for");
+	}
+	return text;
+}
+
+const char *sim_calm_missing(struct sim_world *world)
+{
+	const char *missing = NULL;
+
+	for (int member = 0; member < world->members; member++) {
+		const struct sim_process *process = world->hosts[member].process;
+		struct replica_status status;
+
+		if (!process || process->stopped || !process->serving)
+			continue;
+		replica_status(process->replica, &status);
+		for (int other = 0; other < world->members && !missing; other++)
+			missing = member_missing(world, other, &status);
+		return missing;
+	}
+	return nobody_serves(world);
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What is well: when faults have ended, all that was asked for is answered and all members are in sync, in bounded
+ * time.
+ */
+#ifndef RDISK_SIM_CALM_H
+#define RDISK_SIM_CALM_H
+
+#include "sim_world.h"
+
+/* All faults end: links are whole, disks well, processes run. */
+void sim_calm_begin(struct sim_world *world);
+
+/* NULL: all run, all vote, one serves, all images are in sync. Else what is not so; a line of the world's. */
+const char *sim_calm_missing(struct sim_world *world);
+
+#endif

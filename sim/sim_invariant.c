@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Invariants: see the header.
+ */
+#include "sim_invariant.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "sim_process.h"
+
+/* What a process thinks now, as far as its clock tells; `holds_lease` of before may have run out since its last event.
+ */
+static bool holds_now(struct sim_process *process, struct replica_status *status)
+{
+	replica_time(process->replica, sim_process_now(process));
+	replica_status(process->replica, status);
+	process->holds_lease = status->holds_lease;
+	/* Arms it anew. */
+	sim_schedule(&process->host->world->engine, &process->timer, process->host->world->engine.now);
+	return status->holds_lease;
+}
+
+/* The first who knows of a new one has not answered in it yet. A set's first one loses nothing. */
+static void look_at_generation(struct sim_world *world, const struct replica_status *status)
+{
+	uint32_t number = status->configuration.generation.number;
+
+	if (!status->decided || !status->configuration.epoch || number <= world->generation)
+		return;
+	if (world->generation) {
+		sim_trace(world, NO_MEMBER, "generation %" PRIu32 ": what was not flushed may be lost", number);
+		history_may_lose(world->history, world->engine.now, number);
+	}
+	world->generation = number;
+}
+
+/*
+ * One that is stopped answers nobody: whether it has a lease is asked in its first event after that.
+ */
+void sim_invariant_lease(struct sim_process *process)
+{
+	struct sim_world *world = process->host->world;
+	struct replica_status status, other_status;
+
+	replica_status(process->replica, &status);
+	look_at_generation(world, &status);
+	process->serving = status.serving;
+	if (status.serving && !status.holds_lease)
+		sim_fail(world, "%c serves without a lease", sim_letter(process->host->member));
+	process->holds_lease = status.holds_lease;
+	if (!status.holds_lease)
+		return;
+	for (int member = 0; member < world->members; member++) {
+		struct sim_process *other = world->hosts[member].process;
+
+		if (!other || other == process || other->stopped || !other->holds_lease)
+			continue;
+		if (holds_now(other, &other_status))
+			sim_fail(world, "two valid leases: %c in epoch %" PRIu64 ", %c in epoch %" PRIu64,
+				 sim_letter(process->host->member), status.configuration.epoch, sim_letter(member),
+				 other_status.configuration.epoch);
+	}
+}
+
+static void compare(struct sim_world *world, const struct sim_host *a, const struct sim_host *b, uint64_t device)
+{
+	const unsigned char *one = a->disks[device].cache, *two = b->disks[device].cache;
+
+	for (uint64_t at = 0; at < world->settings.size; at += SIM_SECTOR) {
+		if (memcmp(one + at, two + at, SIM_SECTOR)) {
+			sim_fail(world, "device %" PRIu64 " differs at byte %" PRIu64 " between %c and %c", device, at,
+				 sim_letter(a->member), sim_letter(b->member));
+			return;
+		}
+	}
+}
+
+void sim_invariant_images(struct sim_world *world)
+{
+	for (int member = 1; member < world->members; member++) {
+		if (world->hosts[member].diskless)
+			continue;
+		for (uint64_t device = 0; device < world->settings.devices; device++)
+			compare(world, &world->hosts[0], &world->hosts[member], device);
+	}
+}
