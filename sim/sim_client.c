@@ -118,7 +118,8 @@ static void begin_operation(struct sim_client *client, const struct sim_wish *wi
 	world->outstanding++;
 	trace_operation(host, operation, "asks");
 	history_begin(world->history, world->engine.now, client->id, operation->op, history_kind_of(wish->kind),
-		      client->device, wish->position, wish->length, operation->data, wish->stable);
+		      client->device, wish->position, wish->length, wish->kind == ENTRY_WRITE ? operation->data : NULL,
+		      wish->stable);
 	sim_process_happens(host->process, SIM_SOURCE_CLIENT, &item);
 }
 
