@@ -15,9 +15,8 @@ struct cluster {
 	uint64_t write_begin;
 	uint64_t first_end, last_begin;
 	uint32_t write;		/* index of its write; NONE: the initial value, or nobody wrote it */
-	uint32_t ends, begins;	/* indices of the operations that end first and begin last; NONE: the initial write */
-	uint32_t early;		/* a read that ended before the write began, or NONE */
 	uint32_t reads;
+	bool early; /* a read ended before the write began */
 };
 
 struct zone {
@@ -46,14 +45,10 @@ bool zones_apply(const struct block_history *block)
 
 static void add(struct cluster *cluster, const struct block_op *op, uint32_t index)
 {
-	if (op->end < cluster->first_end) {
+	if (op->end < cluster->first_end)
 		cluster->first_end = op->end;
-		cluster->ends = index;
-	}
-	if (op->begin >= cluster->last_begin) {
+	if (op->begin > cluster->last_begin)
 		cluster->last_begin = op->begin;
-		cluster->begins = index;
-	}
 	if (op->write) {
 		cluster->write = index;
 		cluster->write_begin = op->begin;
@@ -65,7 +60,7 @@ static void add(struct cluster *cluster, const struct block_op *op, uint32_t ind
 static void gather(const struct block_history *block, struct cluster *clusters)
 {
 	for (uint32_t i = 0; i < block->nr_values; i++)
-		clusters[i] = (struct cluster){ HISTORY_NEVER, HISTORY_NEVER, 0, NONE, NONE, NONE, NONE, 0 };
+		clusters[i] = (struct cluster){ HISTORY_NEVER, HISTORY_NEVER, 0, NONE, 0, false };
 	clusters[block->initial].first_end = 0;
 	clusters[block->initial].write_begin = 0;
 	for (uint32_t i = 0; i < block->nr_ops; i++)
@@ -74,7 +69,7 @@ static void gather(const struct block_history *block, struct cluster *clusters)
 		struct cluster *cluster = &clusters[block->ops[i].value];
 
 		if (!block->ops[i].write && block->ops[i].end < cluster->write_begin)
-			cluster->early = i;
+			cluster->early = true;
 	}
 }
 
@@ -86,14 +81,10 @@ static bool counts(const struct block_history *block, const struct cluster *clus
 	return cluster->write != NONE && block->ops[cluster->write].end != HISTORY_NEVER;
 }
 
-static void mark(bool *failed, const struct cluster *cluster)
+static void mark(const struct block_history *block, bool *failed, uint32_t value)
 {
-	if (cluster->write != NONE)
-		failed[cluster->write] = true;
-	if (cluster->ends != NONE)
-		failed[cluster->ends] = true;
-	if (cluster->begins != NONE)
-		failed[cluster->begins] = true;
+	for (size_t i = 0; i < block->nr_ops; i++)
+		failed[i] |= block->ops[i].value == value;
 }
 
 static int by_from(const void *left, const void *right)
@@ -120,12 +111,12 @@ static const struct zone *zone_before(const struct zone *zones, size_t count, ui
 }
 
 /* Returns false when two forward zones overlap, and marks their operations. */
-static bool apart(const struct zone *zones, size_t count, const struct cluster *clusters, bool *failed)
+static bool apart(const struct block_history *block, const struct zone *zones, size_t count, bool *failed)
 {
 	for (size_t i = 1; i < count; i++) {
 		if (zones[i - 1].to > zones[i].from) {
-			mark(failed, &clusters[zones[i - 1].value]);
-			mark(failed, &clusters[zones[i].value]);
+			mark(block, failed, zones[i - 1].value);
+			mark(block, failed, zones[i].value);
 			return false;
 		}
 	}
@@ -140,16 +131,15 @@ static enum block_verdict judge(const struct block_history *block, const struct 
 	for (uint32_t i = 0; i < block->nr_values; i++) {
 		if (!counts(block, &clusters[i]))
 			continue;
-		if (clusters[i].early != NONE) {
-			mark(failed, &clusters[i]);
-			failed[clusters[i].early] = true;
+		if (clusters[i].early) {
+			mark(block, failed, i);
 			return BLOCK_BAD;
 		}
 		if (clusters[i].first_end < clusters[i].last_begin)
 			zones[count++] = (struct zone){ clusters[i].first_end, clusters[i].last_begin, i };
 	}
 	qsort(zones, count, sizeof(*zones), by_from);
-	if (!apart(zones, count, clusters, failed))
+	if (!apart(block, zones, count, failed))
 		return BLOCK_BAD;
 	for (uint32_t i = 0; i < block->nr_values; i++) {
 		const struct zone *around;
@@ -158,8 +148,8 @@ static enum block_verdict judge(const struct block_history *block, const struct 
 			continue;
 		around = zone_before(zones, count, clusters[i].last_begin);
 		if (around && clusters[i].first_end < around->to) {
-			mark(failed, &clusters[i]);
-			mark(failed, &clusters[around->value]);
+			mark(block, failed, i);
+			mark(block, failed, around->value);
 			return BLOCK_BAD;
 		}
 	}

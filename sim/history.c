@@ -118,6 +118,10 @@ static bool range_is_good(struct history *history, uint64_t position, uint64_t l
 		      HISTORY_BLOCK);
 		return false;
 	}
+	if (length / HISTORY_BLOCK > HISTORY_BLOCKS_MAX) {
+		spoil(history, "length %" PRIu64 ": more than %u blocks", length, HISTORY_BLOCKS_MAX);
+		return false;
+	}
 	return true;
 }
 

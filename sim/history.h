@@ -25,6 +25,9 @@
 #define HISTORY_ZERO  UINT64_C(0)
 #define HISTORY_NEVER UINT64_MAX
 
+/* Of one operation, one image: 8 GiB. */
+#define HISTORY_BLOCKS_MAX (1u << 24)
+
 enum history_kind { HISTORY_READ, HISTORY_WRITE, HISTORY_ZEROES, HISTORY_FLUSH, HISTORY_OPEN, HISTORY_CLOSE };
 
 #define HISTORY_KINDS 6
