@@ -140,7 +140,7 @@ void sim_host_start(struct sim_host *host)
 	struct sim_world *world = host->world;
 
 	host->again = host->process && host->process->ending;
-	if (!host->process && !sim_scheduled(&host->start))
+	if (!host->process)
 		sim_schedule(&world->engine, &host->start,
 			     world->engine.now + sim_spread(&world->host_random, 1, 20 * SIM_MILLISECOND));
 }

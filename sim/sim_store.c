@@ -11,6 +11,8 @@
 #include "sim_memory.h"
 #include "sim_process.h"
 
+#define LOOK_AGAIN (50 * SIM_MILLISECOND)
+
 static struct sim_world *world_of(const struct sim_process *process)
 {
 	return process->host->world;
@@ -35,6 +37,14 @@ void sim_store_io_told(struct sim_pending_io *pending)
 	forget_io(pending);
 }
 
+/* A hang may end earlier than it was to. */
+static uint64_t look_again(struct sim_world *world, uint64_t hung_until)
+{
+	uint64_t soon = world->engine.now + LOOK_AGAIN;
+
+	return soon < hung_until ? soon : hung_until;
+}
+
 static void io_ends(struct sim_event *event)
 {
 	struct sim_pending_io *pending = SIM_OWNER(event, struct sim_pending_io, event);
@@ -42,8 +52,7 @@ static void io_ends(struct sim_event *event)
 	struct sim_item item = { .kind = SIM_ITEM_IO_DONE, .io = pending };
 
 	if (pending->disk->hung_until > world->engine.now) {
-		sim_schedule(&world->engine, &pending->event,
-			     pending->disk->hung_until + sim_below(&world->disk_random, world->settings.disk_delay));
+		sim_schedule(&world->engine, &pending->event, look_again(world, pending->disk->hung_until));
 		return;
 	}
 	if (atomic_load_explicit(&pending->io->cancelled, memory_order_relaxed) &&
@@ -150,7 +159,7 @@ static void save_ends(struct sim_event *event)
 	struct sim_item item = { .kind = SIM_ITEM_SAVED, .save = pending };
 
 	if (state->hung_until > world->engine.now) {
-		sim_schedule(&world->engine, &pending->event, state->hung_until);
+		sim_schedule(&world->engine, &pending->event, look_again(world, state->hung_until));
 		return;
 	}
 	pending->result = sim_state_save(state, &pending->save->place, pending->save->bytes, pending->save->size,
