@@ -3,8 +3,8 @@
  * Who is who in a replica set, and what its members decide: one configuration an epoch. Plain values, compared and
  * checked here; how one is decided is decision.h, how it lies on disk or on the wire metadata.h and message.h.
  */
-#ifndef RDISK_CONFIGURATION_H
-#define RDISK_CONFIGURATION_H
+#ifndef RDISK_REPLICA_CONFIGURATION_H
+#define RDISK_REPLICA_CONFIGURATION_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -35,7 +35,7 @@ struct ballot {
 /* A new one begins where answered writes may be lost. Two with one parent and different ids exclude each other. */
 struct generation {
 	uint32_t number;
-	uint64_t id;
+	uint64_t id;	 /* random, not 0 */
 	uint64_t parent; /* the id of that before it; 0: the first */
 };
 
@@ -47,8 +47,8 @@ struct configuration {
 	uint64_t reign;	    /* the first epoch since when the primary has been this process */
 	uint32_t primary;   /* a member of in_sync */
 	member_set in_sync; /* never empty */
-	struct process_id processes[MEMBERS_MAX]; /* of in_sync; others are zero */
-	uint64_t sizes[REPLICA_DEVICES_MAX];	  /* bytes; 0 beyond the last device */
+	struct process_id processes[MEMBERS_MAX]; /* of in_sync, no two of one incarnation; others are zero */
+	uint64_t sizes[REPLICA_DEVICES_MAX];	  /* bytes, 1 .. INT64_MAX; 0 beyond the last device */
 	uint64_t digest;			  /* of the list of members (see member_list_digest()) */
 };
 
@@ -82,8 +82,8 @@ bool process_same(struct process_id a, struct process_id b);
 bool configuration_same(const struct configuration *a, const struct configuration *b);
 
 /*
- * Whether it is one that could have been decided by a list of `members` with `devices`: what was read or received is
- * not used before. NULL, or what is wrong with it.
+ * Whether it is one that could have been decided by a list of `members` (1 .. MEMBERS_MAX) with `devices` (0 ..
+ * REPLICA_DEVICES_MAX, each has a size): what was read or received is not used before. NULL, or what is wrong with it.
  */
 const char *configuration_wrong(const struct configuration *configuration, int members, int devices);
 

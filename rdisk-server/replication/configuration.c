@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Values of a replica set: compared, checked, digested.
+ */
+#include "configuration.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include <xxhash.h>
+
+#include "little_endian.h"
+
+int ballot_compare(struct ballot a, struct ballot b)
+{
+	if (a.counter != b.counter)
+		return a.counter < b.counter ? -1 : 1;
+	if (a.member != b.member)
+		return a.member < b.member ? -1 : 1;
+	return 0;
+}
+
+bool process_same(struct process_id a, struct process_id b)
+{
+	return a.incarnation == b.incarnation && a.boot == b.boot;
+}
+
+bool configuration_same(const struct configuration *a, const struct configuration *b)
+{
+	if (a->epoch != b->epoch)
+		return false;
+	if (a->epoch == 0)
+		return true;
+	if (memcmp(a->set.bytes, b->set.bytes, sizeof(a->set.bytes)) != 0 ||
+	    a->generation.number != b->generation.number || a->generation.id != b->generation.id ||
+	    a->generation.parent != b->generation.parent || a->reign != b->reign || a->primary != b->primary ||
+	    a->in_sync != b->in_sync || a->digest != b->digest)
+		return false;
+	for (int member = 0; member < MEMBERS_MAX; member++)
+		if (!process_same(a->processes[member], b->processes[member]))
+			return false;
+	return memcmp(a->sizes, b->sizes, sizeof(a->sizes)) == 0;
+}
+
+static bool set_is_none(const struct set_id *set)
+{
+	static const struct set_id none;
+
+	return memcmp(set->bytes, none.bytes, sizeof(none.bytes)) == 0;
+}
+
+static const char *processes_wrong(const struct configuration *configuration)
+{
+	const struct process_id *processes = configuration->processes;
+
+	for (int member = 0; member < MEMBERS_MAX; member++) {
+		if (!member_in(configuration->in_sync, member)) {
+			if (processes[member].incarnation || processes[member].boot)
+				return "a process of a member that is not in sync";
+			continue;
+		}
+		if (!processes[member].incarnation || !processes[member].boot)
+			return "a member in sync without a process";
+		for (int other = 0; other < member; other++)
+			if (processes[other].incarnation == processes[member].incarnation)
+				return "one process for two members";
+	}
+	return NULL;
+}
+
+const char *configuration_wrong(const struct configuration *configuration, int members, int devices)
+{
+	const struct generation *generation = &configuration->generation;
+
+	assert(members > 0 && members <= MEMBERS_MAX && devices >= 0 && devices <= REPLICA_DEVICES_MAX);
+	if (configuration->epoch == 0)
+		return "no epoch";
+	if (set_is_none(&configuration->set))
+		return "no set";
+	if (generation->id == 0 || generation->id == generation->parent)
+		return "no generation of its own";
+	if (configuration->reign == 0 || configuration->reign > configuration->epoch)
+		return "a reign that begins in another epoch than one up to its own";
+	if (configuration->in_sync >> members)
+		return "more members in sync than there are";
+	if (configuration->primary >= (uint32_t)members ||
+	    !member_in(configuration->in_sync, (int)configuration->primary))
+		return "a primary that is not in sync";
+	if (configuration->digest == 0)
+		return "no digest of the list";
+	for (int device = 0; device < REPLICA_DEVICES_MAX; device++)
+		if ((configuration->sizes[device] != 0) != (device < devices) ||
+		    configuration->sizes[device] > INT64_MAX)
+			return "a device's size";
+	return processes_wrong(configuration);
+}
+
+uint64_t member_list_digest(const struct listed_member *list, int members, uint64_t lease, int devices)
+{
+	unsigned char bytes[16 + 2 * MEMBERS_MAX];
+	uint64_t digest;
+
+	assert(members > 0 && members <= MEMBERS_MAX && devices >= 0 && devices <= REPLICA_DEVICES_MAX);
+	put_u32(bytes, (uint32_t)members);
+	put_u32(bytes + 4, (uint32_t)devices);
+	put_u64(bytes + 8, lease);
+	for (int member = 0; member < members; member++) {
+		bytes[16 + 2 * member] = list[member].node;
+		bytes[17 + 2 * member] = list[member].diskless;
+	}
+	digest = XXH64(bytes, 16 + 2 * (size_t)members, 0);
+	return digest ? digest : 1;
+}
