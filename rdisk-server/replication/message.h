@@ -118,17 +118,20 @@ struct client_id {
 };
 
 /* Bits of `flags`. */
-#define MESSAGE_STABLE	 0x01u	/* WRITE, REQUEST: on stable storage before it is answered (FUA) */
-#define MESSAGE_TRACKED	 0x02u	/* FLUSH: what was written before it is not unflushed any more once it is complete */
-#define MESSAGE_LAST	 0x04u	/* the last of several */
-#define MESSAGE_DECIDED	 0x08u	/* the sender knows that this configuration was decided */
-#define MESSAGE_EMPTY	 0x10u	/* JOIN: the image is empty or not to be trusted: all of it is wanted */
-#define MESSAGE_BLANK	 0x20u	/* HELLO: it never accepted a configuration, as far as it knows */
-#define MESSAGE_NO_VOTE	 0x40u	/* HELLO, STATUS: it has lost its promises, and does not vote */
-#define MESSAGE_HAS_DATA 0x80u	/* HELLO: its images were there before the set, and are not known to be zeroes */
-#define MESSAGE_FREE	 0x100u /* ENTRY_ZEROES: space may be freed */
-#define MESSAGE_STOPPING 0x200u /* STATUS: it is about to end: it wants no role */
-#define MESSAGE_FLAGS	 0x3ffu
+#define MESSAGE_STABLE	  0x01u	  /* WRITE, REQUEST: on stable storage before it is answered (FUA) */
+#define MESSAGE_TRACKED	  0x02u	  /* FLUSH: what was written before it is not unflushed any more once it is complete */
+#define MESSAGE_LAST	  0x04u	  /* the last of several */
+#define MESSAGE_DECIDED	  0x08u	  /* the sender knows that this configuration was decided */
+#define MESSAGE_EMPTY	  0x10u	  /* JOIN: the image is empty or not to be trusted: all of it is wanted */
+#define MESSAGE_BLANK	  0x20u	  /* HELLO: it never accepted a configuration, as far as it knows */
+#define MESSAGE_NO_VOTE	  0x40u	  /* HELLO, STATUS: it has lost its promises, and does not vote */
+#define MESSAGE_HAS_DATA  0x80u	  /* HELLO: its images were there before the set, and are not known to be zeroes */
+#define MESSAGE_FREE	  0x100u  /* ENTRY_ZEROES: space may be freed */
+#define MESSAGE_STOPPING  0x200u  /* STATUS: it is about to end: it wants no role */
+#define MESSAGE_SHARED	  0x400u  /* ENTRY_OPEN: others may have it open, too */
+#define MESSAGE_RESENT	  0x800u  /* REQUEST: it was sent before, and may have been done */
+#define MESSAGE_UNFLUSHED 0x1000u /* BITS: not what `member` must be given, but what is unflushed */
+#define MESSAGE_FLAGS	  0x1fffu
 
 /* Why a REFUSE. */
 enum refusal {
@@ -140,7 +143,7 @@ enum refusal {
 	REFUSALS,
 };
 
-/* All that a message can have. Which of it a type has says the table in message.c; the rest is zero. */
+/* All that a message can have. Which of it a type has says the table in message.c; the rest is zero, and not sent. */
 struct message {
 	enum message_type type;
 	uint32_t flags; /* MESSAGE_... */
@@ -151,23 +154,26 @@ struct message {
 	uint64_t number;	/* of the entry, flush, copy, round of renewals */
 	uint32_t device;	/* below REPLICA_DEVICES_MAX */
 	uint32_t kind;		/* enum entry_kind; of a REFUSE: enum refusal */
-	uint64_t position;	/* bytes */
-	uint64_t length;	/* bytes; position + length does not wrap */
-	int32_t result;		/* 0 or -errno of the protocol (see entry_result) */
+	uint64_t position;	/* bytes; OPEN, CLOSE, FLUSH: 0 */
+	uint64_t length;	/* bytes, not 0; position + length does not wrap. OPEN, CLOSE, FLUSH: 0 */
+	int32_t result;		/* 0 or -errno of the protocol, not below -4095 */
 	struct client_id client;
-	uint64_t request;  /* its number, 1, 2, ... of the client */
-	uint64_t lowest;   /* the client's lowest request that it has no answer for */
-	uint64_t complete; /* all entries up to it are complete on all in-sync members */
-	uint64_t flushed;  /* number of the last tracked flush that was complete */
-	uint64_t wait;	   /* ns */
-	uint32_t member;   /* below MEMBERS_MAX */
+	uint64_t generation; /* id of that in which the client's open was made; 0: none yet */
+	uint64_t request;    /* its number, 1, 2, ... of the client; 0: a CLOSE that it did not ask for */
+	uint64_t lowest;     /* the client's lowest request that it has no answer for */
+	uint64_t complete;   /* all entries up to it are complete on all in-sync members */
+	uint64_t flushed;    /* number of the last tracked flush that was complete */
+	uint64_t wait;	     /* ns */
+	uint32_t member;     /* below MEMBERS_MAX */
 	struct process_id process;
 	struct set_id set;
-	uint64_t digest; /* of the list */
-	uint64_t seen;	 /* HELLO: the highest epoch that the receiver was seen to have accepted or promised */
+	uint64_t digest;   /* of the list */
+	uint64_t seen;	   /* HELLO: the highest epoch that the receiver was seen to have accepted or promised */
+	uint32_t version;  /* HELLO: the newest wire version that the sender speaks; 0: that of the frame */
+	uint64_t features; /* HELLO: bits of what it can; one is used when all members have it. None are defined */
 	struct configuration configuration; /* epoch 0: none */
 	uint32_t data_size;		    /* bytes */
-	uint64_t data_checksum;
+	uint64_t data_checksum;		    /* 0 without data */
 };
 
 /* What a receiver must know before it can read a frame to its end. */
@@ -178,7 +184,8 @@ struct message_sizes {
 
 /*
  * Writes prefix and fields; the data follow them on the wire. `data` are looked at for the checksum; message->data_size
- * says how many there are. Returns the bytes written to `head`.
+ * says how many there are. data NULL: message->data_checksum is known to be theirs. The type is one that can have
+ * data, if there are any; nothing else is checked: who receives it does. Returns the bytes written to `head`.
  */
 size_t message_encode(const struct message *message, const void *data, unsigned char head[static MESSAGE_HEAD_MAX]);
 
@@ -186,18 +193,23 @@ size_t message_encode(const struct message *message, const void *data, unsigned 
 int message_sizes(const unsigned char prefix[static MESSAGE_PREFIX], struct message_sizes *sizes);
 
 /*
- * From a whole frame: sizes, checksums (of the data, too), ranges of all fields that have one. *data points into it.
- * NULL, or what is wrong with it; the message is then unspecified.
+ * From a whole frame, of which all is checked that can be without knowing more: sizes, checksums (of the data, too),
+ * flags and kinds that the type has, ranges of all fields that have one, a configuration in itself, data as the type
+ * and kind want them (but those of DONE_TABLE). *data points into it; NULL: none. Returns NULL, or what is wrong with
+ * it; the message is then unspecified. What encodes from a decoded message is the same bytes.
  */
 const char *message_decode(const void *frame, size_t size, struct message *message, const void **data);
 
-/* Its name, for messages and traces. */
+/* Its name, for messages and traces; of any number. */
 const char *message_name(enum message_type type);
 
 /*
- * Data of REPORT, JOIN, BITS: ranges {u64 position, u64 length}, 16 bytes each. Of DONE_TABLE: see done_table.h.
+ * Data of WRITE, COPY, REQUEST: `length` bytes where kind is ENTRY_WRITE, else none. Of ANSWER: what was read; none
+ * with an error. Of REPORT, JOIN, BITS: ranges {u64 position, u64 length}, 16 bytes each, none of them empty. Of
+ * HASHES: 8 bytes for each block; none with an error. Of DONE_TABLE: see done_table.h.
  */
 #define MESSAGE_RANGE_SIZE 16u
+#define MESSAGE_HASH_SIZE  8u
 
 struct byte_range {
 	uint64_t position, length; /* bytes */

@@ -1,28 +1,32 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Values that the tests of the replication's forms share: all different, so that none can be taken for another.
+ * Values that the tests of the replication's forms share, and the fuzzers begin with: all different, so that none can
+ * be taken for another. What they encode to must not change: members of another version read it.
  */
 #ifndef REPLICA_VALUES_H
 #define REPLICA_VALUES_H
 
 #include "message.h"
 
+#define REPLICA_VALUES_DATA 64u /* bytes of data at most */
+
 /* One that a list of 3 members with 2 devices could have decided: members 0 and 2 are in sync, 2 is the primary. */
-static inline struct configuration replica_values_configuration(void)
-{
-	return (struct configuration){
-		.set = { { 0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7, 0xa8, 0xa9, 0xaa, 0xab, 0xac, 0xad, 0xae,
-			   0xaf } },
-		.generation = { .number = 3, .id = 0x3132333435363738, .parent = 0x2122232425262728 },
-		.epoch = 0x0102030405060708,
-		.reign = 0x0102030405060701,
-		.primary = 2,
-		.in_sync = 0x05,
-		.processes = { [0] = { 0x4142434445464748, 0x5152535455565758 },
-			       [2] = { 0x6162636465666768, 0x7172737475767778 } },
-		.sizes = { 0x10000000, 0x20000200 },
-		.digest = 0x8182838485868788,
-	};
-}
+struct configuration replica_values_configuration(void);
+
+/* One of each type, with all that it can have; data are written to `data`. */
+struct message replica_values_message(enum message_type type, unsigned char data[static REPLICA_VALUES_DATA]);
+
+/* The same as a frame. Returns its bytes. */
+#define REPLICA_VALUES_FRAME (MESSAGE_HEAD_MAX + REPLICA_VALUES_DATA)
+size_t replica_values_frame(enum message_type type, unsigned char frame[static REPLICA_VALUES_FRAME]);
+
+/* Makes the checksums of a changed frame right, as far as its prefix says where they are. */
+void replica_values_seal_frame(unsigned char *frame, size_t size);
+
+/* The same numbers in each run. */
+uint64_t replica_values_random(uint64_t *seed);
+
+/* One to three of: a bit, a byte, a word that is an extreme. size > 0. */
+void replica_values_damage(unsigned char *bytes, size_t size, uint64_t *seed);
 
 #endif

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Forms that messages and metadata share; see encoding.h.
+ */
+#include "encoding.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include <xxhash.h>
+
+#include "little_endian.h"
+
+enum {
+	AT_SET = 0,
+	AT_EPOCH = 16,
+	AT_REIGN = 24,
+	AT_GENERATION_ID = 32,
+	AT_GENERATION_PARENT = 40,
+	AT_GENERATION_NUMBER = 48,
+	AT_PRIMARY = 52,
+	AT_IN_SYNC = 56,
+	AT_RESERVED = 60,
+	AT_DIGEST = 64,
+	AT_PROCESSES = 72,
+	AT_SIZES = AT_PROCESSES + 16 * MEMBERS_MAX,
+	AT_END = AT_SIZES + 8 * REPLICA_DEVICES_MAX,
+};
+
+_Static_assert(AT_END == CONFIGURATION_BYTES, "the layout fills a configuration's bytes");
+
+void configuration_encode(const struct configuration *configuration, unsigned char bytes[static CONFIGURATION_BYTES])
+{
+	memset(bytes, 0, CONFIGURATION_BYTES);
+	if (configuration->epoch == 0)
+		return;
+	memcpy(bytes + AT_SET, configuration->set.bytes, sizeof(configuration->set.bytes));
+	put_u64(bytes + AT_EPOCH, configuration->epoch);
+	put_u64(bytes + AT_REIGN, configuration->reign);
+	put_u64(bytes + AT_GENERATION_ID, configuration->generation.id);
+	put_u64(bytes + AT_GENERATION_PARENT, configuration->generation.parent);
+	put_u32(bytes + AT_GENERATION_NUMBER, configuration->generation.number);
+	put_u32(bytes + AT_PRIMARY, configuration->primary);
+	put_u32(bytes + AT_IN_SYNC, configuration->in_sync);
+	put_u64(bytes + AT_DIGEST, configuration->digest);
+	for (size_t member = 0; member < MEMBERS_MAX; member++) {
+		put_u64(bytes + AT_PROCESSES + 16 * member, configuration->processes[member].incarnation);
+		put_u64(bytes + AT_PROCESSES + 16 * member + 8, configuration->processes[member].boot);
+	}
+	for (size_t device = 0; device < REPLICA_DEVICES_MAX; device++)
+		put_u64(bytes + AT_SIZES + 8 * device, configuration->sizes[device]);
+}
+
+const char *configuration_decode(const unsigned char bytes[static CONFIGURATION_BYTES],
+				 struct configuration *configuration)
+{
+	uint32_t in_sync = get_u32(bytes + AT_IN_SYNC);
+	int devices = 0;
+
+	memset(configuration, 0, sizeof(*configuration));
+	configuration->epoch = get_u64(bytes + AT_EPOCH);
+	if (configuration->epoch == 0)
+		return bytes_are_zero(bytes, CONFIGURATION_BYTES) ? NULL : "no epoch";
+	if (in_sync >> MEMBERS_MAX)
+		return "more members in sync than there are";
+	if (get_u32(bytes + AT_RESERVED) != 0)
+		return "bytes that are not 0";
+	memcpy(configuration->set.bytes, bytes + AT_SET, sizeof(configuration->set.bytes));
+	configuration->reign = get_u64(bytes + AT_REIGN);
+	configuration->generation.id = get_u64(bytes + AT_GENERATION_ID);
+	configuration->generation.parent = get_u64(bytes + AT_GENERATION_PARENT);
+	configuration->generation.number = get_u32(bytes + AT_GENERATION_NUMBER);
+	configuration->primary = get_u32(bytes + AT_PRIMARY);
+	configuration->in_sync = (member_set)in_sync;
+	configuration->digest = get_u64(bytes + AT_DIGEST);
+	for (size_t member = 0; member < MEMBERS_MAX; member++) {
+		configuration->processes[member].incarnation = get_u64(bytes + AT_PROCESSES + 16 * member);
+		configuration->processes[member].boot = get_u64(bytes + AT_PROCESSES + 16 * member + 8);
+	}
+	for (size_t device = 0; device < REPLICA_DEVICES_MAX; device++)
+		configuration->sizes[device] = get_u64(bytes + AT_SIZES + 8 * device);
+	while (devices < REPLICA_DEVICES_MAX && configuration->sizes[devices] != 0)
+		devices++;
+	return configuration_wrong(configuration, MEMBERS_MAX, devices);
+}
+
+uint64_t checksum_around(const unsigned char *bytes, size_t size, size_t at)
+{
+	unsigned char copy[CHECKSUM_AROUND_MAX];
+
+	assert(size <= sizeof(copy) && at + 8 <= size);
+	memcpy(copy, bytes, size);
+	put_u64(copy + at, 0);
+	return XXH3_64bits(copy, size);
+}
+
+bool bytes_are_zero(const unsigned char *bytes, size_t size)
+{
+	while (size > 0)
+		if (bytes[--size] != 0)
+			return false;
+	return true;
+}

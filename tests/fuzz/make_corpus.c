@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Writes the samples that the fuzzers begin with, which are also what the unit tests compare forms with: what is there
+ * already must not change by it.
+ *
+ * usage: make_corpus DIRECTORY    which has the directories of the corpora
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "replica_values.h"
+
+static const char *directory;
+static int failures;
+
+static void save(const char *corpus, const char *name, const void *bytes, size_t size)
+{
+	char path[4096];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s/%s", directory, corpus, name);
+	file = fopen(path, "wb");
+	if (!file || fwrite(bytes, 1, size, file) != size || fflush(file)) {
+		fprintf(stderr, "make_corpus: cannot write %s: %s\n", path, strerror(errno));
+		failures++;
+	}
+	if (file && fclose(file))
+		failures++;
+}
+
+static void save_messages(void)
+{
+	unsigned char frame[REPLICA_VALUES_FRAME];
+
+	for (enum message_type type = 1; type < MESSAGE_TYPES; type++) {
+		size_t size = replica_values_frame(type, frame);
+
+		save("message", message_name(type), frame, size);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	if (argc != 2) {
+		fprintf(stderr, "usage: make_corpus DIRECTORY\n");
+		return 2;
+	}
+	directory = argv[1];
+	save_messages();
+	return failures > 0;
+}
