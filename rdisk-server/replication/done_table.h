@@ -26,9 +26,15 @@ struct done_client {
 };
 
 struct done_table {
-	struct done_client *clients;
+	struct done_client *clients; /* nr_clients; one keeps its place until it is forgotten */
 	unsigned int nr_clients;
 	unsigned int window;
+	/* The table's own. */
+	struct done_request *requests; /* of all clients */
+	unsigned int *places;	       /* by a hash of the client: its number + 1; 0: empty */
+	unsigned int places_mask;      /* places - 1, which are a power of two, and twice as many as clients at least */
+	unsigned int *free;	       /* numbers of free clients */
+	unsigned int nr_free;
 };
 
 enum done_answer {
@@ -37,14 +43,15 @@ enum done_answer {
 	DONE_OLD,     /* below the client's lowest: nobody waits for it */
 };
 
-/* Allocates; 0 or -ENOMEM. Freed by done_table_free(), harmless on a zeroed one. */
+/* Allocates; 0 or -ENOMEM. clients, window: not 0. Freed by done_table_free(), harmless on a zeroed one. */
 int done_table_init(struct done_table *table, unsigned int clients, unsigned int window);
 void done_table_free(struct done_table *table);
 void done_table_clear(struct done_table *table);
 
 /*
  * A request of a client was done, whose lowest unanswered is `lowest` now. 0; -ENOSPC: too many clients; -ERANGE:
- * request is not below lowest + window (nothing is changed then). One below the known lowest is ignored.
+ * request is not below lowest + window (nothing is changed then). One below the known lowest is ignored; of one that is
+ * known the new result counts; one of nobody (forwarder 0) is none.
  */
 int done_table_add(struct done_table *table, struct client_id client, uint64_t request, uint64_t lowest,
 		   int32_t result);
@@ -59,13 +66,18 @@ void done_table_forget_process(struct done_table *table, uint64_t forwarder);
 
 /*
  * Writes clients from *next on (0 at first), as many as fit into `size` bytes (at least DONE_TABLE_CLIENT_MAX(window)),
- * and sets *next to where it goes on, or to nr_clients at the end. Returns the bytes. Form: for each client forwarder
- * u64, client u32, count u32, lowest u64, then count times {request u64, result u32, 0 u32}, little-endian.
+ * and sets *next to where it goes on, or to nr_clients at the end. Returns the bytes. Between two calls the table may
+ * change: who is there all the time is saved, with what was done by then. Form: for each client forwarder
+ * u64, client u32, count u32, lowest u64, then count times {request u64, result u32, 0 u32} in the order of request,
+ * little-endian.
  */
 size_t done_table_save(const struct done_table *table, unsigned int *next, void *data, size_t size);
 #define DONE_TABLE_CLIENT_MAX(window) (24u + 16u * (window))
 
-/* Adds what another member wrote. NULL, or what is wrong with it (what came before the fault was added). */
+/*
+ * Adds what another member wrote, who has the same window. NULL, or what is wrong with it (what came before the fault
+ * was added).
+ */
 const char *done_table_load(struct done_table *table, const void *data, size_t size);
 
 #endif

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The table of done requests; see done_table.h. A client keeps its place in `clients` as long as it is there, so that a
+ * save that goes on later misses nobody who was there all the time. Places are found by a hash of the client.
+ */
+#include "done_table.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "little_endian.h"
+
+#define RESULT_MIN (-4095) /* as in a message */
+
+/* Of a saved client. */
+enum {
+	AT_FORWARDER = 0,
+	AT_CLIENT = 8,
+	AT_COUNT = 12,
+	AT_LOWEST = 16,
+	AT_REQUESTS = 24,
+	REQUEST_SIZE = 16,
+};
+
+static bool client_same(struct client_id a, struct client_id b)
+{
+	return a.forwarder == b.forwarder && a.client == b.client;
+}
+
+/* Where the search for a client begins. */
+static unsigned int hash(const struct done_table *table, struct client_id id)
+{
+	uint64_t value = (id.forwarder ^ id.client) * UINT64_C(0x9e3779b97f4a7c15);
+
+	value = (value ^ value >> 29 ^ id.client) * UINT64_C(0xbf58476d1ce4e5b9);
+	return (unsigned int)(value >> 32) & table->places_mask;
+}
+
+/* Its index in `places`, or that of the empty one where it would be. There is always one that is empty. */
+static unsigned int find_place(const struct done_table *table, struct client_id id)
+{
+	unsigned int at = hash(table, id);
+
+	while (table->places[at] && !client_same(table->clients[table->places[at] - 1].id, id))
+		at = (at + 1) & table->places_mask;
+	return at;
+}
+
+/* NULL: it is not there. */
+static struct done_client *find_client(const struct done_table *table, struct client_id id)
+{
+	unsigned int place = table->places[find_place(table, id)];
+
+	assert(table->clients);
+	return place ? &table->clients[place - 1] : NULL;
+}
+
+int done_table_init(struct done_table *table, unsigned int clients, unsigned int window)
+{
+	unsigned int places = 2;
+
+	assert(clients > 0 && clients <= UINT32_MAX / 4 && window > 0);
+	while (places < 2 * clients)
+		places *= 2;
+	*table = (struct done_table){ .nr_clients = clients, .window = window, .places_mask = places - 1 };
+	table->clients = calloc(clients, sizeof(table->clients[0]));
+	table->requests = calloc((size_t)clients * window, sizeof(table->requests[0]));
+	table->places = calloc(places, sizeof(table->places[0]));
+	table->free = calloc(clients, sizeof(table->free[0]));
+	if (!table->clients || !table->requests || !table->places || !table->free) {
+		done_table_free(table);
+		return -ENOMEM;
+	}
+	for (unsigned int i = 0; i < clients; i++)
+		table->clients[i].requests = &table->requests[(size_t)i * window];
+	done_table_clear(table);
+	return 0;
+}
+
+void done_table_free(struct done_table *table)
+{
+	free(table->clients);
+	free(table->requests);
+	free(table->places);
+	free(table->free);
+	*table = (struct done_table){ 0 };
+}
+
+/* Its number is the next that is taken. */
+static void free_client(struct done_table *table, struct done_client *client)
+{
+	client->id = (struct client_id){ 0 };
+	client->lowest = 0;
+	memset(client->requests, 0, table->window * sizeof(client->requests[0]));
+	table->free[table->nr_free++] = (unsigned int)(client - table->clients);
+}
+
+void done_table_clear(struct done_table *table)
+{
+	memset(table->places, 0, ((size_t)table->places_mask + 1) * sizeof(table->places[0]));
+	table->nr_free = 0;
+	/* The lowest numbers are taken first. */
+	for (unsigned int i = table->nr_clients; i > 0; i--)
+		free_client(table, &table->clients[i - 1]);
+}
+
+static struct done_client *take_client(struct done_table *table, struct client_id id)
+{
+	struct done_client *client;
+	unsigned int number;
+
+	if (table->nr_free == 0)
+		return NULL;
+	number = table->free[--table->nr_free];
+	client = &table->clients[number];
+	client->id = id;
+	table->places[find_place(table, id)] = number + 1;
+	return client;
+}
+
+int done_table_add(struct done_table *table, struct client_id client, uint64_t request, uint64_t lowest, int32_t result)
+{
+	struct done_client *of;
+
+	if (client.forwarder == 0)
+		return 0;
+	of = find_client(table, client);
+	if (of && of->lowest > lowest)
+		lowest = of->lowest;
+	if (request >= lowest && request - lowest >= table->window)
+		return -ERANGE;
+	if (!of)
+		of = take_client(table, client);
+	if (!of)
+		return -ENOSPC;
+	of->lowest = lowest;
+	if (request >= lowest)
+		of->requests[request % table->window] = (struct done_request){ .request = request, .result = result };
+	return 0;
+}
+
+enum done_answer done_table_find(const struct done_table *table, struct client_id client, uint64_t request,
+				 int32_t *result)
+{
+	const struct done_client *of = client.forwarder ? find_client(table, client) : NULL;
+	const struct done_request *done;
+
+	if (!of || request == 0)
+		return DONE_UNKNOWN;
+	if (request < of->lowest)
+		return DONE_OLD;
+	done = &of->requests[request % table->window];
+	if (done->request != request)
+		return DONE_UNKNOWN;
+	*result = done->result;
+	return DONE_KNOWN;
+}
+
+/* Those behind an empty place come forward, if it is between them and where the search for them begins. */
+static void close_gap(struct done_table *table, unsigned int gap)
+{
+	unsigned int mask = table->places_mask;
+
+	for (unsigned int at = (gap + 1) & mask; table->places[at]; at = (at + 1) & mask) {
+		unsigned int home = hash(table, table->clients[table->places[at] - 1].id);
+
+		if (((at - home) & mask) < ((at - gap) & mask))
+			continue;
+		table->places[gap] = table->places[at];
+		table->places[at] = 0;
+		gap = at;
+	}
+}
+
+void done_table_forget(struct done_table *table, struct client_id client)
+{
+	unsigned int at, place;
+
+	if (client.forwarder == 0)
+		return;
+	at = find_place(table, client);
+	place = table->places[at];
+	if (!place)
+		return;
+	table->places[at] = 0;
+	close_gap(table, at);
+	free_client(table, &table->clients[place - 1]);
+}
+
+void done_table_forget_process(struct done_table *table, uint64_t forwarder)
+{
+	if (forwarder == 0)
+		return;
+	for (unsigned int i = 0; i < table->nr_clients; i++)
+		if (table->clients[i].id.forwarder == forwarder)
+			done_table_forget(table, table->clients[i].id);
+}
+
+/* Those that are not below the lowest, in the order of their numbers. Returns the bytes. */
+static size_t save_client(const struct done_table *table, const struct done_client *client, unsigned char *bytes)
+{
+	uint32_t count = 0;
+
+	/* Numbers end before they wrap, which indices would not stand. */
+	for (uint64_t i = 0; i < table->window && i <= UINT64_MAX - client->lowest; i++) {
+		const struct done_request *done = &client->requests[(client->lowest + i) % table->window];
+		unsigned char *at = bytes + AT_REQUESTS + (size_t)count * REQUEST_SIZE;
+
+		if (done->request == 0 || done->request != client->lowest + i)
+			continue;
+		put_u64(at, done->request);
+		put_u32(at + 8, (uint32_t)done->result);
+		put_u32(at + 12, 0);
+		count++;
+	}
+	put_u64(bytes + AT_FORWARDER, client->id.forwarder);
+	put_u32(bytes + AT_CLIENT, client->id.client);
+	put_u32(bytes + AT_COUNT, count);
+	put_u64(bytes + AT_LOWEST, client->lowest);
+	return AT_REQUESTS + (size_t)count * REQUEST_SIZE;
+}
+
+size_t done_table_save(const struct done_table *table, unsigned int *next, void *data, size_t size)
+{
+	size_t used = 0;
+
+	for (; *next < table->nr_clients; ++*next) {
+		const struct done_client *client = &table->clients[*next];
+
+		if (client->id.forwarder == 0)
+			continue;
+		if (size - used < DONE_TABLE_CLIENT_MAX(table->window))
+			break;
+		used += save_client(table, client, (unsigned char *)data + used);
+	}
+	return used;
+}
+
+/* One request behind `previous`. NULL, or what is wrong. */
+static const char *load_request(struct done_table *table, struct client_id id, uint64_t lowest, uint64_t previous,
+				const unsigned char *at)
+{
+	uint64_t request = get_u64(at);
+	int32_t result = (int32_t)get_u32(at + 8);
+
+	if (request < lowest || request - lowest >= table->window || request <= previous)
+		return "a request out of its client's window or order";
+	if (result > 0 || result < RESULT_MIN || get_u32(at + 12) != 0)
+		return "a result that is none";
+	/* It cannot be too far ahead: a lowest that is known here is higher. */
+	return done_table_add(table, id, request, lowest, result) ? "too many clients" : NULL;
+}
+
+const char *done_table_load(struct done_table *table, const void *data, size_t size)
+{
+	const unsigned char *at = data;
+	const char *wrong = NULL;
+
+	while (size > 0 && !wrong) {
+		struct client_id id;
+		uint64_t lowest, previous = 0;
+		uint32_t count;
+
+		if (size < AT_REQUESTS)
+			return "part of a client";
+		id = (struct client_id){ get_u64(at + AT_FORWARDER), get_u32(at + AT_CLIENT) };
+		count = get_u32(at + AT_COUNT);
+		lowest = get_u64(at + AT_LOWEST);
+		if (id.forwarder == 0)
+			return "requests of nobody";
+		if (count > table->window || (size - AT_REQUESTS) / REQUEST_SIZE < count)
+			return "more requests than there can be";
+		/* Also one without requests tells its lowest. */
+		if (done_table_add(table, id, 0, lowest, 0))
+			return "too many clients";
+		for (uint32_t i = 0; i < count && !wrong; i++) {
+			const unsigned char *request = at + AT_REQUESTS + (size_t)i * REQUEST_SIZE;
+
+			wrong = load_request(table, id, lowest, previous, request);
+			previous = get_u64(request);
+		}
+		at += AT_REQUESTS + (size_t)count * REQUEST_SIZE;
+		size -= AT_REQUESTS + (size_t)count * REQUEST_SIZE;
+	}
+	return wrong;
+}
