@@ -8,6 +8,33 @@
  * - Maps, of the activity log (a bit an extent) and of what an absent member must be given (a bit a block): in sectors
  * of METADATA_SECTOR bytes, each with its own checksum, of METADATA_SECTOR_BITS bits. Disks write a sector whole or not
  * at all; one that cannot be read stands for all of its bits set.
+ *
+ * Each piece begins with a head; the first 16 bytes and what the checksum is of are so in all versions:
+ *
+ *   offset  bytes
+ *   0       4      magic "RDMD"
+ *   4       4      version
+ *   8       8      checksum of the whole piece, with this field 0
+ *   16      16     set
+ *   32      4      node
+ *   36      4      kind
+ *   40      4      device; 4 member; 4 index: of the place. Of a slot all 0, also the index: one is as good as the
+ * other 52      12     0
+ *
+ * A slot goes on with (the rest is 0):
+ *
+ *   64      8      sequence
+ *   72      8      promised: epoch
+ *   80      8      ballot {counter, member}
+ *   88      8      accepted {counter, member}
+ *   96      8      votes_from
+ *   104     8      wants_all
+ *   112     8      compare_all
+ *   120     128    images
+ *   248     128    names
+ *   376     312    configuration (see encoding.h)
+ *
+ * and a sector with its bits, 56 words.
  */
 #ifndef RDISK_METADATA_H
 #define RDISK_METADATA_H
@@ -57,13 +84,16 @@ enum metadata_state {
 	METADATA_GOOD,
 	METADATA_MISSING, /* nothing but zeroes, or no bytes */
 	METADATA_BROKEN,  /* magic, checksum or contents */
-	METADATA_FUTURE,  /* of a newer version: it must not be overwritten */
+	METADATA_FUTURE,  /* whole, of a newer version: it must not be overwritten */
 	METADATA_FOREIGN, /* of another set or node: it must not be overwritten */
 };
 
 void metadata_encode_slot(const struct metadata_slot *slot, unsigned char bytes[static METADATA_SLOT_SIZE]);
 
-/* FOREIGN: of another node than `node`. `size` bytes were read. */
+/*
+ * FOREIGN: of another node than `node`. `size` bytes were read. GOOD: ballots, device bits and the configuration are
+ * what they can be, and the configuration is of the slot's set. Else *slot is unspecified.
+ */
 enum metadata_state metadata_decode_slot(const void *bytes, size_t size, uint32_t node, struct metadata_slot *slot);
 
 /*
@@ -72,7 +102,7 @@ enum metadata_state metadata_decode_slot(const void *bytes, size_t size, uint32_
 void metadata_encode_sector(const struct metadata_place *place, const struct set_id *set, uint32_t node,
 			    const uint64_t *bits, unsigned char bytes[static METADATA_SECTOR]);
 
-/* BROKEN: also one that stands at another place. */
+/* BROKEN: also one that stands at another place. `bits` are written if it is GOOD. */
 enum metadata_state metadata_decode_sector(const void *bytes, size_t size, const struct metadata_place *place,
 					   const struct set_id *set, uint32_t node, uint64_t *bits);
 

@@ -40,6 +40,28 @@ static void save_messages(void)
 	}
 }
 
+static void save_metadata(void)
+{
+	static const struct metadata_place log_place = { .kind = METADATA_LOG, .device = 3, .index = 0x11121314 };
+	static const struct metadata_place bits_place = {
+		.kind = METADATA_BITS, .device = 3, .member = 6, .index = 0x11121314
+	};
+	struct metadata_slot slot = replica_values_slot();
+	unsigned char bytes[METADATA_SLOT_SIZE];
+	uint64_t bits[METADATA_SECTOR_BITS / 64];
+
+	metadata_encode_slot(&slot, bytes);
+	save("metadata", "slot", bytes, METADATA_SLOT_SIZE);
+	replica_values_bits(bits);
+	metadata_encode_sector(&log_place, &slot.set, slot.node, bits, bytes);
+	save("metadata", "log", bytes, METADATA_SECTOR);
+	metadata_encode_sector(&bits_place, &slot.set, slot.node, bits, bytes);
+	save("metadata", "bits", bytes, METADATA_SECTOR);
+	slot = (struct metadata_slot){ .sequence = 1, .node = slot.node };
+	metadata_encode_slot(&slot, bytes);
+	save("metadata", "slot-blank", bytes, METADATA_SLOT_SIZE);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2) {
@@ -48,5 +70,6 @@ int main(int argc, char **argv)
 	}
 	directory = argv[1];
 	save_messages();
+	save_metadata();
 	return failures > 0;
 }

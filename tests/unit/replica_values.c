@@ -159,6 +159,42 @@ void replica_values_seal_frame(unsigned char *frame, size_t size)
 	put_u64(frame + 24, XXH3_64bits(frame, head));
 }
 
+struct metadata_slot replica_values_slot(void)
+{
+	struct metadata_slot slot = {
+		.sequence = 0x1112131415161718,
+		.node = REPLICA_VALUES_NODE,
+		.promised_epoch = 0x2122232425262728,
+		.promised = { 0x31323334, 4 },
+		.accepted = { 0x35363738, 5 },
+		.votes_from = 0x4142434445464748,
+		.wants_all = 0x8002,
+		.compare_all = 0x4001,
+		.configuration = replica_values_configuration(),
+	};
+
+	slot.set = slot.configuration.set;
+	for (unsigned int device = 0; device < REPLICA_DEVICES_MAX; device++) {
+		slot.images[device] = 0x50 + device;
+		slot.names[device] = 0x60 + device;
+	}
+	return slot;
+}
+
+void replica_values_bits(uint64_t words[static METADATA_SECTOR_BITS / 64])
+{
+	for (unsigned int i = 0; i < METADATA_SECTOR_BITS / 64; i++)
+		words[i] = UINT64_C(0x8000000000000000) | (i + 1);
+}
+
+void replica_values_seal_metadata(unsigned char *bytes, size_t size)
+{
+	if (size < 16)
+		return;
+	put_u64(bytes + 8, 0);
+	put_u64(bytes + 8, XXH3_64bits(bytes, size));
+}
+
 uint64_t replica_values_random(uint64_t *seed)
 {
 	uint64_t value;

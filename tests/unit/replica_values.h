@@ -7,6 +7,7 @@
 #define REPLICA_VALUES_H
 
 #include "message.h"
+#include "metadata.h"
 
 #define REPLICA_VALUES_DATA 64u /* bytes of data at most */
 
@@ -22,6 +23,14 @@ size_t replica_values_frame(enum message_type type, unsigned char frame[static R
 
 /* Makes the checksums of a changed frame right, as far as its prefix says where they are. */
 void replica_values_seal_frame(unsigned char *frame, size_t size);
+
+/* A slot with all that it can have, of the configuration above and this node; the bits of a sector. */
+#define REPLICA_VALUES_NODE 200u
+struct metadata_slot replica_values_slot(void);
+void replica_values_bits(uint64_t words[static METADATA_SECTOR_BITS / 64]);
+
+/* Makes the checksum of a changed slot or sector right. */
+void replica_values_seal_metadata(unsigned char *bytes, size_t size);
 
 /* The same numbers in each run. */
 uint64_t replica_values_random(uint64_t *seed);
