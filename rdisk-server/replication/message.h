@@ -206,6 +206,7 @@ const char *message_name(enum message_type type);
 /*
  * Data of WRITE, COPY, REQUEST: `length` bytes where kind is ENTRY_WRITE, else none. Of ANSWER: what was read; none
  * with an error. Of REPORT, JOIN, BITS: ranges {u64 position, u64 length}, 16 bytes each, none of them empty. Of
+ * HELLO: for each device, as a range, the checksum of its name and the bytes of the sender's image. Of
  * HASHES: 8 bytes for each block; none with an error. Of DONE_TABLE: see done_table.h.
  */
 #define MESSAGE_RANGE_SIZE 16u
