@@ -43,6 +43,12 @@ static void take_complete(struct replica *replica, uint64_t complete, uint64_t f
 	}
 }
 
+void backup_settled(struct replica *replica, const struct message *message)
+{
+	if (message->reign == replica->backup.reign)
+		take_complete(replica, message->complete, message->flushed);
+}
+
 void backup_reign_ends(struct replica *replica)
 {
 	struct backup *backup = &replica->backup;

@@ -327,7 +327,7 @@ void bringup_flush_complete(struct replica *replica)
 			uint64_t first, count, from = 0;
 
 			while (block_map_next(&bringup->flushing[k], from, UINT64_MAX, &first, &count)) {
-				block_map_remove(&replica->devices[k].missing[i], first, count);
+				maps_unmiss(replica, i, (uint32_t)k, first, count);
 				from = first + count;
 			}
 			block_map_clear(&bringup->flushing[k]);
@@ -412,7 +412,8 @@ void bringup_bits(struct replica *replica, int member, const struct message *mes
 	    message->device >= (uint32_t)replica->settings.nr_devices)
 		return;
 	if (message->number == 0 && !own)
-		block_map_clear(&replica->devices[message->device].missing[message->member]);
+		maps_unmiss(replica, (int)message->member, message->device, 0,
+			    replica->devices[message->device].blocks);
 	for (uint32_t i = 0; i < message->data_size / MESSAGE_RANGE_SIZE; i++) {
 		struct byte_range range = message_get_range(data, i);
 

@@ -385,6 +385,8 @@ void backup_end(struct replica *replica, struct entry *entry);
 void backup_flush_stored(struct replica *replica, int result);
 void backup_confirm(struct replica *replica, int member, const struct message *message);
 void backup_done_table(struct replica *replica, int member, const struct message *message, const void *data);
+/* What a renewal of the primary says of its reign. */
+void backup_settled(struct replica *replica, const struct message *message);
 void backup_reconciled(struct replica *replica, int member, const struct message *message);
 /* What was unfinished of this reign is unfinished of a former one from now on. */
 void backup_reign_ends(struct replica *replica);
@@ -449,8 +451,9 @@ void bringup_tick(struct replica *replica);
 /* ---- forward.c ---- */
 
 struct local_client {
-	uint32_t client; /* 0: free */
-	uint64_t number; /* of its last request */
+	uint32_t client;     /* 0: free */
+	uint64_t number;     /* of its last request */
+	uint64_t generation; /* id of that in which it was opened; 0: it is not open */
 };
 
 struct forward {
@@ -484,6 +487,16 @@ struct replica_device {
 	/* Sectors of the log: which are dirty, and the one that is being written. */
 	struct block_map log_dirty;
 	bool log_busy;
+	/* Extents that were written in this interval between tracked flushes, and in the one before. */
+	struct block_map touched, touched_before;
+	/* Sectors of missing[m]: which are to be saved; and the one that is being saved. */
+	struct block_map bits_dirty[MEMBERS_MAX];
+	bool bits_busy;
+	int bits_member;
+	uint64_t bits_sector;
+	struct replica_save bits_save;
+	unsigned char bits_bytes[METADATA_SECTOR];
+	uint64_t bits_sectors; /* of each of these maps */
 	struct replica_save log_save;
 	unsigned char log_bytes[METADATA_SECTOR];
 	uint64_t log_saving[METADATA_SECTOR_BITS / 64];
@@ -499,6 +512,8 @@ void maps_blocks(const struct replica *replica, uint64_t position, uint64_t leng
 bool maps_range_ok(const struct replica *replica, uint32_t device, uint64_t position, uint64_t length);
 /* Members must be given a range. Those without images and this one are left out. */
 void maps_miss(struct replica *replica, member_set members, uint32_t device, uint64_t position, uint64_t length);
+/* Blocks of it need not be given to a member (any more). */
+void maps_unmiss(struct replica *replica, int member, uint32_t device, uint64_t first, uint64_t count);
 void maps_miss_active(struct replica *replica, int member);
 /* The same of all that is owed; a range is owed; nothing is any more. */
 void maps_miss_owed(struct replica *replica, member_set members);
@@ -515,7 +530,9 @@ uint32_t maps_ranges(const struct replica *replica, const struct block_map *map,
 void maps_note_write(struct replica *replica, uint32_t device, uint64_t position, uint64_t length, member_set absent);
 /* Whether all extents of a range are hot and stable; else the entry waits until they are. */
 bool maps_hot(struct replica *replica, struct entry *entry);
-void maps_log_saved(struct replica *replica, struct replica_save *save, int result);
+void maps_saved(struct replica *replica, struct replica_save *save, int result);
+/* Nothing is hot: all that this member has written is flushed, and equal on all that were in sync. */
+bool maps_clean(const struct replica *replica);
 /* All that may be missing on a member that is absent from now on. */
 void maps_owe_unflushed(struct replica *replica, member_set members);
 void maps_owe_all(struct replica *replica, member_set members);
@@ -536,6 +553,7 @@ struct replica {
 	uint64_t now;
 	uint64_t next_time;
 	uint64_t digest;
+	bool clean;    /* nothing was hot at its start */
 	bool failed;   /* its metadata cannot be kept: it does nothing any more */
 	bool stopping; /* an operator ends the process */
 	bool consider; /* something changed that reign_consider() looks at */

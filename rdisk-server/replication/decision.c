@@ -32,6 +32,22 @@ bool decision_votes(const struct replica *replica, uint64_t epoch)
 	return !replica->failed && !replica->decision.learning && epoch >= replica->durable.now.votes_from;
 }
 
+static void want_all(struct replica *replica)
+{
+	if (!core_diskless(replica, replica->settings.self))
+		now_of(replica)->wants_all = (UINT64_C(1) << replica->settings.nr_devices) - 1;
+}
+
+/* The first that it ever has, and it is not in sync by it: nobody knows what its image lacks. */
+static void note_first(struct replica *replica, const struct configuration *configuration)
+{
+	uint64_t epoch = core_configuration(replica)->epoch;
+
+	if ((epoch == 0 || (epoch == 1 && configuration->epoch == 1)) &&
+	    !member_in(configuration->in_sync, replica->settings.self))
+		want_all(replica);
+}
+
 /* What this member has accepted was decided, or is another now. */
 static void take_configuration(struct replica *replica, const struct configuration *configuration, struct ballot ballot,
 			       bool decided)
@@ -46,6 +62,7 @@ static void take_configuration(struct replica *replica, const struct configurati
 	if (!now->configuration.epoch && !now->promised_epoch && !now->votes_from && !replica->decision.learning)
 		decision_lost(replica, 0);
 	if (news || ballot_compare(now->accepted, ballot)) {
+		note_first(replica, configuration);
 		now->configuration = *configuration;
 		now->accepted = ballot;
 		now->set = configuration->set;
@@ -138,6 +155,7 @@ void decision_proposal(struct replica *replica, int member, const struct message
 	now->promised_epoch = message->epoch;
 	now->promised = message->ballot;
 	if (!(now->configuration.epoch == value->epoch && replica->decision.decided)) {
+		note_first(replica, value);
 		now->configuration = *value;
 		now->set = value->set;
 		replica->decision.decided = false;
@@ -384,6 +402,9 @@ void decision_lost(struct replica *replica, uint64_t seen)
 		decision->seen = seen;
 	if (decision->learning)
 		return;
+	/* Without its log it does not know what is unfinished either. */
+	if (replica->durable.loaded == 0)
+		want_all(replica);
 	decision->learning = true;
 	decision->learnt = 0;
 	decision->learnt_epoch = 0;

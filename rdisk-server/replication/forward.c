@@ -83,8 +83,10 @@ static void send_request(struct replica *replica, struct replica_request *reques
 {
 	const struct configuration *configuration = core_configuration(replica);
 	int primary = (int)configuration->primary;
+	struct local_client *client = client_of(replica, request->client, false);
 	struct message message = {
 		.type = MESSAGE_REQUEST,
+		.generation = client ? client->generation : 0,
 		.epoch = configuration->epoch,
 		.kind = request->kind,
 		.device = request->device,
@@ -177,10 +179,11 @@ static void send_held_back(struct replica *replica, uint32_t client)
 	}
 }
 
-static void take_answer(struct replica *replica, uint32_t client, uint64_t number, int result, const void *data,
-			uint64_t length)
+static void take_answer(struct replica *replica, uint32_t client, uint64_t number, uint64_t generation, int result,
+			const void *data, uint64_t length)
 {
 	struct replica_request *request = find_local(replica, client, number);
+	struct local_client *known;
 
 	if (!request)
 		return;
@@ -189,12 +192,11 @@ static void take_answer(struct replica *replica, uint32_t client, uint64_t numbe
 			return;
 		memcpy(request->data, data, length);
 	}
-	if (request->kind == ENTRY_CLOSE) {
-		struct local_client *known = client_of(replica, client, false);
-
-		if (known)
-			*known = (struct local_client){ 0 };
-	}
+	known = client_of(replica, client, false);
+	if (known && request->kind == ENTRY_OPEN && !result)
+		known->generation = generation;
+	if (known && request->kind == ENTRY_CLOSE)
+		*known = (struct local_client){ 0 };
 	answer_local(replica, request, result);
 	send_held_back(replica, client);
 }
@@ -207,7 +209,8 @@ void forward_answer(struct replica *replica, int member, const struct message *m
 	if (message->epoch < configuration->epoch || configuration->primary != (uint32_t)member ||
 	    message->client.forwarder != replica->settings.process.incarnation)
 		return;
-	take_answer(replica, message->client.client, message->request, message->result, data, message->data_size);
+	take_answer(replica, message->client.client, message->request, message->generation, message->result, data,
+		    message->data_size);
 }
 
 /* While nobody can serve, requests fail if the settings want that. What was sent may have been done, or be done later.
@@ -237,6 +240,7 @@ static void send_answer(struct replica *replica, int origin, const struct client
 	struct message answer = {
 		.type = MESSAGE_ANSWER,
 		.epoch = core_configuration(replica)->epoch,
+		.generation = core_configuration(replica)->generation.id,
 		.client = *client,
 		.request = request,
 		.result = result,
@@ -244,7 +248,7 @@ static void send_answer(struct replica *replica, int origin, const struct client
 	};
 
 	if (origin == replica->settings.self)
-		take_answer(replica, client->client, request, result, data, length);
+		take_answer(replica, client->client, request, answer.generation, result, data, length);
 	else if (origin != NO_MEMBER && replica->peers[origin].greeted &&
 		 replica->peers[origin].process.incarnation == client->forwarder)
 		core_send(replica, origin, answer.data_size ? REPLICA_CLASS_STREAM : REPLICA_CLASS_CONTROL, &answer,
@@ -332,6 +336,18 @@ void forward_start_queue(struct replica *replica)
 	}
 }
 
+/* Answers without doing anything. */
+static void answer_only(struct replica *replica, int origin, const struct message *message, int result)
+{
+	struct entry *entry = entry_take(replica, ENTRY_OF_CLIENT, ENTRY_FLUSH, 0, 0, 0, NULL, NULL);
+
+	entry->result = result;
+	entry->origin = origin;
+	entry->client = message->client;
+	entry->client_request = message->request;
+	forward_done(replica, entry);
+}
+
 /* memory: owned from now on, of `data`. */
 static void accept_request(struct replica *replica, int origin, const struct message *message, void *memory,
 			   const void *data)
@@ -339,6 +355,12 @@ static void accept_request(struct replica *replica, int origin, const struct mes
 	struct entry *entry;
 	int result;
 
+	/* Answered writes may have been lost since it was opened: the client is told, until it opens it again. */
+	if (message->kind != ENTRY_OPEN && message->generation != core_configuration(replica)->generation.id) {
+		free(memory);
+		answer_only(replica, origin, message, -EIO);
+		return;
+	}
 	switch (done_table_find(&replica->done, message->client, message->request, &result)) {
 	case DONE_KNOWN:
 		entry = find_under_way(replica, message);
@@ -348,12 +370,7 @@ static void accept_request(struct replica *replica, int origin, const struct mes
 			return;
 		}
 		free(memory);
-		entry = entry_take(replica, ENTRY_OF_CLIENT, ENTRY_FLUSH, 0, 0, 0, NULL, NULL);
-		entry->result = result;
-		entry->origin = origin;
-		entry->client = message->client;
-		entry->client_request = message->request;
-		forward_done(replica, entry);
+		answer_only(replica, origin, message, result);
 		return;
 	case DONE_OLD:
 		free(memory);

@@ -43,6 +43,9 @@ static void send_round(struct replica *replica)
 	struct message renew = { .type = MESSAGE_RENEW, .epoch = core_configuration(replica)->epoch };
 
 	renew.number = ++lease->round;
+	renew.reign = replica->reign.reign;
+	renew.complete = replica->reign.complete;
+	renew.flushed = replica->reign.flushed;
 	lease->sent[lease->round % PAST_ROUNDS] = replica->now;
 	for (int i = 0; i < replica->settings.members; i++) {
 		if (i != replica->settings.self && replica->peers[i].greeted)
@@ -81,6 +84,7 @@ void lease_renew(struct replica *replica, int member, const struct message *mess
 		return;
 	if (lease->holder != NO_MEMBER && lease->holder != member && replica->now < lease->granted_until)
 		return;
+	backup_settled(replica, message);
 	lease->holder = member;
 	lease->granted_until = replica->now + lease_longest(replica);
 	core_send(replica, member, REPLICA_CLASS_CONTROL, &grant, NULL);

@@ -7,7 +7,9 @@
  * unflushed before   written before that; cleared when that flush is complete on all
  * owed               unfinished of former reigns: perhaps not equal on all
  * hot                extents that may differ from other members' after a crash of this one: the activity log. An extent
- *                    is hot there, durably, before the image is touched
+ *                    is hot there, durably, before the image is touched; it cools when it was not touched for a while, a
+ *                    tracked flush is complete on all, and the bits of the absent in it are stable. So whatever is
+ *                    unflushed, or missing and not stable, lies in hot extents
  */
 #include <assert.h>
 #include <errno.h>
@@ -16,7 +18,7 @@
 
 #include "core.h"
 
-#define MAPS_OF_DEVICE (MEMBERS_MAX + 3)
+#define SECTOR_WORDS (METADATA_SECTOR_BITS / 64)
 
 static uint64_t divide_up(uint64_t a, uint64_t b)
 {
@@ -27,7 +29,7 @@ static int create_device(struct replica *replica, int index)
 {
 	struct replica_device *device = &replica->devices[index];
 	uint64_t size = replica->settings.devices[index].size;
-	size_t block_words, extent_words, sector_words;
+	size_t block_words, extent_words, sector_words, bits_words, map_words;
 	uint64_t *words;
 
 	device->replica = replica;
@@ -35,20 +37,27 @@ static int create_device(struct replica *replica, int index)
 	device->blocks = divide_up(size, replica->settings.block_size);
 	device->extents = divide_up(size, replica->settings.extent_size);
 	device->sectors = divide_up(device->extents, METADATA_SECTOR_BITS);
+	device->bits_sectors = divide_up(device->blocks, METADATA_SECTOR_BITS);
 	block_words = block_map_words(device->blocks);
 	/* Whole sectors, so that one can be copied out. */
-	extent_words = (size_t)device->sectors * (METADATA_SECTOR_BITS / 64);
+	extent_words = (size_t)device->sectors * SECTOR_WORDS;
+	map_words = (size_t)device->bits_sectors * SECTOR_WORDS;
 	sector_words = block_map_words(device->sectors);
-	device->memory = calloc(block_words * (MAPS_OF_DEVICE + 2 * MEMBERS_MAX) + extent_words * 2 + sector_words + 1,
+	bits_words = block_map_words(device->bits_sectors);
+	device->memory = calloc((map_words + 2 * block_words + bits_words) * MEMBERS_MAX + 3 * block_words +
+					4 * extent_words + sector_words + 1,
 				sizeof(uint64_t));
 	if (!device->memory)
 		return -ENOMEM;
 	words = device->memory;
 	for (int i = 0; i < MEMBERS_MAX; i++) {
 		block_map_init(&device->missing[i], words, device->blocks);
-		block_map_init(&replica->bringup[i].copied[index], words + block_words, device->blocks);
-		block_map_init(&replica->bringup[i].flushing[index], words + 2 * block_words, device->blocks);
-		words += 3 * block_words;
+		words += map_words;
+		block_map_init(&replica->bringup[i].copied[index], words, device->blocks);
+		block_map_init(&replica->bringup[i].flushing[index], words + block_words, device->blocks);
+		words += 2 * block_words;
+		block_map_init(&device->bits_dirty[i], words, device->bits_sectors);
+		words += bits_words;
 	}
 	block_map_init(&device->unflushed, words, device->blocks);
 	block_map_init(&device->unflushed_before, words + block_words, device->blocks);
@@ -56,7 +65,9 @@ static int create_device(struct replica *replica, int index)
 	words += 3 * block_words;
 	block_map_init(&device->hot, words, device->extents);
 	block_map_init(&device->hot_stable, words + extent_words, device->extents);
-	block_map_init(&device->log_dirty, words + 2 * extent_words, device->sectors);
+	block_map_init(&device->touched, words + 2 * extent_words, device->extents);
+	block_map_init(&device->touched_before, words + 3 * extent_words, device->extents);
+	block_map_init(&device->log_dirty, words + 4 * extent_words, device->sectors);
 	request_disk_init(&device->disk, entry_turn, replica->settings.devices[index].overlap_block, NULL, 0);
 	return 0;
 }
@@ -107,6 +118,20 @@ static member_set images(const struct replica *replica, member_set members)
 	return members;
 }
 
+/* They are saved when their extent is to cool: until then they need not be stable. */
+static void bits_changed(struct replica_device *device, int member, uint64_t first, uint64_t count)
+{
+	uint64_t sector = first / METADATA_SECTOR_BITS;
+
+	block_map_add(&device->bits_dirty[member], sector, (first + count - 1) / METADATA_SECTOR_BITS - sector + 1);
+}
+
+void maps_unmiss(struct replica *replica, int member, uint32_t device, uint64_t first, uint64_t count)
+{
+	block_map_remove(&replica->devices[device].missing[member], first, count);
+	bits_changed(&replica->devices[device], member, first, count);
+}
+
 void maps_miss(struct replica *replica, member_set members, uint32_t device, uint64_t position, uint64_t length)
 {
 	uint64_t first, count;
@@ -116,7 +141,10 @@ void maps_miss(struct replica *replica, member_set members, uint32_t device, uin
 	for (int i = 0; i < replica->settings.members; i++) {
 		if (!member_in(members, i))
 			continue;
-		block_map_add(&replica->devices[device].missing[i], first, count);
+		if (!block_map_all(&replica->devices[device].missing[i], first, count)) {
+			block_map_add(&replica->devices[device].missing[i], first, count);
+			bits_changed(&replica->devices[device], i, first, count);
+		}
 		/* A copy that was read before does not make up for it. */
 		block_map_remove(&replica->bringup[i].copied[device], first, count);
 		block_map_remove(&replica->bringup[i].flushing[device], first, count);
@@ -187,14 +215,17 @@ void maps_owe_all(struct replica *replica, member_set members)
 			struct replica_device *device = &replica->devices[k];
 
 			block_map_add(&device->missing[i], 0, device->blocks);
+			bits_changed(device, i, 0, device->blocks);
 		}
 	}
 }
 
 void maps_forget_missing(struct replica *replica, int member)
 {
-	for (int i = 0; i < replica->settings.nr_devices; i++)
-		block_map_clear(&replica->devices[i].missing[member]);
+	for (int i = 0; i < replica->settings.nr_devices; i++) {
+		if (replica->devices[i].missing[member].count > 0)
+			maps_unmiss(replica, member, (uint32_t)i, 0, replica->devices[i].blocks);
+	}
 }
 
 void maps_forget_owed(struct replica *replica)
@@ -227,11 +258,6 @@ void maps_flush_begins(struct replica *replica)
 	keep_unflushed(replica);
 }
 
-void maps_flush_complete(struct replica *replica)
-{
-	for (int i = 0; i < replica->settings.nr_devices; i++)
-		block_map_clear(&replica->devices[i].unflushed_before);
-}
 
 bool maps_any_unflushed(const struct replica *replica)
 {
@@ -268,25 +294,28 @@ uint32_t maps_ranges(const struct replica *replica, const struct block_map *map,
 
 /* ---- the activity log ---- */
 
+static uint32_t own_node(const struct replica *replica)
+{
+	return replica->settings.list[replica->settings.self].node;
+}
+
 static void log_save_next(struct replica_device *device)
 {
 	struct replica *replica = device->replica;
-	const size_t words = METADATA_SECTOR_BITS / 64;
 	uint64_t sector, count;
 
 	if (device->log_busy || !block_map_next(&device->log_dirty, 0, 1, &sector, &count))
 		return;
 	block_map_remove(&device->log_dirty, sector, 1);
 	device->log_busy = true;
-	memcpy(device->log_saving, device->hot.words + sector * words, sizeof(device->log_saving));
+	memcpy(device->log_saving, device->hot.words + sector * SECTOR_WORDS, sizeof(device->log_saving));
 	device->log_save = (struct replica_save){
 		.place = { .kind = METADATA_LOG, .device = (uint32_t)device->index, .index = (uint32_t)sector },
 		.bytes = device->log_bytes,
 		.size = METADATA_SECTOR,
 	};
-	metadata_encode_sector(&device->log_save.place, &replica->durable.now.set,
-			       replica->settings.list[replica->settings.self].node, device->log_saving,
-			       device->log_bytes);
+	metadata_encode_sector(&device->log_save.place, &replica->durable.now.set, own_node(replica),
+			       device->log_saving, device->log_bytes);
 	replica->world->save(replica, &device->log_save);
 }
 
@@ -304,6 +333,7 @@ bool maps_hot(struct replica *replica, struct entry *entry)
 	uint64_t first, count;
 
 	extents_of(replica, entry, &first, &count);
+	block_map_add(&device->touched, first, count);
 	if (block_map_all(&device->hot_stable, first, count))
 		return true;
 	for (uint64_t i = first; i < first + count; i++) {
@@ -318,25 +348,20 @@ bool maps_hot(struct replica *replica, struct entry *entry)
 	return false;
 }
 
-void maps_log_saved(struct replica *replica, struct replica_save *save, int result)
+static void log_saved(struct replica *replica, struct replica_device *device, uint32_t sector)
 {
-	struct replica_device *device = &replica->devices[save->place.device];
-	const size_t words = METADATA_SECTOR_BITS / 64;
 	struct entry *entry, *next, *ready = NULL;
 	struct entry **waiting = &device->log_waiters;
 
 	device->log_busy = false;
-	if (result) {
-		core_fail(replica, "its activity log cannot be written");
-		return;
-	}
 	for (uint64_t i = 0; i < METADATA_SECTOR_BITS; i++) {
-		uint64_t extent = (uint64_t)save->place.index * METADATA_SECTOR_BITS + i;
+		uint64_t extent = (uint64_t)sector * METADATA_SECTOR_BITS + i;
 
-		if (extent < device->extents && (device->log_saving[i / 64] >> (i % 64) & 1))
+		/* One that has cooled meanwhile is not hot in the sector that comes next. */
+		if (extent < device->extents && (device->log_saving[i / 64] >> (i % 64) & 1) &&
+		    block_map_has(&device->hot, extent))
 			block_map_add(&device->hot_stable, extent, 1);
 	}
-	(void)words;
 	while ((entry = *waiting)) {
 		uint64_t first, count;
 
@@ -356,7 +381,120 @@ void maps_log_saved(struct replica *replica, struct replica_save *save, int resu
 	}
 }
 
-/* What the log says at the start: hot extents may differ from the others'. */
+/* ---- bits on disk ---- */
+
+static bool bits_save(struct replica_device *device, int member, uint64_t sector)
+{
+	struct replica *replica = device->replica;
+
+	if (device->bits_busy)
+		return false;
+	block_map_remove(&device->bits_dirty[member], sector, 1);
+	device->bits_busy = true;
+	device->bits_member = member;
+	device->bits_sector = sector;
+	device->bits_save = (struct replica_save){
+		.place = { METADATA_BITS, (uint32_t)device->index, (uint32_t)member, (uint32_t)sector },
+		.bytes = device->bits_bytes,
+		.size = METADATA_SECTOR,
+	};
+	metadata_encode_sector(&device->bits_save.place, &replica->durable.now.set, own_node(replica),
+			       device->missing[member].words + sector * SECTOR_WORDS, device->bits_bytes);
+	replica->world->save(replica, &device->bits_save);
+	return true;
+}
+
+/* Whether the bits of an extent are stable, for all members; else begins to save them. */
+static bool bits_stable(struct replica_device *device, uint64_t extent)
+{
+	uint64_t blocks = device->replica->settings.extent_size / device->replica->settings.block_size;
+	uint64_t last = (extent + 1) * blocks - 1;
+	uint64_t first_sector = extent * blocks / METADATA_SECTOR_BITS, last_sector, sector, count;
+
+	if (last >= device->blocks)
+		last = device->blocks - 1;
+	last_sector = last / METADATA_SECTOR_BITS;
+	if (device->bits_busy)
+		return device->bits_sector < first_sector || device->bits_sector > last_sector;
+	for (int i = 0; i < device->replica->settings.members; i++) {
+		if (block_map_next(&device->bits_dirty[i], first_sector, 1, &sector, &count) && sector <= last_sector) {
+			bits_save(device, i, sector);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* ---- cooling ---- */
+
+static bool extent_is_quiet(const struct replica_device *device, uint64_t extent)
+{
+	uint64_t blocks = device->replica->settings.extent_size / device->replica->settings.block_size;
+	uint64_t first = extent * blocks, count = blocks;
+
+	if (count > device->blocks - first)
+		count = device->blocks - first;
+	return !block_map_has(&device->touched, extent) && !block_map_has(&device->touched_before, extent) &&
+	       !block_map_any(&device->unflushed, first, count) &&
+	       !block_map_any(&device->unflushed_before, first, count) && !block_map_any(&device->owed, first, count);
+}
+
+static void cool(struct replica_device *device)
+{
+	uint64_t extent, count, from = 0;
+
+	while (block_map_next(&device->hot, from, 1, &extent, &count)) {
+		from = extent + 1;
+		if (!extent_is_quiet(device, extent) || !bits_stable(device, extent))
+			continue;
+		block_map_remove(&device->hot, extent, 1);
+		block_map_remove(&device->hot_stable, extent, 1);
+		block_map_add(&device->log_dirty, extent / METADATA_SECTOR_BITS, 1);
+	}
+	block_map_clear(&device->touched_before);
+	block_map_unite(&device->touched_before, &device->touched);
+	block_map_clear(&device->touched);
+	log_save_next(device);
+}
+
+void maps_flush_complete(struct replica *replica)
+{
+	bool in_sync = peer_is_named(replica, replica->settings.self, core_configuration(replica));
+
+	for (int i = 0; i < replica->settings.nr_devices; i++) {
+		block_map_clear(&replica->devices[i].unflushed_before);
+		/* What a target has may differ from the others' wherever it says. */
+		if (in_sync)
+			cool(&replica->devices[i]);
+	}
+}
+
+bool maps_clean(const struct replica *replica)
+{
+	for (int i = 0; i < replica->settings.nr_devices; i++) {
+		if (replica->devices[i].hot.count > 0)
+			return false;
+	}
+	return true;
+}
+
+void maps_saved(struct replica *replica, struct replica_save *save, int result)
+{
+	struct replica_device *device = &replica->devices[save->place.device];
+
+	if (result) {
+		core_fail(replica, "its activity log or bits cannot be written");
+		return;
+	}
+	if (save->place.kind == METADATA_LOG)
+		log_saved(replica, device, save->place.index);
+	else
+		device->bits_busy = false;
+}
+
+/* ---- at the start ---- */
+
+/* Hot extents may differ from the others', and are missing on all of them. */
 static void load_log(struct replica *replica, struct replica_device *device, uint32_t index, const uint64_t *bits)
 {
 	uint64_t blocks = replica->settings.extent_size / replica->settings.block_size;
@@ -371,21 +509,36 @@ static void load_log(struct replica *replica, struct replica_device *device, uin
 		if (count > device->blocks - first)
 			count = device->blocks - first;
 		block_map_add(&device->owed, first, count);
+		for (int k = 0; k < replica->settings.members; k++) {
+			if (k != replica->settings.self && !core_diskless(replica, k))
+				block_map_add(&device->missing[k], first, count);
+		}
 	}
 }
 
-const char *maps_load_sector(struct replica *replica, const struct metadata_place *place, const void *bytes,
-			     size_t size)
+static void load_bits(struct replica_device *device, uint32_t member, uint32_t index, const uint64_t *bits)
 {
-	uint64_t bits[METADATA_SECTOR_BITS / 64];
+	for (uint64_t i = 0; i < METADATA_SECTOR_BITS; i++) {
+		uint64_t block = (uint64_t)index * METADATA_SECTOR_BITS + i;
+
+		if (block < device->blocks && (bits[i / 64] >> (i % 64) & 1))
+			block_map_add(&device->missing[member], block, 1);
+	}
+}
+
+const char *maps_load_sector(struct replica *replica, const struct metadata_place *place, const void *bytes, size_t size)
+{
+	uint64_t bits[SECTOR_WORDS];
 	struct replica_device *device;
 
-	if (place->kind != METADATA_LOG || place->device >= (uint32_t)replica->settings.nr_devices ||
-	    place->index >= replica->devices[place->device].sectors)
+	if (place->kind == METADATA_SLOT || place->device >= (uint32_t)replica->settings.nr_devices)
 		return NULL;
 	device = &replica->devices[place->device];
-	switch (metadata_decode_sector(bytes, size, place, &replica->durable.now.set,
-				       replica->settings.list[replica->settings.self].node, bits)) {
+	if (place->kind == METADATA_LOG ? place->index >= device->sectors :
+					  place->index >= device->bits_sectors ||
+						  place->member >= (uint32_t)replica->settings.members)
+		return NULL;
+	switch (metadata_decode_sector(bytes, size, place, &replica->durable.now.set, own_node(replica), bits)) {
 	case METADATA_GOOD:
 		break;
 	case METADATA_MISSING:
@@ -394,10 +547,13 @@ const char *maps_load_sector(struct replica *replica, const struct metadata_plac
 		memset(bits, 0xff, sizeof(bits));
 		break;
 	case METADATA_FUTURE:
-		return "its activity log was written by a newer version";
+		return "its maps were written by a newer version";
 	case METADATA_FOREIGN:
-		return "its activity log belongs to another replica set or node";
+		return "its maps belong to another replica set or node";
 	}
-	load_log(replica, device, place->index, bits);
+	if (place->kind == METADATA_LOG)
+		load_log(replica, device, place->index, bits);
+	else
+		load_bits(device, place->member, place->index, bits);
 	return NULL;
 }

@@ -131,7 +131,8 @@ struct client_id {
 #define MESSAGE_SHARED	  0x400u  /* ENTRY_OPEN: others may have it open, too */
 #define MESSAGE_RESENT	  0x800u  /* REQUEST: it was sent before, and may have been done */
 #define MESSAGE_UNFLUSHED 0x1000u /* BITS: not what `member` must be given, but what is unflushed */
-#define MESSAGE_FLAGS	  0x1fffu
+#define MESSAGE_CLEAN	  0x2000u /* HELLO: nothing was hot at its start: what it wrote is flushed */
+#define MESSAGE_FLAGS	  0x3fffu
 
 /* Why a REFUSE. */
 enum refusal {

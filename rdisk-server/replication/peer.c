@@ -45,8 +45,10 @@ static uint32_t own_flags(const struct replica *replica)
 		if (replica->settings.devices[i].image == REPLICA_IMAGE_MISSING)
 			flags |= MESSAGE_EMPTY;
 	}
-	if (stable->wants_all)
+	if (replica->durable.now.wants_all)
 		flags |= MESSAGE_EMPTY;
+	if (replica->clean)
+		flags |= MESSAGE_CLEAN;
 	return flags;
 }
 

@@ -423,7 +423,7 @@ void primary_tick(struct replica *replica)
 			reign_own_disk_failed(replica);
 	} else if (flush->running) {
 		core_wake_at(replica, flush->began + timeout);
-	} else if (replica->reign.role == ROLE_SERVING && maps_any_unflushed(replica)) {
+	} else if (replica->reign.role == ROLE_SERVING && (maps_any_unflushed(replica) || !maps_clean(replica))) {
 		if (flush->next <= replica->now)
 			primary_start_flush(replica);
 		else

@@ -299,6 +299,10 @@ static uint32_t flags_of(const struct replica *replica, int member)
 		if (replica->settings.devices[i].image == REPLICA_IMAGE_MISSING)
 			flags |= MESSAGE_EMPTY;
 	}
+	if (replica->durable.now.wants_all)
+		flags |= MESSAGE_EMPTY;
+	if (replica->clean)
+		flags |= MESSAGE_CLEAN;
 	return flags;
 }
 
@@ -482,7 +486,8 @@ static bool memory_kept(const struct replica *replica, int member)
 
 	if (member != replica->settings.self && !replica->peers[member].greeted)
 		return false;
-	return member_in(configuration->in_sync, member) && configuration->processes[member].boot == boot &&
+	return member_in(configuration->in_sync, member) &&
+	       (configuration->processes[member].boot == boot || (flags_of(replica, member) & MESSAGE_CLEAN)) &&
 	       !(flags_of(replica, member) & MESSAGE_EMPTY) && sizes_are(replica, member, configuration->sizes);
 }
 

@@ -237,7 +237,7 @@ void replica_start(struct replica *replica, uint64_t now)
 		durable->broken = false;
 	else if (durable->broken)
 		decision_lost(replica, 0);
-	maps_owe_all(replica, (member_set)~0u);
+	replica->clean = maps_clean(replica);
 	durable_changed(replica);
 	replica->consider = true;
 	replica_time(replica, now);
@@ -440,7 +440,7 @@ void replica_saved(struct replica *replica, uint64_t now, struct replica_save *s
 	if (save->place.kind == METADATA_SLOT)
 		durable_saved(replica, save, result);
 	else
-		maps_log_saved(replica, save, result);
+		maps_saved(replica, save, result);
 	after(replica);
 }
 

@@ -220,9 +220,12 @@ void cluster_start(struct cluster *cluster, int index)
 		if (member->saved_slots[i])
 			assert_null(replica_load_slot(member->replica, i, member->slots[i], METADATA_SLOT_SIZE));
 	}
-	for (place.index = 0; place.index < CLUSTER_SECTORS; place.index++) {
-		if (member->saved_log[place.index])
-			assert_null(replica_load_sector(member->replica, &place, member->log[place.index],
+	if (member->saved_log)
+		assert_null(replica_load_sector(member->replica, &place, member->log, METADATA_SECTOR));
+	place.kind = METADATA_BITS;
+	for (place.member = 0; place.member < (uint32_t)cluster->members; place.member++) {
+		if (member->saved_bits[place.member])
+			assert_null(replica_load_sector(member->replica, &place, member->bits[place.member],
 							METADATA_SECTOR));
 	}
 	replica_start(member->replica, cluster->now);
@@ -360,10 +363,14 @@ static bool save_one(struct cluster *cluster, struct cluster_member *member)
 	if (save->place.kind == METADATA_SLOT) {
 		memcpy(member->slots[save->place.index], save->bytes, save->size);
 		member->saved_slots[save->place.index] = true;
+	} else if (save->place.kind == METADATA_LOG) {
+		assert_true(save->place.index == 0); /* the device is small: one sector is all of it */
+		memcpy(member->log, save->bytes, save->size);
+		member->saved_log = true;
 	} else {
-		assert_true(save->place.kind == METADATA_LOG && save->place.index < CLUSTER_SECTORS);
-		memcpy(member->log[save->place.index], save->bytes, save->size);
-		member->saved_log[save->place.index] = true;
+		assert_true(save->place.index == 0 && save->place.member < CLUSTER_MEMBERS);
+		memcpy(member->bits[save->place.member], save->bytes, save->size);
+		member->saved_bits[save->place.member] = true;
 	}
 	replica_saved(member->replica, cluster->now, save, 0);
 	return true;

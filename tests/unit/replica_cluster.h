@@ -16,7 +16,6 @@
 #define CLUSTER_BLOCK	  4096u
 #define CLUSTER_LEASE	  UINT64_C(1000000000) /* ns */
 #define CLUSTER_HEARTBEAT UINT64_C(100000000)
-#define CLUSTER_SECTORS	  8 /* of the activity log that are kept */
 
 struct cluster_frame {
 	struct cluster_frame *next;
@@ -32,8 +31,8 @@ struct cluster_member {
 	unsigned char image[CLUSTER_SIZE];	  /* as its host sees it */
 	unsigned char stable_image[CLUSTER_SIZE]; /* as of its last flush */
 	unsigned char slots[2][METADATA_SLOT_SIZE];
-	unsigned char log[CLUSTER_SECTORS][METADATA_SECTOR];
-	bool saved_slots[2], saved_log[CLUSTER_SECTORS];
+	unsigned char log[METADATA_SECTOR], bits[CLUSTER_MEMBERS][METADATA_SECTOR];
+	bool saved_slots[2], saved_log, saved_bits[CLUSTER_MEMBERS];
 	bool cut;	     /* from all others */
 	int io_result;	     /* of its writes and flushes */
 	bool io_hangs;	     /* they do not come back until cluster_go() after it is false again */
