@@ -203,6 +203,7 @@ struct reign {
 	member_set absent;    /* members with images that are not in sync, by the last that named this process */
 	uint64_t consider_at; /* nothing is proposed before this time */
 	bool waiting;	      /* for consider_at, which is drawn */
+	bool asked;	      /* reign_consider() has something to wait for */
 	bool disk_failed;     /* of this member: it serves no more */
 	const char *blocked;
 	/* As primary. */

@@ -7,9 +7,9 @@
  * unflushed before   written before that; cleared when that flush is complete on all
  * owed               unfinished of former reigns: perhaps not equal on all
  * hot                extents that may differ from other members' after a crash of this one: the activity log. An extent
- *                    is hot there, durably, before the image is touched; it cools when it was not touched for a while, a
- *                    tracked flush is complete on all, and the bits of the absent in it are stable. So whatever is
- *                    unflushed, or missing and not stable, lies in hot extents
+ *                    is hot there, durably, before the image is touched; it cools when it was not touched for a while,
+ * a tracked flush is complete on all, and the bits of the absent in it are stable. So whatever is unflushed, or missing
+ * and not stable, lies in hot extents
  */
 #include <assert.h>
 #include <errno.h>
@@ -257,7 +257,6 @@ void maps_flush_begins(struct replica *replica)
 	}
 	keep_unflushed(replica);
 }
-
 
 bool maps_any_unflushed(const struct replica *replica)
 {
@@ -526,7 +525,8 @@ static void load_bits(struct replica_device *device, uint32_t member, uint32_t i
 	}
 }
 
-const char *maps_load_sector(struct replica *replica, const struct metadata_place *place, const void *bytes, size_t size)
+const char *maps_load_sector(struct replica *replica, const struct metadata_place *place, const void *bytes,
+			     size_t size)
 {
 	uint64_t bits[SECTOR_WORDS];
 	struct replica_device *device;
@@ -534,9 +534,9 @@ const char *maps_load_sector(struct replica *replica, const struct metadata_plac
 	if (place->kind == METADATA_SLOT || place->device >= (uint32_t)replica->settings.nr_devices)
 		return NULL;
 	device = &replica->devices[place->device];
-	if (place->kind == METADATA_LOG ? place->index >= device->sectors :
-					  place->index >= device->bits_sectors ||
-						  place->member >= (uint32_t)replica->settings.members)
+	if (place->kind == METADATA_LOG
+		    ? place->index >= device->sectors
+		    : place->index >= device->bits_sectors || place->member >= (uint32_t)replica->settings.members)
 		return NULL;
 	switch (metadata_decode_sector(bytes, size, place, &replica->durable.now.set, own_node(replica), bits)) {
 	case METADATA_GOOD:

@@ -259,6 +259,7 @@ static bool waited(struct replica *replica, uint64_t least)
 {
 	struct reign *reign = &replica->reign;
 
+	reign->asked = true;
 	if (!reign->waiting) {
 		uint64_t until = replica->now + random_delay(replica, least);
 
@@ -570,6 +571,7 @@ void reign_consider(struct replica *replica)
 	if (replica->failed || replica->decision.phase != PROPOSAL_NONE)
 		return;
 	reign->blocked = NULL;
+	reign->asked = false;
 	if (!configuration->epoch)
 		consider_birth(replica);
 	else if (!replica->decision.decided)
@@ -578,4 +580,7 @@ void reign_consider(struct replica *replica)
 		consider_as_primary(replica);
 	else
 		consider_promotion(replica);
+	/* Whatever it waited to propose is not called for any more. */
+	if (!reign->asked)
+		reign->waiting = false;
 }

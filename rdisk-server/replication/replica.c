@@ -256,8 +256,6 @@ void replica_time(struct replica *replica, uint64_t now)
 	forward_tick(replica);
 	replica->consider = true;
 	after(replica);
-	if (replica->reign.waiting)
-		core_wake_at(replica, replica->reign.consider_at);
 }
 
 uint64_t replica_next_time(const struct replica *replica)
