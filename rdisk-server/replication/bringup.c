@@ -55,8 +55,12 @@ void bringup_join(struct replica *replica, int member, const struct message *mes
 {
 	struct bringup *bringup = &replica->bringup[member];
 	const struct configuration *configuration = core_configuration(replica);
-	struct message news = { .type = MESSAGE_CONFIGURATION, .flags = MESSAGE_DECIDED };
+	struct message taken = { .type = MESSAGE_JOIN, .flags = MESSAGE_LAST, .epoch = configuration->epoch };
 
+	if (replica->joining.joined && (int)configuration->primary == member) {
+		replica->joining.heard = true; /* the answer to its own */
+		return;
+	}
 	if (!may_join(replica, member) || message->epoch != configuration->epoch)
 		return;
 	for (int i = 0; i < replica->settings.nr_devices; i++) {
@@ -83,10 +87,7 @@ void bringup_join(struct replica *replica, int member, const struct message *mes
 		block_map_clear(&bringup->flushing[i]);
 	}
 	core_tell(replica, REPLICA_EVENT_MEMBER, member, "it is being brought up");
-	/* It knows by this that it was heard. */
-	news.configuration = *configuration;
-	news.accepted = replica->durable.now.accepted;
-	core_send(replica, member, REPLICA_CLASS_STREAM, &news, NULL);
+	core_send(replica, member, REPLICA_CLASS_STREAM, &taken, NULL);
 	bringup_go_on(replica);
 }
 
@@ -450,11 +451,8 @@ static int source_of(const struct replica *replica)
 	return primary;
 }
 
-void bringup_tick(struct replica *replica)
+static void look_for_late_copies(struct replica *replica)
 {
-	struct joining *joining = &replica->joining;
-	int source = source_of(replica);
-
 	for (struct entry *entry = replica->copies.first; entry; entry = entry->next) {
 		uint64_t late = entry->began + replica->settings.replica_timeout;
 
@@ -462,23 +460,33 @@ void bringup_tick(struct replica *replica)
 			continue;
 		if (late <= replica->now) {
 			bringup_drop(replica, entry->target, "it does not keep up");
-			break;
+			return; /* the list is another now */
 		}
 		core_wake_at(replica, late);
 	}
+}
+
+void bringup_tick(struct replica *replica)
+{
+	struct joining *joining = &replica->joining;
+	int source = source_of(replica);
+
+	look_for_late_copies(replica);
 	if (source == NO_MEMBER || replica->reign.disk_failed) {
-		if (source == NO_MEMBER)
-			joining->joined = false;
+		joining->joined = false;
 		return;
 	}
-	if (joining->joined && joining->reign == core_configuration(replica)->reign &&
-	    joining->session == replica->sessions[source] && joining->heard)
-		return;
-	if (joining->next <= replica->now) {
+	if (!joining->joined || joining->reign != core_configuration(replica)->reign ||
+	    joining->session != replica->sessions[source]) {
 		joining->joined = true;
 		joining->heard = false;
 		joining->reign = core_configuration(replica)->reign;
 		joining->session = replica->sessions[source];
+		joining->next = replica->now;
+	}
+	if (joining->heard)
+		return;
+	if (joining->next <= replica->now) {
 		joining->next = replica->now + replica->settings.replica_timeout;
 		send_join(replica, source);
 	}

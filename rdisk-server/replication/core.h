@@ -212,7 +212,10 @@ struct reign {
 	uint64_t complete;    /* all entries up to it are complete on all */
 	member_set confirmed; /* their unfinished ranges are known */
 	uint64_t confirm_deadline;
-	unsigned int equalising;	      /* entries under way */
+	bool knows;		 /* its table of done requests is that of the set */
+	bool flush_lost;	 /* nobody knows what of the answered writes is stable: a generation begins */
+	uint64_t adopt_until;	 /* without that table: unknown clients are taken for known until then */
+	unsigned int equalising; /* entries under way */
 	uint64_t cursor[REPLICA_DEVICES_MAX]; /* block of `owed` to look at next */
 	uint64_t flushed;		      /* number of the last flush that all have completed */
 	int candidate;			      /* NO_MEMBER: no admission is proposed */
@@ -460,6 +463,11 @@ struct local_client {
 struct forward {
 	struct replica_request *first, *last; /* not answered, in the order in which they came */
 	struct local_client *clients;	      /* settings.clients */
+	unsigned int nr_sent;		      /* of the requests, at most settings.requests */
+	/* As primary: clients of the table of done requests, by place, whose process was not there at the last look. */
+	unsigned char *gone;
+	uint64_t next_look;
+	unsigned int spare; /* places of that table beyond settings.clients */
 };
 
 void forward_submit(struct replica *replica, struct replica_request *request);

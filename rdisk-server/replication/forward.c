@@ -45,6 +45,7 @@ static void unlink_request(struct replica *replica, struct replica_request *requ
 		forward->last = request->previous;
 	request->next = NULL;
 	request->previous = NULL;
+	forward->nr_sent -= request->sent;
 }
 
 static void answer_local(struct replica *replica, struct replica_request *request, int result)
@@ -98,7 +99,8 @@ static void send_request(struct replica *replica, struct replica_request *reques
 	};
 
 	if (!replica->decision.decided || !peer_is_named(replica, primary, configuration) ||
-	    request->number >= message.lowest + replica->done.window)
+	    request->number >= message.lowest + replica->done.window ||
+	    (!request->sent && replica->forward.nr_sent >= replica->settings.requests))
 		return;
 	if (request->stable)
 		message.flags |= MESSAGE_STABLE;
@@ -106,6 +108,9 @@ static void send_request(struct replica *replica, struct replica_request *reques
 		message.flags |= MESSAGE_FREE;
 	if (request->kind == ENTRY_WRITE)
 		message.data_size = (uint32_t)request->length;
+	if (request->shared)
+		message.flags |= MESSAGE_SHARED;
+	replica->forward.nr_sent += !request->sent;
 	request->sent = true;
 	if (primary != replica->settings.self) {
 		core_send(replica, primary, REPLICA_CLASS_STREAM, &message, request->data);
@@ -167,14 +172,14 @@ void forward_forget(struct replica *replica, uint32_t client)
 		*known = (struct local_client){ 0 };
 }
 
-/* Requests that the window of the table held back can go. */
-static void send_held_back(struct replica *replica, uint32_t client)
+/* Requests that were held back, as too many were under way, can go. */
+static void send_held_back(struct replica *replica)
 {
 	struct replica_request *next;
 
 	for (struct replica_request *at = replica->forward.first; at; at = next) {
 		next = at->next;
-		if (at->client == client && !at->sent)
+		if (!at->sent)
 			send_request(replica, at);
 	}
 }
@@ -198,7 +203,7 @@ static void take_answer(struct replica *replica, uint32_t client, uint64_t numbe
 	if (known && request->kind == ENTRY_CLOSE)
 		*known = (struct local_client){ 0 };
 	answer_local(replica, request, result);
-	send_held_back(replica, client);
+	send_held_back(replica);
 }
 
 void forward_answer(struct replica *replica, int member, const struct message *message, const void *data)
@@ -211,25 +216,6 @@ void forward_answer(struct replica *replica, int member, const struct message *m
 		return;
 	take_answer(replica, message->client.client, message->request, message->generation, message->result, data,
 		    message->data_size);
-}
-
-/* While nobody can serve, requests fail if the settings want that. What was sent may have been done, or be done later.
- */
-void forward_tick(struct replica *replica)
-{
-	const struct configuration *configuration = core_configuration(replica);
-	struct forward *forward = &replica->forward;
-	int there = 1;
-
-	if (!replica->settings.error_on_no_quorum || !forward->first)
-		return;
-	for (int i = 0; i < replica->settings.members; i++)
-		there += replica->peers[i].greeted;
-	if (there >= core_majority(replica) &&
-	    (!configuration->epoch || member_count(configuration->in_sync) >= (int)replica->settings.min_in_sync))
-		return;
-	while (forward->first)
-		answer_local(replica, forward->first, -EIO);
 }
 
 /* ---- the primary ---- */
@@ -408,6 +394,46 @@ static void accept_request(struct replica *replica, int origin, const struct mes
 		entry_append(&replica->queue, entry);
 }
 
+static bool process_is_here(const struct replica *replica, uint64_t incarnation)
+{
+	if (replica->settings.process.incarnation == incarnation)
+		return true;
+	for (int i = 0; i < replica->settings.members; i++) {
+		if (replica->peers[i].greeted && replica->peers[i].process.incarnation == incarnation)
+			return true;
+	}
+	return false;
+}
+
+/* Opens of processes that were not there at two looks, open_grace apart, are closed. */
+static void close_the_gone(struct replica *replica)
+{
+	struct forward *forward = &replica->forward;
+
+	if (replica->reign.role != ROLE_SERVING)
+		return;
+	if (forward->next_look > replica->now) {
+		core_wake_at(replica, forward->next_look);
+		return;
+	}
+	forward->next_look = replica->now + replica->settings.open_grace;
+	for (unsigned int i = 0; i < replica->done.nr_clients; i++) {
+		const struct done_client *client = &replica->done.clients[i];
+		struct entry *entry;
+
+		if (!client->id.forwarder || process_is_here(replica, client->id.forwarder)) {
+			forward->gone[i] = 0;
+			continue;
+		}
+		core_wake_at(replica, forward->next_look);
+		if (forward->gone[i]++ != 1 || replica->requests.nr_free <= replica->settings.window * 2)
+			continue;
+		entry = entry_take(replica, ENTRY_OF_CLIENT, ENTRY_CLOSE, 0, 0, 0, NULL, NULL);
+		entry->client = client->id;
+		primary_begin(replica, entry);
+	}
+}
+
 void forward_request(struct replica *replica, int member, const struct message *message, void *frame, const void *data)
 {
 	bool ranged = message->kind == ENTRY_READ || message->kind == ENTRY_WRITE || message->kind == ENTRY_ZEROES;
@@ -435,4 +461,24 @@ void primary_send_done_table(struct replica *replica, int member)
 		core_send(replica, member, REPLICA_CLASS_STREAM, &message, data);
 		message.number++;
 	} while (next < replica->done.nr_clients);
+}
+
+/* While nobody can serve, requests fail if the settings want that. What was sent may have been done, or be done later.
+ */
+void forward_tick(struct replica *replica)
+{
+	const struct configuration *configuration = core_configuration(replica);
+	struct forward *forward = &replica->forward;
+	int there = 1;
+
+	close_the_gone(replica);
+	if (!replica->settings.error_on_no_quorum || !forward->first)
+		return;
+	for (int i = 0; i < replica->settings.members; i++)
+		there += replica->peers[i].greeted;
+	if (there >= core_majority(replica) &&
+	    (!configuration->epoch || member_count(configuration->in_sync) >= (int)replica->settings.min_in_sync))
+		return;
+	while (forward->first)
+		answer_local(replica, forward->first, -EIO);
 }

@@ -39,6 +39,7 @@
  * DONE_TABLE     primary -> one member       requests that were done; several, the last one is marked
  * RECONCILED     new primary -> in sync      nothing of older reigns is unfinished any more
  * JOIN           who returns -> primary      wants to be brought up; its ranges that may differ; several
+ *                primary -> who returns      it is: entries follow
  * COPY           primary -> target           a block range of the primary's image
  * COPIED         answer                      done, with its result
  * HASH           primary -> target           asks for hashes of a range's blocks

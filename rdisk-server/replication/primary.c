@@ -240,7 +240,11 @@ static void end_flush(struct replica *replica)
 	if (flush->result && reign_own_disk_failed(replica))
 		return;
 	flush->running = false;
-	if (!flush->result) {
+	if (flush->result) {
+		/* Nobody else has it: what was answered before may be gone, and every client is to be told. */
+		replica->reign.flush_lost = true;
+		replica->consider = true;
+	} else {
 		replica->reign.flushed = flush->number;
 		maps_flush_complete(replica);
 		bringup_flush_complete(replica);

@@ -127,6 +127,9 @@ static void begin_reign(struct replica *replica)
 	reign->flushed = 0;
 	reign->candidate = NO_MEMBER;
 	reign->successor = NO_MEMBER;
+	reign->flush_lost = false;
+	reign->adopt_until = reign->knows ? 0 : replica->now + replica->settings.open_grace;
+	replica->forward.next_look = replica->now + replica->settings.open_grace;
 	for (int i = 0; i < replica->settings.members; i++)
 		replica->peers[i].failed = false;
 	lease_reset(replica);
@@ -220,6 +223,8 @@ static void decided(struct replica *replica)
 		else
 			reign->role = named ? ROLE_BACKUP : ROLE_NONE;
 	}
+	/* From now on it is told of all that is done. */
+	reign->knows = named;
 	forward_resend(replica);
 }
 
@@ -433,6 +438,15 @@ static bool voter_waits(const struct replica *replica)
 	return false;
 }
 
+static void new_generation(struct replica *replica, struct configuration *value)
+{
+	value->generation = (struct generation){
+		.number = value->generation.number + 1,
+		.id = replica->world->random(replica) | 1,
+		.parent = value->generation.id,
+	};
+}
+
 static void consider_as_primary(struct replica *replica)
 {
 	struct configuration value = *core_configuration(replica);
@@ -454,6 +468,11 @@ static void consider_as_primary(struct replica *replica)
 	}
 	if (reign->role == ROLE_NONE || reign->role == ROLE_BACKUP || reign->role == ROLE_STEPPING_DOWN) {
 		/* Its reign has ended, and it is the primary all the same: another one begins. */
+		value.reign = 0;
+		change = true;
+	}
+	if (reign->flush_lost) {
+		new_generation(replica, &value);
 		value.reign = 0;
 		change = true;
 	}
@@ -553,13 +572,8 @@ static void consider_promotion(struct replica *replica)
 	}
 	value.primary = (uint32_t)self;
 	value.reign = 0;
-	if (lost) {
-		value.generation = (struct generation){
-			.number = configuration->generation.number + 1,
-			.id = replica->world->random(replica) | 1,
-			.parent = configuration->generation.id,
-		};
-	}
+	if (lost)
+		new_generation(replica, &value);
 	decision_propose(replica, &value);
 }
 

@@ -88,7 +88,11 @@ static int allocate(struct replica *replica)
 	if (!replica->entries || !replica->by_number || !replica->backup.unfinished || !replica->forward.clients)
 		return -ENOMEM;
 	requests_init(&replica->requests, replica->entries, sizeof(struct entry), entries, NULL);
-	if (done_table_init(&replica->done, settings->clients, settings->requests))
+	/* As many opens as may be under way may find that there is room. */
+	replica->forward.spare = settings->requests * (unsigned int)settings->members;
+	replica->forward.gone = calloc(settings->clients + replica->forward.spare, 1);
+	if (!replica->forward.gone ||
+	    done_table_init(&replica->done, settings->clients + replica->forward.spare, settings->requests))
 		return -ENOMEM;
 	return maps_create(replica);
 }
@@ -144,6 +148,7 @@ void replica_destroy(struct replica *replica)
 	maps_destroy(replica);
 	done_table_free(&replica->done);
 	free(replica->forward.clients);
+	free(replica->forward.gone);
 	free(replica->backup.unfinished);
 	free(replica->by_number);
 	free(replica->entries);
@@ -315,7 +320,6 @@ static void dispatch(struct replica *replica, int member, const struct message *
 		peer_fetch(replica, member);
 		break;
 	case MESSAGE_CONFIGURATION:
-		replica->joining.heard = true;
 		decision_configuration(replica, member, message);
 		break;
 	case MESSAGE_COLLECT:
