@@ -463,6 +463,7 @@ struct local_client {
 struct forward {
 	struct replica_request *first, *last; /* not answered, in the order in which they came */
 	struct local_client *clients;	      /* settings.clients */
+	bool held_back;			      /* some, because a queue was full */
 	unsigned int nr_sent;		      /* of the requests, at most settings.requests */
 	/* As primary: clients of the table of done requests, by place, whose process was not there at the last look. */
 	unsigned char *gone;
@@ -603,6 +604,9 @@ struct replica {
 /* The timer is to ring at `time` at the latest. */
 void core_wake_at(struct replica *replica, uint64_t time);
 void core_tell(struct replica *replica, enum replica_event_kind kind, int member, const char *text);
+/* false: the queue is full, nothing was sent; who asked does so again later. */
+bool core_try_send(struct replica *replica, int member, enum replica_class class, struct message *message,
+		   const void *data);
 /* Sends; a session whose queue is full is ended. */
 void core_send(struct replica *replica, int member, enum replica_class class, struct message *message,
 	       const void *data);

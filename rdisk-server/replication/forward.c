@@ -110,11 +110,18 @@ static void send_request(struct replica *replica, struct replica_request *reques
 		message.data_size = (uint32_t)request->length;
 	if (request->shared)
 		message.flags |= MESSAGE_SHARED;
+	if (primary != replica->settings.self &&
+	    !core_try_send(replica, primary, REPLICA_CLASS_STREAM, &message, request->data)) {
+		/* It waits as those do that are too many: for an answer to another, or for the next tick. */
+		replica->forward.nr_sent -= request->sent;
+		request->sent = false;
+		replica->forward.held_back = true;
+		core_wake_at(replica, replica->now + replica->settings.heartbeat);
+		return;
+	}
 	replica->forward.nr_sent += !request->sent;
 	request->sent = true;
-	if (primary != replica->settings.self) {
-		core_send(replica, primary, REPLICA_CLASS_STREAM, &message, request->data);
-	} else if (reign_is_primary(replica)) {
+	if (primary == replica->settings.self && reign_is_primary(replica)) {
 		void *copy = NULL;
 
 		if (request->length && request->kind == ENTRY_WRITE) {
@@ -472,6 +479,12 @@ void forward_tick(struct replica *replica)
 	int there = 1;
 
 	close_the_gone(replica);
+	if (forward->held_back) {
+		forward->held_back = false;
+		send_held_back(replica);
+		if (forward->held_back)
+			core_wake_at(replica, replica->now + replica->settings.heartbeat);
+	}
 	if (!replica->settings.error_on_no_quorum || !forward->first)
 		return;
 	for (int i = 0; i < replica->settings.members; i++)

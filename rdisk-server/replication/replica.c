@@ -32,15 +32,21 @@ void core_tell(struct replica *replica, enum replica_event_kind kind, int member
 	replica->world->tell(replica, &event);
 }
 
-void core_send(struct replica *replica, int member, enum replica_class class, struct message *message, const void *data)
+bool core_try_send(struct replica *replica, int member, enum replica_class class, struct message *message,
+		   const void *data)
 {
 	unsigned char head[MESSAGE_HEAD_MAX];
 	size_t size;
 
 	if (member == replica->settings.self || !replica->peers[member].connected)
-		return;
+		return true;
 	size = message_encode(message, data, head);
-	if (!replica->world->send(replica, member, class, head, size, data, message->data_size))
+	return replica->world->send(replica, member, class, head, size, data, message->data_size);
+}
+
+void core_send(struct replica *replica, int member, enum replica_class class, struct message *message, const void *data)
+{
+	if (!core_try_send(replica, member, class, message, data))
 		peer_refuse(replica, member, "more waits to be sent to it than its queue holds");
 }
 
