@@ -155,6 +155,8 @@ void backup_stored(struct replica *replica, struct entry *entry)
 {
 	int result = entry->stored_result;
 
+	if (result)
+		replica->joining.not_before = replica->now + 4 * replica->settings.replica_timeout;
 	/* A result for the client is the same on all; one that is not makes this member leave. */
 	primary_note_done(replica, entry, result);
 	send_written(replica, entry, MESSAGE_WRITTEN, result);
@@ -263,6 +265,8 @@ void backup_flush_stored(struct replica *replica, int result)
 	if (--backup->nr_pending > 0)
 		return;
 	backup->flushing = false;
+	if (backup->result)
+		replica->joining.not_before = replica->now + 4 * replica->settings.replica_timeout;
 	flushed.reign = flush->reign;
 	flushed.number = flush->number;
 	flushed.result = backup->result;

@@ -400,6 +400,8 @@ void bringup_target_stored(struct replica *replica, struct entry *entry)
 {
 	struct message copied = { .type = MESSAGE_COPIED, .number = entry->number, .result = entry->stored_result };
 
+	if (entry->stored_result)
+		replica->joining.not_before = replica->now + 4 * replica->settings.replica_timeout;
 	if (replica->peers[entry->origin].greeted && replica->sessions[entry->origin] == entry->session)
 		core_send(replica, entry->origin, REPLICA_CLASS_CONTROL, &copied, NULL);
 	entry_complete(replica, entry, entry->stored_result);
@@ -473,6 +475,11 @@ void bringup_tick(struct replica *replica)
 
 	look_for_late_copies(replica);
 	if (source == NO_MEMBER || replica->reign.disk_failed) {
+		joining->joined = false;
+		return;
+	}
+	if (replica->now < joining->not_before) {
+		core_wake_at(replica, joining->not_before);
 		joining->joined = false;
 		return;
 	}

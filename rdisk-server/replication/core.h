@@ -430,11 +430,12 @@ struct bringup {
 
 /* As the target. */
 struct joining {
-	uint64_t next;	  /* time of the next JOIN, unless it was heard */
-	bool joined;	  /* it asked, and entries are taken */
-	bool heard;	  /* the primary has taken it as a target */
-	uint64_t reign;	  /* that it asked in */
-	uint64_t session; /* by which it asked */
+	uint64_t next;	     /* time of the next JOIN, unless it was heard */
+	uint64_t not_before; /* time; its disk has failed shortly before */
+	bool joined;	     /* it asked, and entries are taken */
+	bool heard;	     /* the primary has taken it as a target */
+	uint64_t reign;	     /* that it asked in */
+	uint64_t session;    /* by which it asked */
 };
 
 void bringup_join(struct replica *replica, int member, const struct message *message, const void *data);

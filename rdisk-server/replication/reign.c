@@ -206,6 +206,9 @@ static void decided(struct replica *replica)
 	reign->epoch = configuration->epoch;
 	reign->in_sync = configuration->in_sync;
 	core_tell(replica, REPLICA_EVENT_EPOCH, NO_MEMBER, NULL);
+	/* Whoever left because its disk failed may come back: what it cannot trust, the others know. */
+	if (!member_in(configuration->in_sync, replica->settings.self))
+		reign->disk_failed = false;
 	if (named) {
 		apply_in_sync(replica);
 		if (replica->durable.now.wants_all) {

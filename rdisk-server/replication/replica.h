@@ -127,7 +127,7 @@ enum replica_class {
 struct replica_world {
 	/*
 	 * Sends a frame to a member whose session is up; all is taken before it returns. false: its queue is full, and
-	 * nothing was taken: the core ends the session.
+	 * nothing was taken: the core ends the session. Nothing overtakes the first frame of a session, of any class.
 	 */
 	bool (*send)(struct replica *replica, int member, enum replica_class class, const void *head, size_t head_size,
 		     const void *data, size_t data_size);
