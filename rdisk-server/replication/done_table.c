@@ -58,6 +58,11 @@ static struct done_client *find_client(const struct done_table *table, struct cl
 	return place ? &table->clients[place - 1] : NULL;
 }
 
+bool done_table_knows(const struct done_table *table, struct client_id client)
+{
+	return find_client(table, client);
+}
+
 int done_table_init(struct done_table *table, unsigned int clients, unsigned int window)
 {
 	unsigned int places = 2;

@@ -59,6 +59,9 @@ int done_table_add(struct done_table *table, struct client_id client, uint64_t r
 enum done_answer done_table_find(const struct done_table *table, struct client_id client, uint64_t request,
 				 int32_t *result);
 
+/* Whether the client is in it: it was opened, and not closed. */
+bool done_table_knows(const struct done_table *table, struct client_id client);
+
 /* A client is gone for good. Harmless if it was not there. */
 void done_table_forget(struct done_table *table, struct client_id client);
 /* All clients of a process that is gone for good. */

@@ -96,6 +96,7 @@ enum message_data {
 	DATA_HASHES,  /* MESSAGE_HASH_SIZE each; none with an error */
 	DATA_TABLE,   /* done_table_load() looks at it */
 	DATA_RESULT,  /* any; none with an error */
+	DATA_DEVICES, /* MESSAGE_RANGE_SIZE each: checksum of its name, bytes of its image */
 };
 
 #define F(name)	   (1u << FIELD_##name)
@@ -116,8 +117,9 @@ enum message_data {
 #define REQUEST_KINDS (WRITE_KINDS | KIND(ENTRY_READ) | KIND(ENTRY_FLUSH))
 
 #define HELLO_FLAGS                                                                                                    \
-	(MESSAGE_DECIDED | MESSAGE_BLANK | MESSAGE_NO_VOTE | MESSAGE_HAS_DATA | MESSAGE_EMPTY | MESSAGE_STOPPING)
-#define STATUS_FLAGS (MESSAGE_DECIDED | MESSAGE_BLANK | MESSAGE_NO_VOTE | MESSAGE_STOPPING)
+	(MESSAGE_DECIDED | MESSAGE_BLANK | MESSAGE_NO_VOTE | MESSAGE_HAS_DATA | MESSAGE_EMPTY | MESSAGE_STOPPING |     \
+	 MESSAGE_CLEAN)
+#define STATUS_FLAGS HELLO_FLAGS
 #define ENTRY_FLAGS  (MESSAGE_STABLE | MESSAGE_FREE | MESSAGE_SHARED)
 
 static const struct {
@@ -129,7 +131,7 @@ static const struct {
 } types[MESSAGE_TYPES] = {
 	/* clang-format off */
 	[MESSAGE_HELLO] = { "HELLO", F(FLAGS) | F(MEMBER) | F(EPOCH) | F(BALLOT) | VALUE | F(PROCESS) | F(SET) | F(DIGEST) |
-				     F(SEEN) | F(VERSION) | F(FEATURES), HELLO_FLAGS, 0, DATA_NONE },
+				     F(SEEN) | F(VERSION) | F(FEATURES), HELLO_FLAGS, 0, DATA_DEVICES },
 	[MESSAGE_STATUS] = { "STATUS", F(FLAGS) | F(MEMBER) | REIGN | F(BALLOT) | F(ACCEPTED), STATUS_FLAGS, 0, DATA_NONE },
 	[MESSAGE_FETCH] = { "FETCH", F(EPOCH), 0, 0, DATA_NONE },
 	[MESSAGE_CONFIGURATION] = { "CONFIGURATION", F(FLAGS) | F(EPOCH) | VALUE, MESSAGE_DECIDED, 0, DATA_NONE },
@@ -394,6 +396,8 @@ static const char *data_wrong(const struct message *message, const unsigned char
 		if (size % MESSAGE_HASH_SIZE != 0)
 			return "part of a hash";
 		break;
+	case DATA_DEVICES:
+		return size % MESSAGE_RANGE_SIZE != 0 ? "part of a device" : NULL;
 	case DATA_RESULT:
 		break;
 	}

@@ -39,6 +39,7 @@
  * DONE_TABLE     primary -> one member       requests that were done; several, the last one is marked
  * RECONCILED     new primary -> in sync      nothing of older reigns is unfinished any more
  * JOIN           who returns -> primary      wants to be brought up; its ranges that may differ; several
+ *                primary -> who returns      it is: entries follow
  * COPY           primary -> target           a block range of the primary's image
  * COPIED         answer                      done, with its result
  * HASH           primary -> target           asks for hashes of a range's blocks
@@ -131,7 +132,8 @@ struct client_id {
 #define MESSAGE_SHARED	  0x400u  /* ENTRY_OPEN: others may have it open, too */
 #define MESSAGE_RESENT	  0x800u  /* REQUEST: it was sent before, and may have been done */
 #define MESSAGE_UNFLUSHED 0x1000u /* BITS: not what `member` must be given, but what is unflushed */
-#define MESSAGE_FLAGS	  0x1fffu
+#define MESSAGE_CLEAN	  0x2000u /* HELLO: nothing was hot at its start: what it wrote is flushed */
+#define MESSAGE_FLAGS	  0x3fffu
 
 /* Why a REFUSE. */
 enum refusal {
@@ -206,6 +208,7 @@ const char *message_name(enum message_type type);
 /*
  * Data of WRITE, COPY, REQUEST: `length` bytes where kind is ENTRY_WRITE, else none. Of ANSWER: what was read; none
  * with an error. Of REPORT, JOIN, BITS: ranges {u64 position, u64 length}, 16 bytes each, none of them empty. Of
+ * HELLO: for each device, as a range, the checksum of its name and the bytes of the sender's image. Of
  * HASHES: 8 bytes for each block; none with an error. Of DONE_TABLE: see done_table.h.
  */
 #define MESSAGE_RANGE_SIZE 16u

@@ -89,7 +89,7 @@ struct replica_request {
 	int result;
 	/* The core's. */
 	uint64_t number;
-	uint64_t sent_epoch; /* under which it was last sent or begun */
+	bool sent;
 	struct replica_request *next, *previous;
 };
 
@@ -127,7 +127,7 @@ enum replica_class {
 struct replica_world {
 	/*
 	 * Sends a frame to a member whose session is up; all is taken before it returns. false: its queue is full, and
-	 * nothing was taken: the core ends the session.
+	 * nothing was taken: the core ends the session. Nothing overtakes the first frame of a session, of any class.
 	 */
 	bool (*send)(struct replica *replica, int member, enum replica_class class, const void *head, size_t head_size,
 		     const void *data, size_t data_size);
@@ -188,7 +188,7 @@ void replica_io_done(struct replica *replica, uint64_t now, struct io *io);
 /* A piece is stable, or is not: then the core stops voting and serving for good, and says so. */
 void replica_saved(struct replica *replica, uint64_t now, struct replica_save *save, int result);
 
-/* A client's request. It is answered by answered(), never within this call. */
+/* A client's request. It is answered by answered(), perhaps within this call. */
 void replica_submit(struct replica *replica, uint64_t now, struct replica_request *request);
 
 /*

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A backup's part, and a target's: entries and flushes from the primary. What is not known to be complete on all
+ * members is unfinished here: of this reign by number, of former ones as ranges ("owed", see maps.c).
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "core.h"
+
+/* Whether a stream message of the reign `reign`, sent under `epoch`, is from who may send it to this member. */
+static bool from_primary(const struct replica *replica, int member, uint64_t epoch, uint64_t reign)
+{
+	const struct configuration *configuration = core_configuration(replica);
+
+	return configuration->epoch && configuration->primary == (uint32_t)member && configuration->reign == reign &&
+	       epoch >= reign && epoch <= configuration->epoch && peer_is_named(replica, member, configuration) &&
+	       (peer_is_named(replica, replica->settings.self, configuration) || replica->joining.joined);
+}
+
+static struct unfinished *unfinished_at(struct replica *replica, uint64_t number)
+{
+	return &replica->backup.unfinished[number % replica->settings.window];
+}
+
+/* Everything up to `complete` is on all members. */
+static void take_complete(struct replica *replica, uint64_t complete, uint64_t flushed)
+{
+	struct backup *backup = &replica->backup;
+
+	if (complete > backup->complete + replica->settings.window)
+		backup->complete = complete - replica->settings.window;
+	while (backup->complete < complete) {
+		struct unfinished *at = unfinished_at(replica, ++backup->complete);
+
+		if (at->number == backup->complete)
+			at->number = 0;
+	}
+	if (flushed && flushed == backup->tracked) {
+		maps_flush_complete(replica);
+		backup->tracked = 0;
+	}
+}
+
+void backup_settled(struct replica *replica, const struct message *message)
+{
+	if (message->reign == replica->backup.reign)
+		take_complete(replica, message->complete, message->flushed);
+}
+
+void backup_reign_ends(struct replica *replica)
+{
+	struct backup *backup = &replica->backup;
+
+	for (unsigned int i = 0; i < replica->settings.window; i++) {
+		struct unfinished *at = &backup->unfinished[i];
+
+		if (at->number && at->length)
+			maps_owe(replica, at->device, at->position, at->length);
+		at->number = 0;
+	}
+	backup->reign = 0;
+	backup->complete = 0;
+	backup->tracked = 0;
+}
+
+/* The first message of a reign. */
+static void take_reign(struct replica *replica, uint64_t reign)
+{
+	if (replica->backup.reign == reign)
+		return;
+	backup_reign_ends(replica);
+	replica->backup.reign = reign;
+}
+
+void backup_absent(struct replica *replica, member_set members)
+{
+	struct backup *backup = &replica->backup;
+
+	maps_owe_unflushed(replica, members);
+	for (unsigned int i = 0; i < replica->settings.window; i++) {
+		struct unfinished *at = &backup->unfinished[i];
+
+		if (at->number && at->length)
+			maps_miss(replica, members, at->device, at->position, at->length);
+	}
+}
+
+static void send_written(struct replica *replica, struct entry *entry, enum message_type type, int result)
+{
+	struct message written = {
+		.type = type,
+		.epoch = core_configuration(replica)->epoch,
+		.reign = entry->reign,
+		.number = entry->number,
+		.result = result,
+	};
+
+	/* Of a session that is gone: who sent it has learnt so, too. */
+	if (replica->peers[entry->origin].greeted && replica->sessions[entry->origin] == entry->session)
+		core_send(replica, entry->origin, REPLICA_CLASS_CONTROL, &written, NULL);
+}
+
+/* Members with images that are neither in sync nor this one. */
+static member_set absent(const struct replica *replica)
+{
+	member_set in_sync = core_configuration(replica)->in_sync;
+
+	return (member_set) ~(in_sync | member_bit(replica->settings.self));
+}
+
+void backup_write(struct replica *replica, int member, const struct message *message, void *frame, const void *data)
+{
+	struct backup *backup = &replica->backup;
+	struct unfinished *at;
+	struct entry *entry;
+
+	if (!from_primary(replica, member, message->epoch, message->reign) ||
+	    (message->kind != ENTRY_OPEN && message->kind != ENTRY_CLOSE &&
+	     !maps_range_ok(replica, message->device, message->position, message->length))) {
+		free(frame);
+		return;
+	}
+	take_reign(replica, message->reign);
+	if (message->number <= backup->complete) {
+		free(frame);
+		return;
+	}
+	take_complete(replica, message->complete, message->flushed);
+	at = unfinished_at(replica, message->number);
+	*at = (struct unfinished){ message->number, message->device, message->position, message->length };
+	entry = entry_take(replica, ENTRY_OF_PRIMARY, message->kind, message->device, message->position,
+			   message->length, frame, (void *)(uintptr_t)data);
+	entry->reign = message->reign;
+	entry->number = message->number;
+	entry->stable = message->flags & MESSAGE_STABLE;
+	entry->may_free = message->flags & MESSAGE_FREE;
+	entry->client = message->client;
+	entry->client_request = message->request;
+	entry->lowest = message->lowest;
+	entry->origin = member;
+	entry->session = replica->sessions[member];
+	entry_here(replica, entry);
+	if (message->kind == ENTRY_OPEN || message->kind == ENTRY_CLOSE) {
+		entry->step = STEP_STORED;
+		backup_stored(replica, entry);
+		return;
+	}
+	maps_note_write(replica, message->device, message->position, message->length, absent(replica));
+	entry_begin(replica, entry);
+}
+
+void backup_stored(struct replica *replica, struct entry *entry)
+{
+	int result = entry->stored_result;
+
+	if (result)
+		replica->joining.not_before = replica->now + 4 * replica->settings.replica_timeout;
+	/* A result for the client is the same on all; one that is not makes this member leave. */
+	primary_note_done(replica, entry, result);
+	send_written(replica, entry, MESSAGE_WRITTEN, result);
+	entry_complete(replica, entry, result);
+}
+
+/* Nothing of older reigns is on its way to the image any more: says what is unfinished. */
+static void report(struct replica *replica, int member)
+{
+	unsigned char data[256 * MESSAGE_RANGE_SIZE];
+	struct message message = { .type = MESSAGE_REPORT, .epoch = replica->backup.confirm };
+
+	replica->backup.confirm = 0;
+	for (int i = 0; i < replica->settings.nr_devices; i++) {
+		uint64_t cursor = 0;
+
+		message.device = (uint32_t)i;
+		while ((message.data_size =
+				maps_ranges(replica, &replica->devices[i].owed, &cursor, data, sizeof(data))) > 0)
+			core_send(replica, member, REPLICA_CLASS_STREAM, &message, data);
+	}
+	message.data_size = 0;
+	message.flags = MESSAGE_LAST;
+	core_send(replica, member, REPLICA_CLASS_STREAM, &message, NULL);
+}
+
+void backup_nothing_here(struct replica *replica)
+{
+	const struct configuration *configuration = core_configuration(replica);
+
+	if (replica->backup.confirm && replica->backup.confirm == configuration->epoch &&
+	    replica->peers[configuration->primary].greeted)
+		report(replica, (int)configuration->primary);
+	recovery_go_on(replica);
+}
+
+void backup_end(struct replica *replica, struct entry *entry)
+{
+	entry_free(replica, entry);
+}
+
+void backup_confirm(struct replica *replica, int member, const struct message *message)
+{
+	const struct configuration *configuration = core_configuration(replica);
+
+	if (message->epoch != configuration->epoch || configuration->primary != (uint32_t)member ||
+	    !peer_is_named(replica, member, configuration) ||
+	    !peer_is_named(replica, replica->settings.self, configuration))
+		return;
+	if (replica->backup.reign != configuration->reign)
+		backup_reign_ends(replica);
+	replica->backup.confirm = message->epoch;
+	if (replica->nr_here == 0)
+		backup_nothing_here(replica);
+}
+
+void backup_done_table(struct replica *replica, int member, const struct message *message, const void *data)
+{
+	const char *wrong;
+
+	if (!from_primary(replica, member, message->epoch, message->reign))
+		return;
+	if (message->number == 0)
+		done_table_clear(&replica->done);
+	wrong = done_table_load(&replica->done, data, message->data_size);
+	if (wrong)
+		peer_refuse(replica, member, wrong);
+}
+
+void backup_reconciled(struct replica *replica, int member, const struct message *message)
+{
+	if (from_primary(replica, member, message->epoch, message->reign) &&
+	    peer_is_named(replica, replica->settings.self, core_configuration(replica)))
+		maps_forget_owed(replica);
+}
+
+/* ---- flushes ---- */
+
+static void begin_flush(struct replica *replica)
+{
+	struct backup *backup = &replica->backup;
+
+	backup->flushing = true;
+	backup->flush_again = false;
+	backup->flush_now = backup->flush_asked;
+	backup->result = 0;
+	backup->nr_pending = replica->settings.nr_devices + 1;
+	for (int i = 0; i < replica->settings.nr_devices; i++) {
+		struct core_io *core_io = &backup->io[i];
+
+		*core_io = (struct core_io){ .device = i, .io = { .operation = IO_FLUSH } };
+		if (replica->world->submit(replica, i, &core_io->io) == IO_DONE)
+			backup_flush_stored(replica, core_io->io.result);
+	}
+	backup_flush_stored(replica, 0);
+}
+
+void backup_flush_stored(struct replica *replica, int result)
+{
+	struct backup *backup = &replica->backup;
+	const struct asked_flush *flush = &backup->flush_now;
+	struct message flushed = { .type = MESSAGE_FLUSHED };
+
+	if (result)
+		backup->result = result;
+	if (--backup->nr_pending > 0)
+		return;
+	backup->flushing = false;
+	if (backup->result)
+		replica->joining.not_before = replica->now + 4 * replica->settings.replica_timeout;
+	flushed.reign = flush->reign;
+	flushed.number = flush->number;
+	flushed.result = backup->result;
+	flushed.epoch = core_configuration(replica)->epoch;
+	if (replica->peers[flush->member].greeted && replica->sessions[flush->member] == flush->session)
+		core_send(replica, flush->member, REPLICA_CLASS_CONTROL, &flushed, NULL);
+	if (backup->flush_again)
+		begin_flush(replica);
+}
+
+void backup_flush(struct replica *replica, int member, const struct message *message)
+{
+	struct backup *backup = &replica->backup;
+
+	if (!from_primary(replica, member, message->epoch, message->reign))
+		return;
+	take_reign(replica, message->reign);
+	take_complete(replica, message->complete, message->flushed);
+	if (message->flags & MESSAGE_TRACKED) {
+		maps_flush_begins(replica);
+		backup->tracked = message->number;
+	}
+	/* A primary has one under way at a time: what is still being flushed was asked for by another, or in vain. */
+	backup->flush_asked =
+		(struct asked_flush){ member, replica->sessions[member], message->reign, message->number };
+	if (backup->flushing)
+		backup->flush_again = true;
+	else
+		begin_flush(replica);
+}

@@ -1,0 +1,501 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Bringing a member up that is not in sync: a target. It asks (JOIN) and says what it may have that others do not; from
+ * then on it gets all new entries, and copies of the blocks that its bits at the primary name. A bit goes when a flush
+ * of the set that began after the copy was acknowledged is complete, and nobody set it again. When none are left the
+ * target gets the tables that a member in sync has, and is proposed for admission (reign.c).
+ *
+ * The source is always the primary. A target is never one, and never serves.
+ */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "core.h"
+
+/* ---- the primary: who is a target ---- */
+
+void bringup_drop(struct replica *replica, int member, const char *why)
+{
+	struct bringup *bringup = &replica->bringup[member];
+
+	if (bringup->phase == BRINGUP_NONE)
+		return;
+	for (struct entry *entry = replica->copies.first, *next; entry; entry = next) {
+		next = entry->next;
+		if (entry->target == member)
+			entry_orphan(replica, entry);
+	}
+	bringup->phase = BRINGUP_NONE;
+	bringup->copies = 0;
+	/* What it was sent and has not acknowledged it does not have. A candidate's word stays needed. */
+	if (reign_is_primary(replica) && !member_in(core_configuration(replica)->in_sync, member)) {
+		if (replica->reign.candidate == member)
+			maps_miss_active(replica, member);
+		else
+			primary_without(replica, member_bit(member));
+	}
+	if (why) {
+		core_tell(replica, REPLICA_EVENT_MEMBER, member, why);
+		if (replica->peers[member].connected) {
+			replica->world->hang_up(replica, member);
+			peer_disconnected(replica, member);
+		}
+	}
+	replica->consider = true;
+}
+
+static bool may_join(const struct replica *replica, int member)
+{
+	return replica->reign.role == ROLE_SERVING && !core_diskless(replica, member) &&
+	       !member_in(core_configuration(replica)->in_sync, member) &&
+	       replica->bringup[member].phase == BRINGUP_NONE && replica->reign.candidate != member;
+}
+
+void bringup_join(struct replica *replica, int member, const struct message *message, const void *data)
+{
+	struct bringup *bringup = &replica->bringup[member];
+	const struct configuration *configuration = core_configuration(replica);
+	struct message taken = { .type = MESSAGE_JOIN, .flags = MESSAGE_LAST, .epoch = configuration->epoch };
+
+	if (replica->joining.joined && (int)configuration->primary == member) {
+		replica->joining.heard = true; /* the answer to its own */
+		return;
+	}
+	if (!may_join(replica, member) || message->epoch != configuration->epoch)
+		return;
+	for (int i = 0; i < replica->settings.nr_devices; i++) {
+		if (replica->peers[member].sizes[i] < configuration->sizes[i]) {
+			core_tell(replica, REPLICA_EVENT_REFUSED, member, "its image is smaller than the set's");
+			return;
+		}
+	}
+	if (message->flags & MESSAGE_EMPTY)
+		maps_owe_all(replica, member_bit(member));
+	for (uint32_t i = 0; i < message->data_size / MESSAGE_RANGE_SIZE; i++) {
+		struct byte_range range = message_get_range(data, i);
+
+		if (maps_range_ok(replica, message->device, range.position, range.length))
+			maps_miss(replica, member_bit(member), message->device, range.position, range.length);
+	}
+	if (!(message->flags & MESSAGE_LAST))
+		return;
+	bringup->phase = BRINGUP_COPYING;
+	bringup->copies = 0;
+	for (int i = 0; i < replica->settings.nr_devices; i++) {
+		bringup->cursor[i] = 0;
+		block_map_clear(&bringup->copied[i]);
+		block_map_clear(&bringup->flushing[i]);
+	}
+	core_tell(replica, REPLICA_EVENT_MEMBER, member, "it is being brought up");
+	core_send(replica, member, REPLICA_CLASS_STREAM, &taken, NULL);
+	bringup_go_on(replica);
+}
+
+/* ---- the primary: copies ---- */
+
+static void begin_copy(struct replica *replica, int member, uint32_t device, uint64_t first, uint64_t count)
+{
+	uint64_t block = replica->settings.block_size;
+	uint64_t position = first * block, length = count * block;
+	uint64_t size = core_configuration(replica)->sizes[device];
+	struct entry *entry;
+	void *memory;
+
+	if (length > size - position)
+		length = size - position;
+	memory = malloc(length);
+	assert(memory);
+	entry = entry_take(replica, ENTRY_OF_COPY, ENTRY_WRITE, device, position, length, memory, memory);
+	entry->target = member;
+	entry->origin = member;
+	entry->session = replica->sessions[member];
+	replica->bringup[member].copies++;
+	entry_append(&replica->copies, entry);
+	entry_begin(replica, entry);
+}
+
+/* The next blocks that are to be copied; false: none is left that is not under way or waits for a flush. */
+static bool next_blocks(struct replica *replica, int member, uint32_t *device, uint64_t *first, uint64_t *count)
+{
+	struct bringup *bringup = &replica->bringup[member];
+	uint64_t most = replica->settings.copy_size / replica->settings.block_size;
+
+	for (int i = 0; i < replica->settings.nr_devices; i++) {
+		const struct block_map *missing = &replica->devices[i].missing[member];
+
+		while (block_map_next(missing, bringup->cursor[i], most, first, count)) {
+			uint64_t take = 0;
+
+			while (take < *count && !block_map_has(&bringup->copied[i], *first + take) &&
+			       !block_map_has(&bringup->flushing[i], *first + take))
+				take++;
+			bringup->cursor[i] = *first + (take ? take : 1);
+			if (!take)
+				continue;
+			*count = take;
+			*device = (uint32_t)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* All that are left wait for a flush: false; or some are left because they were set again: from the beginning. */
+static bool start_again(struct replica *replica, int member)
+{
+	struct bringup *bringup = &replica->bringup[member];
+
+	for (int i = 0; i < replica->settings.nr_devices; i++) {
+		uint64_t waiting = bringup->copied[i].count + bringup->flushing[i].count;
+
+		if (replica->devices[i].missing[member].count > waiting) {
+			bringup->cursor[i] = 0;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool waits_for_flush(const struct replica *replica, int member)
+{
+	const struct bringup *bringup = &replica->bringup[member];
+	uint64_t count = 0;
+
+	for (int i = 0; i < replica->settings.nr_devices; i++)
+		count += bringup->copied[i].count + bringup->flushing[i].count;
+	return count > 0;
+}
+
+/* What a member in sync knows goes to the target, in order with the entries. */
+static void hand_state(struct replica *replica, int member)
+{
+	struct message message = { .type = MESSAGE_BITS, .epoch = replica->reign.epoch };
+	unsigned char data[256 * MESSAGE_RANGE_SIZE];
+
+	message.reign = replica->reign.reign;
+	primary_send_done_table(replica, member);
+	for (int who = 0; who < replica->settings.members; who++) {
+		if (core_diskless(replica, who) || (member_in(core_configuration(replica)->in_sync, who) &&
+						    who != member && who != replica->settings.self))
+			continue;
+		/* `who` is absent; or the target itself: stands for what is unflushed. */
+		message.member = (uint32_t)who;
+		if (who == replica->settings.self)
+			continue;
+		for (int i = 0; i < replica->settings.nr_devices; i++) {
+			struct replica_device *device = &replica->devices[i];
+			struct block_map *maps[] = { &device->missing[who], NULL };
+			uint64_t cursor;
+
+			message.device = (uint32_t)i;
+			message.number = 0;
+			message.data_size = 0;
+			if (who == member) {
+				maps[0] = &device->unflushed;
+				maps[1] = &device->unflushed_before;
+			}
+			core_send(replica, member, REPLICA_CLASS_STREAM, &message, data);
+			for (int k = 0; k < 2 && maps[k]; k++) {
+				cursor = 0;
+				while ((message.data_size =
+						maps_ranges(replica, maps[k], &cursor, data, sizeof(data))) > 0) {
+					message.number++;
+					core_send(replica, member, REPLICA_CLASS_STREAM, &message, data);
+				}
+			}
+		}
+	}
+	message = (struct message){ .type = MESSAGE_HANDED_OVER, .epoch = replica->reign.epoch };
+	message.reign = replica->reign.reign;
+	core_send(replica, member, REPLICA_CLASS_STREAM, &message, NULL);
+}
+
+static void go_on(struct replica *replica, int member)
+{
+	struct bringup *bringup = &replica->bringup[member];
+	uint64_t first, count;
+	uint32_t device;
+
+	while (bringup->phase == BRINGUP_COPYING && bringup->copies < replica->settings.copies) {
+		if (next_blocks(replica, member, &device, &first, &count)) {
+			begin_copy(replica, member, device, first, count);
+			continue;
+		}
+		if (bringup->copies > 0)
+			return;
+		if (start_again(replica, member))
+			continue;
+		if (waits_for_flush(replica, member)) {
+			replica->flush.wanted = true;
+			primary_start_flush(replica);
+			return;
+		}
+		bringup->phase = BRINGUP_HANDING;
+		hand_state(replica, member);
+	}
+}
+
+void bringup_go_on(struct replica *replica)
+{
+	for (int i = 0; i < replica->settings.members; i++) {
+		if (replica->bringup[i].phase != BRINGUP_NONE)
+			go_on(replica, i);
+	}
+}
+
+/* The own image was read for a copy: it goes out. */
+void bringup_read(struct replica *replica, struct entry *entry)
+{
+	struct message copy = {
+		.type = MESSAGE_COPY,
+		.epoch = replica->reign.epoch,
+		.reign = replica->reign.reign,
+		.device = entry->device,
+		.kind = ENTRY_WRITE,
+		.position = entry->request.position,
+		.length = entry->request.length,
+		.data_size = (uint32_t)entry->request.length,
+	};
+	int member = entry->target;
+
+	if (entry->stored_result) {
+		if (!reign_own_disk_failed(replica)) {
+			entry_complete(replica, entry, entry->stored_result);
+			bringup_drop(replica, member, "a block for it cannot be read");
+		}
+		return;
+	}
+	entry->number = copy.number = ++replica->copy_number;
+	entry->began = replica->now;
+	core_wake_at(replica, replica->now + replica->settings.replica_timeout);
+	core_send(replica, member, REPLICA_CLASS_STREAM, &copy, entry->data);
+}
+
+void bringup_copied(struct replica *replica, int member, const struct message *message)
+{
+	struct bringup *bringup = &replica->bringup[member];
+
+	for (struct entry *entry = replica->copies.first; entry; entry = entry->next) {
+		uint64_t first, count;
+
+		if (entry->target != member || entry->number != message->number || entry->completed ||
+		    entry->session != replica->sessions[member])
+			continue;
+		if (message->result) {
+			bringup_drop(replica, member, "its disk failed");
+			return;
+		}
+		maps_blocks(replica, entry->request.position, entry->request.length, &first, &count);
+		block_map_add(&bringup->copied[entry->device], first, count);
+		entry_complete(replica, entry, 0);
+		return;
+	}
+}
+
+void bringup_end_of_entry(struct replica *replica, struct entry *entry)
+{
+	int member = entry->target;
+
+	entry_free(replica, entry);
+	if (replica->bringup[member].phase == BRINGUP_NONE)
+		return;
+	replica->bringup[member].copies--;
+	go_on(replica, member);
+}
+
+void bringup_flush_begins(struct replica *replica)
+{
+	for (int i = 0; i < replica->settings.members; i++) {
+		struct bringup *bringup = &replica->bringup[i];
+
+		if (bringup->phase == BRINGUP_NONE)
+			continue;
+		for (int k = 0; k < replica->settings.nr_devices; k++) {
+			block_map_unite(&bringup->flushing[k], &bringup->copied[k]);
+			block_map_clear(&bringup->copied[k]);
+		}
+	}
+}
+
+void bringup_flush_complete(struct replica *replica)
+{
+	for (int i = 0; i < replica->settings.members; i++) {
+		struct bringup *bringup = &replica->bringup[i];
+
+		if (bringup->phase == BRINGUP_NONE)
+			continue;
+		for (int k = 0; k < replica->settings.nr_devices; k++) {
+			uint64_t first, count, from = 0;
+
+			while (block_map_next(&bringup->flushing[k], from, UINT64_MAX, &first, &count)) {
+				maps_unmiss(replica, i, (uint32_t)k, first, count);
+				from = first + count;
+			}
+			block_map_clear(&bringup->flushing[k]);
+		}
+		go_on(replica, i);
+	}
+}
+
+void bringup_ready(struct replica *replica, int member, const struct message *message)
+{
+	struct bringup *bringup = &replica->bringup[member];
+
+	if (bringup->phase != BRINGUP_HANDING || message->reign != replica->reign.reign)
+		return;
+	bringup->phase = BRINGUP_READY;
+	replica->consider = true;
+}
+
+/* ---- the target ---- */
+
+static bool from_source(const struct replica *replica, int member, const struct message *message)
+{
+	const struct configuration *configuration = core_configuration(replica);
+
+	return replica->joining.joined && configuration->primary == (uint32_t)member &&
+	       configuration->reign == message->reign && peer_is_named(replica, member, configuration);
+}
+
+static void send_join(struct replica *replica, int primary)
+{
+	unsigned char data[256 * MESSAGE_RANGE_SIZE];
+	struct message join = { .type = MESSAGE_JOIN, .epoch = core_configuration(replica)->epoch };
+
+	if (replica->durable.now.wants_all)
+		join.flags = MESSAGE_EMPTY;
+	for (int i = 0; i < replica->settings.nr_devices; i++) {
+		uint64_t cursor = 0;
+
+		join.device = (uint32_t)i;
+		while ((join.data_size = maps_ranges(replica, &replica->devices[i].owed, &cursor, data, sizeof(data))) >
+		       0)
+			core_send(replica, primary, REPLICA_CLASS_STREAM, &join, data);
+	}
+	join.data_size = 0;
+	join.flags |= MESSAGE_LAST;
+	core_send(replica, primary, REPLICA_CLASS_STREAM, &join, NULL);
+}
+
+void bringup_copy(struct replica *replica, int member, const struct message *message, void *frame, const void *data)
+{
+	struct entry *entry;
+
+	if (!from_source(replica, member, message) ||
+	    !maps_range_ok(replica, message->device, message->position, message->length)) {
+		free(frame);
+		return;
+	}
+	entry = entry_take(replica, ENTRY_COPIED, ENTRY_WRITE, message->device, message->position, message->length,
+			   frame, (void *)(uintptr_t)data);
+	entry->reign = message->reign;
+	entry->number = message->number;
+	entry->origin = member;
+	entry->session = replica->sessions[member];
+	maps_note_write(replica, message->device, message->position, message->length, 0);
+	entry_begin(replica, entry);
+}
+
+void bringup_target_stored(struct replica *replica, struct entry *entry)
+{
+	struct message copied = { .type = MESSAGE_COPIED, .number = entry->number, .result = entry->stored_result };
+
+	if (entry->stored_result)
+		replica->joining.not_before = replica->now + 4 * replica->settings.replica_timeout;
+	if (replica->peers[entry->origin].greeted && replica->sessions[entry->origin] == entry->session)
+		core_send(replica, entry->origin, REPLICA_CLASS_CONTROL, &copied, NULL);
+	entry_complete(replica, entry, entry->stored_result);
+}
+
+void bringup_bits(struct replica *replica, int member, const struct message *message, const void *data)
+{
+	bool own = message->member == (uint32_t)replica->settings.self;
+
+	if (!from_source(replica, member, message) || message->member >= (uint32_t)replica->settings.members ||
+	    message->device >= (uint32_t)replica->settings.nr_devices)
+		return;
+	if (message->number == 0 && !own)
+		maps_unmiss(replica, (int)message->member, message->device, 0,
+			    replica->devices[message->device].blocks);
+	for (uint32_t i = 0; i < message->data_size / MESSAGE_RANGE_SIZE; i++) {
+		struct byte_range range = message_get_range(data, i);
+
+		if (!maps_range_ok(replica, message->device, range.position, range.length))
+			continue;
+		if (own)
+			maps_note_write(replica, message->device, range.position, range.length, 0);
+		else
+			maps_miss(replica, member_bit((int)message->member), message->device, range.position,
+				  range.length);
+	}
+}
+
+void bringup_handed_over(struct replica *replica, int member, const struct message *message)
+{
+	struct message ready = { .type = MESSAGE_READY, .reign = message->reign };
+
+	if (!from_source(replica, member, message))
+		return;
+	ready.epoch = message->epoch;
+	core_send(replica, member, REPLICA_CLASS_CONTROL, &ready, NULL);
+}
+
+/* Whether this member should be brought up, and by whom. */
+static int source_of(const struct replica *replica)
+{
+	const struct configuration *configuration = core_configuration(replica);
+	int primary = (int)configuration->primary;
+
+	if (!configuration->epoch || !replica->decision.decided || core_diskless(replica, replica->settings.self) ||
+	    member_in(configuration->in_sync, replica->settings.self) || primary == replica->settings.self ||
+	    replica->stopping || !peer_is_named(replica, primary, configuration))
+		return NO_MEMBER;
+	return primary;
+}
+
+static void look_for_late_copies(struct replica *replica)
+{
+	for (struct entry *entry = replica->copies.first; entry; entry = entry->next) {
+		uint64_t late = entry->began + replica->settings.replica_timeout;
+
+		if (!entry->number || entry->completed)
+			continue;
+		if (late <= replica->now) {
+			bringup_drop(replica, entry->target, "it does not keep up");
+			return; /* the list is another now */
+		}
+		core_wake_at(replica, late);
+	}
+}
+
+void bringup_tick(struct replica *replica)
+{
+	struct joining *joining = &replica->joining;
+	int source = source_of(replica);
+
+	look_for_late_copies(replica);
+	if (source == NO_MEMBER || replica->reign.disk_failed) {
+		joining->joined = false;
+		return;
+	}
+	if (replica->now < joining->not_before) {
+		core_wake_at(replica, joining->not_before);
+		joining->joined = false;
+		return;
+	}
+	if (!joining->joined || joining->reign != core_configuration(replica)->reign ||
+	    joining->session != replica->sessions[source]) {
+		joining->joined = true;
+		joining->heard = false;
+		joining->reign = core_configuration(replica)->reign;
+		joining->session = replica->sessions[source];
+		joining->next = replica->now;
+	}
+	if (joining->heard)
+		return;
+	if (joining->next <= replica->now) {
+		joining->next = replica->now + replica->settings.replica_timeout;
+		send_join(replica, source);
+	}
+	core_wake_at(replica, joining->next);
+}

@@ -1,0 +1,632 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the files of the core share: its state, and what each part does for the others. For replication/ alone; the rest
+ * of the server uses replica.h.
+ *
+ * part          state                 what it does
+ * durable.c     struct durable        promise and configuration, in two slots; what waits for them to be stable
+ * peer.c        struct peer           hello, status: what is known of each member
+ * decision.c    struct decision       the vote, and proposals
+ * lease.c       struct lease          grants given and taken
+ * reign.c       struct reign          what this member is; when to propose what
+ * entry.c       struct entry          one operation on an image: order, activity log, store
+ * primary.c     struct reign          entries to all members, their answers, flushes
+ * backup.c      struct backup         entries from the primary
+ * recovery.c    struct reign          what a new primary does before it serves
+ * bringup.c     struct bringup        targets
+ * forward.c     struct forward        requests of this host's clients; requests at the primary
+ * maps.c        struct replica_device what is unflushed, missing, unfinished, hot
+ */
+#ifndef RDISK_REPLICATION_CORE_H
+#define RDISK_REPLICATION_CORE_H
+
+#include "block_map.h"
+#include "done_table.h"
+#include "replica.h"
+#include "request.h"
+
+#define PAST_ROUNDS	  16 /* rounds of renewals whose grants still count */
+#define AFTER_SAVE_MAX	  32 /* answers that wait for the slots */
+#define REPLICA_BLOCK_MIN 512u
+
+/* ---- durable.c ---- */
+
+enum after_save {
+	AFTER_PROMISE,	/* PROMISE to member */
+	AFTER_ACCEPTED, /* ACCEPTED to member */
+	AFTER_LEARNED,	/* it has a vote again */
+};
+
+struct awaiting_save {
+	uint64_t version;
+	enum after_save what;
+	int member;
+	uint64_t epoch;
+	struct ballot ballot;
+};
+
+struct durable {
+	struct metadata_slot now;    /* as it is to be: what this member acts on */
+	struct metadata_slot stable; /* as both slots hold it: what others are told */
+	struct metadata_slot saving;
+	uint64_t version;	 /* of `now` */
+	uint64_t saving_version; /* of `saving` */
+	uint64_t stable_version;
+	bool busy; /* a save is under way */
+	struct replica_save save;
+	unsigned char bytes[METADATA_SLOT_SIZE];
+	struct awaiting_save awaiting[AFTER_SAVE_MAX];
+	unsigned int nr_awaiting;
+	unsigned int loaded; /* good slots at the start */
+	bool broken;	     /* a slot was there and could not be read */
+};
+
+/* `now` was changed: writes it. */
+void durable_changed(struct replica *replica);
+
+/* The same; once it is stable, decision_saved() is called. */
+void durable_then(struct replica *replica, enum after_save what, int member, uint64_t epoch, struct ballot ballot);
+void durable_saved(struct replica *replica, struct replica_save *save, int result);
+
+/* ---- peer.c ---- */
+
+struct peer {
+	bool connected;
+	bool greeted; /* its HELLO was taken: messages of others types count */
+	struct process_id process;
+	uint32_t flags; /* of its last HELLO or STATUS */
+	/* The newest configuration it is known to have accepted, by HELLO or STATUS of this session. */
+	uint64_t epoch;
+	struct ballot accepted;
+	bool decided;
+	/* The highest epoch that it was ever seen to have accepted or promised: survives its sessions. */
+	uint64_t seen;
+	uint64_t heard_at;		     /* time of the last frame */
+	uint64_t asked;			     /* time of the last FETCH to it; 0: it was answered */
+	uint64_t sizes[REPLICA_DEVICES_MAX]; /* bytes, of its images */
+	/* As primary: it has failed, and is to be removed. */
+	bool failed;
+};
+
+void peer_connected(struct replica *replica, int member);
+void peer_disconnected(struct replica *replica, int member);
+void peer_hello(struct replica *replica, int member, const struct message *message, const void *data);
+void peer_status(struct replica *replica, int member, const struct message *message);
+void peer_fetch(struct replica *replica, int member);
+void peer_view(struct replica *replica, member_set present);
+void peer_tick(struct replica *replica);
+/* Tells all what this member has accepted. */
+void peer_tell_all(struct replica *replica);
+/* Whether the process that a configuration names for a member is there and can be talked to. */
+bool peer_is_named(const struct replica *replica, int member, const struct configuration *configuration);
+/* Ends a session for a cause that is told of. */
+void peer_refuse(struct replica *replica, int member, const char *why);
+
+/* ---- decision.c ---- */
+
+enum proposal_phase {
+	PROPOSAL_NONE,
+	PROPOSAL_COLLECTING,
+	PROPOSAL_PROPOSING,
+};
+
+struct decision {
+	bool decided; /* durable.now.configuration is known to be */
+	enum proposal_phase phase;
+	uint64_t epoch;
+	struct ballot ballot;
+	struct configuration value; /* own, or adopted */
+	struct ballot adopted;	    /* counter 0: own */
+	bool own;		    /* `value` is set */
+	member_set answers;	    /* promised, or accepted */
+	uint64_t deadline;	    /* of the phase */
+	uint32_t highest_counter;   /* seen in any ballot */
+	/* Members that were seen to have accepted (heard_epoch, heard_ballot), by STATUS. */
+	uint64_t heard_epoch;
+	struct ballot heard_ballot;
+	member_set heard;
+	/* Without a vote: what the others have. */
+	bool learning;
+	member_set learnt;
+	uint64_t learnt_epoch;
+	uint64_t seen; /* the highest epoch that others saw of this member and that it does not know of */
+	uint64_t next_learn;
+};
+
+/* Proposes `value` for the epoch after the decided one; fills in epoch and ballot. Not while another is under way. */
+void decision_propose(struct replica *replica, const struct configuration *value);
+/* Proposes again what was accepted and is not known to be decided. */
+void decision_settle(struct replica *replica);
+void decision_give_up(struct replica *replica);
+void decision_collect(struct replica *replica, int member, const struct message *message);
+void decision_promise(struct replica *replica, int member, const struct message *message);
+void decision_refuse(struct replica *replica, int member, const struct message *message);
+void decision_proposal(struct replica *replica, int member, const struct message *message);
+void decision_accepted(struct replica *replica, int member, const struct message *message);
+void decision_configuration(struct replica *replica, int member, const struct message *message);
+void decision_saved(struct replica *replica, const struct awaiting_save *awaiting);
+/* A member was heard to have accepted (epoch, ballot). */
+void decision_heard(struct replica *replica, int member, uint64_t epoch, struct ballot ballot, bool decided);
+void decision_lost(struct replica *replica, uint64_t seen);
+void decision_learn(struct replica *replica, int member);
+void decision_learnt(struct replica *replica, int member, const struct message *message);
+void decision_tick(struct replica *replica);
+bool decision_votes(const struct replica *replica, uint64_t epoch);
+
+/* ---- lease.c ---- */
+
+struct lease {
+	/* As holder. */
+	uint64_t round;
+	uint64_t sent[PAST_ROUNDS];  /* when a round was, at round % PAST_ROUNDS */
+	uint64_t until[MEMBERS_MAX]; /* of each member's grant */
+	bool released;		     /* this process gave it up, for good in this reign */
+	uint64_t next_round;	     /* time */
+	/* As grantor. */
+	int holder; /* NO_MEMBER: nobody */
+	uint64_t granted_until;
+	uint64_t held_off_until; /* after the start */
+};
+
+void lease_reset(struct replica *replica);
+void lease_renew(struct replica *replica, int member, const struct message *message);
+void lease_grant(struct replica *replica, int member, const struct message *message);
+void lease_release(struct replica *replica, int member, const struct message *message);
+/* Gives it up: nothing is answered any more in this reign. */
+void lease_give_up(struct replica *replica);
+/* Whether this member may answer now. */
+bool lease_holds(const struct replica *replica);
+/* When it ends, as things are. 0: it does not hold. */
+uint64_t lease_end(const struct replica *replica);
+/* As grantor: how long (ns) nothing may be promised to, or accepted for, `member`; 0: it may. */
+uint64_t lease_forbids(const struct replica *replica, int member);
+/* ns; the longest that one lasts by a clock within the bound. */
+uint64_t lease_longest(const struct replica *replica);
+void lease_tick(struct replica *replica);
+
+/* ---- reign.c ---- */
+
+enum role {
+	ROLE_NONE,	    /* no configuration names this process */
+	ROLE_BACKUP,	    /* in sync */
+	ROLE_CONFIRMING,    /* primary: asks the in-sync members what is unfinished */
+	ROLE_EQUALISING,    /* primary: makes that equal on all */
+	ROLE_SERVING,	    /* primary */
+	ROLE_STEPPING_DOWN, /* primary that answers nothing any more in this reign */
+};
+
+struct reign {
+	enum role role;
+	uint64_t epoch;	      /* of the decided configuration that was acted on last */
+	member_set in_sync;   /* of the same */
+	uint64_t ended;	      /* a reign of this process that is over, whoever is named */
+	member_set absent;    /* members with images that are not in sync, by the last that named this process */
+	uint64_t consider_at; /* nothing is proposed before this time */
+	bool waiting;	      /* for consider_at, which is drawn */
+	bool asked;	      /* reign_consider() has something to wait for */
+	bool disk_failed;     /* of this member: it serves no more */
+	const char *blocked;
+	/* As primary. */
+	uint64_t reign;
+	uint64_t number;      /* of the last entry that was begun */
+	uint64_t complete;    /* all entries up to it are complete on all */
+	member_set confirmed; /* their unfinished ranges are known */
+	uint64_t confirm_deadline;
+	bool knows;		 /* its table of done requests is that of the set */
+	bool flush_lost;	 /* nobody knows what of the answered writes is stable: a generation begins */
+	uint64_t adopt_until;	 /* without that table: unknown clients are taken for known until then */
+	unsigned int equalising; /* entries under way */
+	uint64_t cursor[REPLICA_DEVICES_MAX]; /* block of `owed` to look at next */
+	uint64_t flushed;		      /* number of the last flush that all have completed */
+	int candidate;			      /* NO_MEMBER: no admission is proposed */
+	int successor;			      /* to hand over to; NO_MEMBER */
+};
+
+void reign_changed(struct replica *replica); /* another configuration was accepted, or became known as decided */
+void reign_consider(struct replica *replica);
+bool reign_is_primary(const struct replica *replica);
+/* Members that an entry is sent to, itself left out: in sync, and targets. */
+member_set reign_receivers(const struct replica *replica);
+/* A member is to be removed. */
+void reign_member_failed(struct replica *replica, int member, const char *why);
+/* The own image fails or hangs. true: others are in sync, and one of them shall serve. */
+bool reign_own_disk_failed(struct replica *replica);
+/* A process that is to end may do so. */
+bool reign_may_end(const struct replica *replica);
+
+/* ---- entry.c ---- */
+
+enum entry_role {
+	ENTRY_OF_CLIENT,   /* primary: a request */
+	ENTRY_OF_RECOVERY, /* primary: an unfinished range, read from the own image and written to all */
+	ENTRY_OF_COPY,	   /* primary: a range, read from the own image and written to a target */
+	ENTRY_OF_PRIMARY,  /* backup, target: from the primary */
+	ENTRY_COPIED,	   /* target: a COPY */
+	ENTRY_ORPHAN,	   /* nobody waits for it; its store may still have it */
+};
+
+enum entry_step {
+	STEP_ORDER,  /* waits for its turn */
+	STEP_WINDOW, /* primary: its turn has come, and too many are under way */
+	STEP_READ,   /* RECOVERY, COPY: the own image is read */
+	STEP_LOG,    /* an extent is being made hot */
+	STEP_WRITE,  /* at the store */
+	STEP_FLUSH,  /* at the store, for a stable one */
+	STEP_STORED, /* nothing to do here any more */
+};
+
+/* An io at the world's store. */
+struct core_io {
+	struct io io;
+	struct entry *entry; /* NULL: a flush */
+	int device;
+	bool of_primary; /* the flush */
+};
+
+struct entry_list {
+	struct entry *first, *last;
+};
+
+struct entry {
+	struct request request; /* first: the pool and the order are request/'s */
+	enum entry_role role;
+	enum entry_kind kind;
+	enum entry_step step;
+	uint32_t device;
+	uint64_t reign, number; /* number 0: none yet */
+	bool stable, may_free;
+	struct client_id client;
+	uint64_t client_request, lowest;
+	int origin;	   /* member that waits for the answer */
+	int target;	   /* of a COPY */
+	uint64_t session;  /* of `origin`, when it came */
+	member_set waits;  /* members whose answer is awaited */
+	member_set failed; /* members that failed to store it, this one included */
+	int error;	   /* of one of them */
+	uint64_t began;	   /* time when it was sent */
+	void *memory;	   /* from malloc(): of `data`; owned; NULL: none */
+	void *data;
+	struct iovec vector;
+	struct core_io store;
+	int stored_result; /* of the own image */
+	bool completed;	   /* entry_complete() was called: it ends soon */
+	int result;
+	struct entry *next_completed;
+	struct entry *next_logged; /* of those that wait for the activity log */
+	struct entry_list *list;   /* that it is in; NULL: none */
+	struct entry *next, *previous;
+	/* Of those that the own image does not have yet, and that it shall have. */
+	bool is_here;
+	struct entry *next_here, *previous_here;
+};
+
+/* A new one, not begun; the pool is large enough for all that the settings allow. memory: owned from now on. */
+struct entry *entry_take(struct replica *replica, enum entry_role role, enum entry_kind kind, uint32_t device,
+			 uint64_t position, uint64_t length, void *memory, void *data);
+void entry_begin(struct replica *replica, struct entry *entry);
+/* Nothing is to be done for it any more: those who wait for it in the order can go on. Leads to its part's _end(). */
+void entry_complete(struct replica *replica, struct entry *entry, int result);
+/* Writes it to the own image: makes its extents hot first. */
+void entry_write_here(struct replica *replica, struct entry *entry);
+void entry_read_here(struct replica *replica, struct entry *entry);
+/* The extents that it waited for are hot. */
+void entry_logged(struct replica *replica, struct entry *entry);
+void entry_io_done(struct replica *replica, struct io *io);
+/* Goes on with all that can go on. */
+void entries_run(struct replica *replica);
+void entry_free(struct replica *replica, struct entry *entry);
+/* Nobody waits for it any more: it ends when the own store is done with it. Takes it from its list. */
+void entry_orphan(struct replica *replica, struct entry *entry);
+/* The own image shall have it; until it has, or the entry ends, it is in replica->here. */
+void entry_here(struct replica *replica, struct entry *entry);
+void entry_append(struct entry_list *list, struct entry *entry);
+void entry_remove(struct entry *entry);
+enum io_answer entry_turn(struct request_disk *disk, struct io *io);
+
+/* ---- primary.c ---- */
+
+void primary_begin(struct replica *replica, struct entry *entry); /* its turn has come */
+void primary_stored(struct replica *replica, struct entry *entry);
+void primary_end(struct replica *replica, struct entry *entry);
+void primary_written(struct replica *replica, int member, const struct message *message);
+void primary_flushed(struct replica *replica, int member, const struct message *message);
+void primary_flush_stored(struct replica *replica, int result);
+/* The configuration does not name a member any more, or a target is dropped: its answers are not awaited. */
+void primary_without(struct replica *replica, member_set members);
+void primary_start_flush(struct replica *replica);
+/* What was done for a client, in the table of done requests: on every member when its image has it. */
+void primary_note_done(struct replica *replica, const struct entry *entry, int result);
+void primary_send_done_table(struct replica *replica, int member);
+void primary_want_flush(struct replica *replica, struct entry *entry);
+void primary_paused_can_go_on(struct replica *replica);
+void primary_reset(struct replica *replica);
+void primary_tick(struct replica *replica);
+
+struct set_flush {
+	bool running;
+	uint64_t number;
+	member_set waits;
+	bool abandoned; /* its reign is over: what is pending only has to come back */
+	uint64_t began;
+	struct entry_list covered; /* requests that it answers */
+	struct entry_list waiting; /* requests for the next one */
+	bool wanted;		   /* the next one is, without a request */
+	uint64_t next;		   /* time of the next by itself */
+	struct core_io io[REPLICA_DEVICES_MAX];
+	int nr_pending;
+	int result;
+};
+
+/* ---- backup.c ---- */
+
+struct backup {
+	uint64_t reign;	   /* of the entries that are taken */
+	uint64_t complete; /* as the primary says */
+	uint64_t flushed;  /* as the primary says */
+	uint64_t tracked;  /* number of the flush at which unflushed became unflushed before; 0: none since */
+	uint64_t confirm;  /* epoch of a CONFIRM that waits for what is here; 0: none */
+	/* Of this reign's entries: what is not known to be complete on all, entry n at n % window. */
+	struct unfinished {
+		uint64_t number; /* 0: none */
+		uint32_t device;
+		uint64_t position, length;
+	} * unfinished;
+	/* The FLUSH that is under way, and the last that was asked for. */
+	bool flushing, flush_again;
+	struct asked_flush {
+		int member;
+		uint64_t session, reign, number;
+	} flush_now, flush_asked;
+	struct core_io io[REPLICA_DEVICES_MAX];
+	int nr_pending;
+	int result;
+};
+
+void backup_write(struct replica *replica, int member, const struct message *message, void *frame, const void *data);
+void backup_flush(struct replica *replica, int member, const struct message *message);
+void backup_stored(struct replica *replica, struct entry *entry);
+void backup_end(struct replica *replica, struct entry *entry);
+void backup_flush_stored(struct replica *replica, int result);
+void backup_confirm(struct replica *replica, int member, const struct message *message);
+void backup_done_table(struct replica *replica, int member, const struct message *message, const void *data);
+/* What a renewal of the primary says of its reign. */
+void backup_settled(struct replica *replica, const struct message *message);
+void backup_reconciled(struct replica *replica, int member, const struct message *message);
+/* What was unfinished of this reign is unfinished of a former one from now on. */
+void backup_reign_ends(struct replica *replica);
+/* The own image has all that it shall have: who waited for that goes on. */
+void backup_nothing_here(struct replica *replica);
+/* Members are absent that were not: bits for them of all that they may lack. */
+void backup_absent(struct replica *replica, member_set members);
+
+/* ---- recovery.c ---- */
+
+void recovery_begin(struct replica *replica);
+void recovery_report(struct replica *replica, int member, const struct message *message, const void *data);
+void recovery_go_on(struct replica *replica);
+void recovery_end_of_entry(struct replica *replica, struct entry *entry);
+/* A range that may differ: written to all from the own image, before anybody who comes later gets at it. */
+void recovery_equalise(struct replica *replica, uint32_t device, uint64_t position, uint64_t length);
+void recovery_tick(struct replica *replica);
+
+/* ---- bringup.c ---- */
+
+enum bringup_phase {
+	BRINGUP_NONE,
+	BRINGUP_COPYING, /* bits are left */
+	BRINGUP_HANDING, /* the state is on its way */
+	BRINGUP_READY,	 /* it can be admitted */
+};
+
+/* One target, at the primary. */
+struct bringup {
+	enum bringup_phase phase;
+	struct process_id process;
+	uint64_t cursor[REPLICA_DEVICES_MAX];		/* block to look at next */
+	unsigned int copies;				/* under way */
+	struct block_map copied[REPLICA_DEVICES_MAX];	/* acknowledged since the last flush began */
+	struct block_map flushing[REPLICA_DEVICES_MAX]; /* acknowledged before that, while it goes on */
+};
+
+/* As the target. */
+struct joining {
+	uint64_t next;	     /* time of the next JOIN, unless it was heard */
+	uint64_t not_before; /* time; its disk has failed shortly before */
+	bool joined;	     /* it asked, and entries are taken */
+	bool heard;	     /* the primary has taken it as a target */
+	uint64_t reign;	     /* that it asked in */
+	uint64_t session;    /* by which it asked */
+};
+
+void bringup_join(struct replica *replica, int member, const struct message *message, const void *data);
+void bringup_copied(struct replica *replica, int member, const struct message *message);
+void bringup_flush_begins(struct replica *replica);
+void bringup_flush_complete(struct replica *replica);
+void bringup_ready(struct replica *replica, int member, const struct message *message);
+void bringup_drop(struct replica *replica, int member, const char *why);
+void bringup_go_on(struct replica *replica);
+void bringup_read(struct replica *replica, struct entry *entry);
+void bringup_end_of_entry(struct replica *replica, struct entry *entry);
+void bringup_copy(struct replica *replica, int member, const struct message *message, void *frame, const void *data);
+void bringup_target_stored(struct replica *replica, struct entry *entry);
+void bringup_bits(struct replica *replica, int member, const struct message *message, const void *data);
+void bringup_handed_over(struct replica *replica, int member, const struct message *message);
+void bringup_tick(struct replica *replica);
+
+/* ---- forward.c ---- */
+
+struct local_client {
+	uint32_t client;     /* 0: free */
+	uint64_t number;     /* of its last request */
+	uint64_t generation; /* id of that in which it was opened; 0: it is not open */
+};
+
+struct forward {
+	struct replica_request *first, *last; /* not answered, in the order in which they came */
+	struct local_client *clients;	      /* settings.clients */
+	bool held_back;			      /* some, because a queue was full */
+	unsigned int nr_sent;		      /* of the requests, at most settings.requests */
+	/* As primary: clients of the table of done requests, by place, whose process was not there at the last look. */
+	unsigned char *gone;
+	uint64_t next_look;
+	unsigned int spare; /* places of that table beyond settings.clients */
+};
+
+void forward_submit(struct replica *replica, struct replica_request *request);
+void forward_resend(struct replica *replica);
+void forward_request(struct replica *replica, int member, const struct message *message, void *frame, const void *data);
+void forward_answer(struct replica *replica, int member, const struct message *message, const void *data);
+/* Answers an entry of a client, if it may; else it is held until it may. */
+void forward_done(struct replica *replica, struct entry *entry);
+void forward_forget(struct replica *replica, uint32_t client);
+void forward_start_queue(struct replica *replica);
+void forward_tick(struct replica *replica);
+
+/* ---- maps.c ---- */
+
+struct replica_device {
+	struct request_disk disk; /* order of the entries */
+	struct replica *replica;
+	int index;
+	uint64_t blocks, extents;
+	uint64_t sectors;		       /* of the activity log */
+	struct block_map missing[MEMBERS_MAX]; /* what an absent member must be given */
+	struct block_map unflushed, unflushed_before;
+	struct block_map owed;	     /* unfinished of former reigns */
+	struct block_map hot;	     /* extents, as they are to be in the log */
+	struct block_map hot_stable; /* as they are there */
+	/* Sectors of the log: which are dirty, and the one that is being written. */
+	struct block_map log_dirty;
+	bool log_busy;
+	/* Extents that were written in this interval between tracked flushes, and in the one before. */
+	struct block_map touched, touched_before;
+	/* Sectors of missing[m]: which are to be saved; and the one that is being saved. */
+	struct block_map bits_dirty[MEMBERS_MAX];
+	bool bits_busy;
+	int bits_member;
+	uint64_t bits_sector;
+	struct replica_save bits_save;
+	unsigned char bits_bytes[METADATA_SECTOR];
+	uint64_t bits_sectors; /* of each of these maps */
+	struct replica_save log_save;
+	unsigned char log_bytes[METADATA_SECTOR];
+	uint64_t log_saving[METADATA_SECTOR_BITS / 64];
+	struct entry *log_waiters;
+	uint64_t *memory; /* of all the maps */
+};
+
+int maps_create(struct replica *replica);
+void maps_destroy(struct replica *replica);
+/* Blocks that a range of bytes touches. */
+void maps_blocks(const struct replica *replica, uint64_t position, uint64_t length, uint64_t *first, uint64_t *count);
+/* Whether a range lies on a device. */
+bool maps_range_ok(const struct replica *replica, uint32_t device, uint64_t position, uint64_t length);
+/* Members must be given a range. Those without images and this one are left out. */
+void maps_miss(struct replica *replica, member_set members, uint32_t device, uint64_t position, uint64_t length);
+/* Blocks of it need not be given to a member (any more). */
+void maps_unmiss(struct replica *replica, int member, uint32_t device, uint64_t first, uint64_t count);
+void maps_miss_active(struct replica *replica, int member);
+/* The same of all that is owed; a range is owed; nothing is any more. */
+void maps_miss_owed(struct replica *replica, member_set members);
+void maps_owe(struct replica *replica, uint32_t device, uint64_t position, uint64_t length);
+void maps_forget_owed(struct replica *replica);
+bool maps_any_unflushed(const struct replica *replica);
+/*
+ * Writes runs of set blocks from *cursor (a block; 0 at first) on as ranges, as many as fit, and moves it on. Returns
+ * the bytes; 0: there are no more.
+ */
+uint32_t maps_ranges(const struct replica *replica, const struct block_map *map, uint64_t *cursor, void *data,
+		     size_t size);
+/* A range is about to be written on this member: bits for the absent, and unflushed. */
+void maps_note_write(struct replica *replica, uint32_t device, uint64_t position, uint64_t length, member_set absent);
+/* Whether all extents of a range are hot and stable; else the entry waits until they are. */
+bool maps_hot(struct replica *replica, struct entry *entry);
+void maps_saved(struct replica *replica, struct replica_save *save, int result);
+/* Nothing is hot: all that this member has written is flushed, and equal on all that were in sync. */
+bool maps_clean(const struct replica *replica);
+/* All that may be missing on a member that is absent from now on. */
+void maps_owe_unflushed(struct replica *replica, member_set members);
+void maps_owe_all(struct replica *replica, member_set members);
+void maps_forget_missing(struct replica *replica, int member);
+/* A tracked flush begins, or is complete on all. */
+void maps_flush_begins(struct replica *replica);
+void maps_flush_complete(struct replica *replica);
+uint64_t maps_missing_bytes(const struct replica *replica, int member);
+const char *maps_load_sector(struct replica *replica, const struct metadata_place *place, const void *bytes,
+			     size_t size);
+
+/* ---- replica.c ---- */
+
+struct replica {
+	struct replica_settings settings;
+	const struct replica_world *world;
+	void *user;
+	uint64_t now;
+	uint64_t next_time;
+	uint64_t digest;
+	bool clean;    /* nothing was hot at its start */
+	bool failed;   /* its metadata cannot be kept: it does nothing any more */
+	bool stopping; /* an operator ends the process */
+	bool consider; /* something changed that reign_consider() looks at */
+	uint64_t heartbeat_at;
+	uint64_t session; /* count of sessions: entries know by which they came */
+	uint64_t sessions[MEMBERS_MAX];
+	int init_from; /* NO_MEMBER */
+	struct durable durable;
+	struct peer peers[MEMBERS_MAX];
+	struct decision decision;
+	struct lease lease;
+	struct reign reign;
+	struct set_flush flush;
+	struct backup backup;
+	struct bringup bringup[MEMBERS_MAX];
+	struct joining joining;
+	struct forward forward;
+	struct done_table done;
+	struct replica_device devices[REPLICA_DEVICES_MAX];
+	struct requests requests;
+	void *entries;
+	struct entry **by_number; /* primary: entries under way, at number % window */
+	uint64_t copy_number;	  /* of the last COPY */
+	/* An entry of the primary is in one of these, or in one of `flush`. */
+	struct entry_list queue;	  /* requests that wait until it serves */
+	struct entry_list ordered;	  /* begun, without a number: they wait for their turn, or read */
+	struct entry_list window_waiters; /* their turn has come, the window is full */
+	struct entry_list active;	  /* with a number, in the order of them */
+	struct entry_list held;		  /* done, but not to be answered without a lease */
+	struct entry_list copies;
+	/* Of all roles: what the own image does not have yet. */
+	struct entry_list here;
+	unsigned int nr_here;
+	bool here_less; /* nr_here went down */
+	struct entry *first_completed, *last_completed;
+};
+
+/* The timer is to ring at `time` at the latest. */
+void core_wake_at(struct replica *replica, uint64_t time);
+void core_tell(struct replica *replica, enum replica_event_kind kind, int member, const char *text);
+/* false: the queue is full, nothing was sent; who asked does so again later. */
+bool core_try_send(struct replica *replica, int member, enum replica_class class, struct message *message,
+		   const void *data);
+/* Sends; a session whose queue is full is ended. */
+void core_send(struct replica *replica, int member, enum replica_class class, struct message *message,
+	       const void *data);
+/* The metadata cannot be kept: no vote, no service, for good. */
+void core_fail(struct replica *replica, const char *why);
+
+static inline const struct configuration *core_configuration(const struct replica *replica)
+{
+	return &replica->durable.now.configuration;
+}
+
+static inline bool core_diskless(const struct replica *replica, int member)
+{
+	return replica->settings.list[member].diskless;
+}
+
+static inline int core_majority(const struct replica *replica)
+{
+	return replica->settings.members / 2 + 1;
+}
+
+#endif

@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Decisions: for each epoch one configuration, by a majority of all members, as in Paxos with one value an epoch. Both
+ * sides are here: the voter, who promises and accepts, and the proposer.
+ *
+ *   proposer   COLLECT{epoch, ballot}  ->  voters: promise, durably
+ *              PROMISE{what was accepted for this epoch}  <-        REFUSE{why}
+ *              PROPOSE{configuration, ballot}  ->  voters: accept, durably
+ *              ACCEPTED  <-                                         REFUSE{why}
+ *              CONFIGURATION{decided}  ->  all
+ *
+ * Epoch e+1 is collected for only by who knows that e was decided. A member that has lost what it promised does not
+ * vote until it has learnt from a majority of the others, and then only in epochs that it cannot have voted in before.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "core.h"
+
+static struct metadata_slot *now_of(struct replica *replica)
+{
+	return &replica->durable.now;
+}
+
+static uint64_t answer_wait(const struct replica *replica)
+{
+	return replica->settings.election_delay;
+}
+
+bool decision_votes(const struct replica *replica, uint64_t epoch)
+{
+	return !replica->failed && !replica->decision.learning && epoch >= replica->durable.now.votes_from;
+}
+
+static void want_all(struct replica *replica)
+{
+	if (!core_diskless(replica, replica->settings.self))
+		now_of(replica)->wants_all = (UINT64_C(1) << replica->settings.nr_devices) - 1;
+}
+
+/* The first that it ever has, and it is not in sync by it: nobody knows what its image lacks. */
+static void note_first(struct replica *replica, const struct configuration *configuration)
+{
+	uint64_t epoch = core_configuration(replica)->epoch;
+
+	if ((epoch == 0 || (epoch == 1 && configuration->epoch == 1)) &&
+	    !member_in(configuration->in_sync, replica->settings.self))
+		want_all(replica);
+}
+
+/* What this member has accepted was decided, or is another now. */
+static void take_configuration(struct replica *replica, const struct configuration *configuration, struct ballot ballot,
+			       bool decided)
+{
+	struct metadata_slot *now = now_of(replica);
+	bool news = now->configuration.epoch != configuration->epoch ||
+		    !configuration_same(&now->configuration, configuration);
+
+	if (!news && decided && replica->decision.decided)
+		return;
+	/* Blank, where others are not: what it forgot is not known. */
+	if (!now->configuration.epoch && !now->promised_epoch && !now->votes_from && !replica->decision.learning)
+		decision_lost(replica, 0);
+	if (news || ballot_compare(now->accepted, ballot)) {
+		note_first(replica, configuration);
+		now->configuration = *configuration;
+		now->accepted = ballot;
+		now->set = configuration->set;
+		replica->decision.heard = 0;
+		durable_changed(replica);
+	}
+	replica->decision.decided = decided;
+	if (replica->decision.phase != PROPOSAL_NONE && replica->decision.epoch <= configuration->epoch && decided)
+		decision_give_up(replica);
+	reign_changed(replica);
+	if (decided)
+		peer_tell_all(replica);
+}
+
+/* ---- the voter ---- */
+
+static void refuse(struct replica *replica, int member, const struct message *message, enum refusal why, uint64_t wait)
+{
+	struct message refusal = {
+		.type = MESSAGE_REFUSE,
+		.epoch = message->epoch,
+		.ballot = message->ballot,
+		.kind = why,
+		.wait = wait,
+		.configuration = replica->durable.stable.configuration,
+		.accepted = replica->durable.stable.accepted,
+	};
+
+	if (why == REFUSED_BALLOT)
+		refusal.accepted = now_of(replica)->promised;
+	if (member == replica->settings.self)
+		decision_refuse(replica, member, &refusal);
+	else
+		core_send(replica, member, REPLICA_CLASS_CONTROL, &refusal, NULL);
+}
+
+/* Whether a vote for (epoch, ballot) is given to `member`, whose choice as primary is `primary`. */
+static bool may_vote(struct replica *replica, int member, const struct message *message, int primary)
+{
+	const struct metadata_slot *now = now_of(replica);
+	uint64_t wait = lease_forbids(replica, primary);
+
+	if (!decision_votes(replica, message->epoch)) {
+		refuse(replica, member, message, REFUSED_NO_VOTE, 0);
+	} else if (now->configuration.epoch > message->epoch) {
+		refuse(replica, member, message, REFUSED_EPOCH, 0);
+	} else if (now->promised_epoch > message->epoch ||
+		   (now->promised_epoch == message->epoch && ballot_compare(now->promised, message->ballot) > 0)) {
+		refuse(replica, member, message, REFUSED_BALLOT, 0);
+	} else if (wait) {
+		refuse(replica, member, message, REFUSED_LEASE, wait);
+	} else if (!now->configuration.epoch && !now->promised_epoch && !now->votes_from && message->epoch > 1) {
+		/* Blank, where others are not: what it forgot is not known. */
+		decision_lost(replica, 0);
+		refuse(replica, member, message, REFUSED_NO_VOTE, 0);
+	} else {
+		return true;
+	}
+	return false;
+}
+
+void decision_collect(struct replica *replica, int member, const struct message *message)
+{
+	struct metadata_slot *now = now_of(replica);
+
+	/* What was decided before it. */
+	if (message->configuration.epoch > now->configuration.epoch && message->configuration.epoch < message->epoch)
+		take_configuration(replica, &message->configuration, message->accepted, true);
+	if (!may_vote(replica, member, message, member))
+		return;
+	now->promised_epoch = message->epoch;
+	now->promised = message->ballot;
+	durable_then(replica, AFTER_PROMISE, member, message->epoch, message->ballot);
+}
+
+void decision_proposal(struct replica *replica, int member, const struct message *message)
+{
+	struct metadata_slot *now = now_of(replica);
+	const struct configuration *value = &message->configuration;
+
+	if (value->epoch != message->epoch || !may_vote(replica, member, message, (int)value->primary))
+		return;
+	/* What is known to be decided is not replaced: another proposer can only bring the same again. */
+	if (now->configuration.epoch == value->epoch && replica->decision.decided) {
+		if (!configuration_same(&now->configuration, value)) {
+			refuse(replica, member, message, REFUSED_EPOCH, 0);
+			return;
+		}
+	}
+	now->promised_epoch = message->epoch;
+	now->promised = message->ballot;
+	if (!(now->configuration.epoch == value->epoch && replica->decision.decided)) {
+		note_first(replica, value);
+		now->configuration = *value;
+		now->set = value->set;
+		replica->decision.decided = false;
+		replica->decision.heard = 0;
+	}
+	now->accepted = message->ballot;
+	durable_then(replica, AFTER_ACCEPTED, member, message->epoch, message->ballot);
+	reign_changed(replica);
+}
+
+static void promise_is_stable(struct replica *replica, const struct awaiting_save *awaiting)
+{
+	const struct metadata_slot *stable = &replica->durable.stable;
+	struct message promise = { .type = MESSAGE_PROMISE, .epoch = awaiting->epoch, .ballot = awaiting->ballot };
+
+	if (stable->configuration.epoch == awaiting->epoch) {
+		promise.configuration = stable->configuration;
+		promise.accepted = stable->accepted;
+	}
+	if (awaiting->member == replica->settings.self)
+		decision_promise(replica, awaiting->member, &promise);
+	else if (replica->peers[awaiting->member].greeted)
+		core_send(replica, awaiting->member, REPLICA_CLASS_CONTROL, &promise, NULL);
+}
+
+void decision_saved(struct replica *replica, const struct awaiting_save *awaiting)
+{
+	const struct metadata_slot *now = now_of(replica);
+	struct message accepted = { .type = MESSAGE_ACCEPTED, .epoch = awaiting->epoch, .ballot = awaiting->ballot };
+
+	switch (awaiting->what) {
+	case AFTER_PROMISE:
+		/* A promise to another came after it. */
+		if (now->promised_epoch != awaiting->epoch || ballot_compare(now->promised, awaiting->ballot))
+			return;
+		promise_is_stable(replica, awaiting);
+		return;
+	case AFTER_ACCEPTED:
+		if (awaiting->member == replica->settings.self)
+			decision_accepted(replica, awaiting->member, &accepted);
+		else if (replica->peers[awaiting->member].greeted)
+			core_send(replica, awaiting->member, REPLICA_CLASS_CONTROL, &accepted, NULL);
+		return;
+	case AFTER_LEARNED:
+		peer_tell_all(replica);
+		return;
+	}
+}
+
+/* ---- the proposer ---- */
+
+void decision_give_up(struct replica *replica)
+{
+	replica->decision.phase = PROPOSAL_NONE;
+	replica->consider = true;
+}
+
+static void collect(struct replica *replica, uint64_t epoch)
+{
+	struct decision *decision = &replica->decision;
+	const struct metadata_slot *now = now_of(replica);
+	struct message collect = { .type = MESSAGE_COLLECT, .epoch = epoch };
+
+	if (now->promised.counter > decision->highest_counter)
+		decision->highest_counter = now->promised.counter;
+	decision->phase = PROPOSAL_COLLECTING;
+	decision->epoch = epoch;
+	decision->ballot = (struct ballot){ ++decision->highest_counter, (uint32_t)replica->settings.self };
+	decision->adopted = (struct ballot){ 0 };
+	decision->answers = 0;
+	decision->deadline = replica->now + answer_wait(replica);
+	core_wake_at(replica, decision->deadline);
+	collect.ballot = decision->ballot;
+	if (decision->decided) {
+		collect.configuration = now->configuration;
+		collect.accepted = now->accepted;
+	}
+	for (int i = 0; i < replica->settings.members; i++) {
+		if (replica->peers[i].greeted)
+			core_send(replica, i, REPLICA_CLASS_CONTROL, &collect, NULL);
+	}
+	decision_collect(replica, replica->settings.self, &collect);
+}
+
+void decision_propose(struct replica *replica, const struct configuration *value)
+{
+	struct decision *decision = &replica->decision;
+	uint64_t epoch = core_configuration(replica)->epoch + 1;
+
+	assert(decision->phase == PROPOSAL_NONE && (decision->decided || epoch == 1));
+	decision->value = *value;
+	decision->value.epoch = epoch;
+	if (decision->value.reign == 0)
+		decision->value.reign = epoch;
+	decision->value.digest = replica->digest;
+	decision->own = true;
+	collect(replica, epoch);
+}
+
+void decision_settle(struct replica *replica)
+{
+	struct decision *decision = &replica->decision;
+
+	assert(decision->phase == PROPOSAL_NONE && !decision->decided);
+	decision->own = false;
+	collect(replica, core_configuration(replica)->epoch);
+}
+
+static bool is_current(const struct decision *decision, enum proposal_phase phase, const struct message *message)
+{
+	return decision->phase == phase && decision->epoch == message->epoch &&
+	       !ballot_compare(decision->ballot, message->ballot);
+}
+
+static void propose(struct replica *replica)
+{
+	struct decision *decision = &replica->decision;
+	struct message proposal = { .type = MESSAGE_PROPOSE, .epoch = decision->epoch, .ballot = decision->ballot };
+
+	decision->phase = PROPOSAL_PROPOSING;
+	decision->answers = 0;
+	decision->deadline = replica->now + answer_wait(replica);
+	core_wake_at(replica, decision->deadline);
+	proposal.configuration = decision->value;
+	for (int i = 0; i < replica->settings.members; i++) {
+		if (replica->peers[i].greeted)
+			core_send(replica, i, REPLICA_CLASS_CONTROL, &proposal, NULL);
+	}
+	decision_proposal(replica, replica->settings.self, &proposal);
+}
+
+void decision_promise(struct replica *replica, int member, const struct message *message)
+{
+	struct decision *decision = &replica->decision;
+
+	if (!is_current(decision, PROPOSAL_COLLECTING, message))
+		return;
+	if (member_in(decision->answers, member))
+		return;
+	decision->answers |= member_bit(member);
+	if (message->configuration.epoch == decision->epoch &&
+	    ballot_compare(message->accepted, decision->adopted) > 0) {
+		decision->value = message->configuration;
+		decision->adopted = message->accepted;
+		decision->own = true;
+	}
+	if (member_count(decision->answers) < core_majority(replica))
+		return;
+	if (!decision->own) {
+		decision_give_up(replica); /* nobody of this majority has accepted anything: nothing to settle */
+		return;
+	}
+	propose(replica);
+}
+
+void decision_refuse(struct replica *replica, int member, const struct message *message)
+{
+	struct decision *decision = &replica->decision;
+
+	(void)member;
+	if (message->kind == REFUSED_BALLOT && message->accepted.counter > decision->highest_counter)
+		decision->highest_counter = message->accepted.counter;
+	/* One that is behind learns what there is by STATUS and FETCH; a lease is waited for. */
+	if (message->kind == REFUSED_LEASE && decision->phase != PROPOSAL_NONE && decision->epoch == message->epoch &&
+	    !ballot_compare(decision->ballot, message->ballot) &&
+	    replica->reign.consider_at < replica->now + message->wait)
+		replica->reign.consider_at = replica->now + message->wait;
+}
+
+void decision_accepted(struct replica *replica, int member, const struct message *message)
+{
+	struct decision *decision = &replica->decision;
+	struct message news = { .type = MESSAGE_CONFIGURATION, .flags = MESSAGE_DECIDED };
+
+	if (!is_current(decision, PROPOSAL_PROPOSING, message))
+		return;
+	decision->answers |= member_bit(member);
+	if (member_count(decision->answers) < core_majority(replica))
+		return;
+	news.configuration = decision->value;
+	news.accepted = decision->ballot;
+	for (int i = 0; i < replica->settings.members; i++) {
+		if (replica->peers[i].greeted)
+			core_send(replica, i, REPLICA_CLASS_CONTROL, &news, NULL);
+	}
+	decision->phase = PROPOSAL_NONE;
+	take_configuration(replica, &news.configuration, news.accepted, true);
+}
+
+/* ---- what others have ---- */
+
+void decision_heard(struct replica *replica, int member, uint64_t epoch, struct ballot ballot, bool decided)
+{
+	struct decision *decision = &replica->decision;
+	const struct metadata_slot *now = now_of(replica);
+
+	if (ballot.counter > decision->highest_counter)
+		decision->highest_counter = ballot.counter;
+	if (!epoch || epoch != now->configuration.epoch || decision->decided || ballot_compare(ballot, now->accepted))
+		return;
+	if (decision->heard_epoch != epoch || ballot_compare(decision->heard_ballot, ballot)) {
+		decision->heard_epoch = epoch;
+		decision->heard_ballot = ballot;
+		decision->heard = 0;
+	}
+	decision->heard |= member_bit(member);
+	/* Whoever has accepted under one ballot has accepted the same: a majority of them is a decision. */
+	if (decided || member_count(decision->heard) >= core_majority(replica)) {
+		struct configuration configuration = now->configuration;
+
+		take_configuration(replica, &configuration, ballot, true);
+	}
+}
+
+void decision_configuration(struct replica *replica, int member, const struct message *message)
+{
+	const struct metadata_slot *now = now_of(replica);
+	struct message proposal = *message;
+
+	replica->peers[member].asked = 0;
+	if (message->configuration.epoch < now->configuration.epoch)
+		return;
+	if (message->flags & MESSAGE_DECIDED) {
+		take_configuration(replica, &message->configuration, message->accepted, true);
+		return;
+	}
+	/* A proposal that comes by way of another voter. Nobody waits for the answer. */
+	if (message->configuration.epoch == now->configuration.epoch &&
+	    (replica->decision.decided || ballot_compare(message->accepted, now->accepted) <= 0))
+		return;
+	proposal.type = MESSAGE_PROPOSE;
+	proposal.epoch = message->configuration.epoch;
+	proposal.ballot = message->accepted;
+	decision_proposal(replica, member, &proposal);
+}
+
+/* ---- a vote that was lost ---- */
+
+void decision_lost(struct replica *replica, uint64_t seen)
+{
+	struct decision *decision = &replica->decision;
+
+	if (seen > decision->seen)
+		decision->seen = seen;
+	if (decision->learning)
+		return;
+	/* Without its log it does not know what is unfinished either. */
+	if (replica->durable.loaded == 0)
+		want_all(replica);
+	decision->learning = true;
+	decision->learnt = 0;
+	decision->learnt_epoch = 0;
+	decision->next_learn = replica->now;
+	decision_give_up(replica);
+	core_tell(replica, REPLICA_EVENT_REFUSED, replica->settings.self,
+		  "what it promised is lost: it does not vote before it has learnt from a majority of the others");
+	core_wake_at(replica, decision->next_learn);
+}
+
+void decision_learn(struct replica *replica, int member)
+{
+	struct message answer = {
+		.type = MESSAGE_LEARNT,
+		.configuration = replica->durable.stable.configuration,
+		.accepted = replica->durable.stable.accepted,
+	};
+
+	if (replica->decision.learning)
+		return; /* it knows nothing that counts */
+	if (replica->decision.decided && answer.configuration.epoch == core_configuration(replica)->epoch)
+		answer.flags |= MESSAGE_DECIDED;
+	core_send(replica, member, REPLICA_CLASS_CONTROL, &answer, NULL);
+}
+
+void decision_learnt(struct replica *replica, int member, const struct message *message)
+{
+	struct decision *decision = &replica->decision;
+	struct metadata_slot *now = now_of(replica);
+	int others = replica->settings.members - 1;
+
+	if (!decision->learning)
+		return;
+	decision->learnt |= member_bit(member);
+	if (message->configuration.epoch > decision->learnt_epoch)
+		decision->learnt_epoch = message->configuration.epoch;
+	/* Decided or not: it is only remembered as the newest that there is. It does not count as this member's vote.
+	 */
+	if ((message->flags & MESSAGE_DECIDED) && message->configuration.epoch >= now->configuration.epoch)
+		take_configuration(replica, &message->configuration, message->accepted, true);
+	if (member_count(decision->learnt) < others / 2 + 1 || !decision->learnt_epoch)
+		return;
+	decision->learning = false;
+	now->votes_from = decision->learnt_epoch + 2;
+	if (decision->seen + 1 > now->votes_from)
+		now->votes_from = decision->seen + 1;
+	replica->durable.broken = false;
+	durable_then(replica, AFTER_LEARNED, replica->settings.self, 0, (struct ballot){ 0 });
+	replica->consider = true;
+}
+
+void decision_tick(struct replica *replica)
+{
+	struct decision *decision = &replica->decision;
+	struct message learn = { .type = MESSAGE_LEARN };
+
+	if (decision->phase != PROPOSAL_NONE) {
+		if (decision->deadline <= replica->now)
+			decision_give_up(replica);
+		else
+			core_wake_at(replica, decision->deadline);
+	}
+	if (!decision->learning)
+		return;
+	if (decision->next_learn <= replica->now) {
+		for (int i = 0; i < replica->settings.members; i++) {
+			if (replica->peers[i].greeted && !member_in(decision->learnt, i))
+				core_send(replica, i, REPLICA_CLASS_CONTROL, &learn, NULL);
+		}
+		decision->next_learn = replica->now + answer_wait(replica);
+	}
+	core_wake_at(replica, decision->next_learn);
+}

@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Requests of clients. Each member takes those of its own host's clients and brings them to the primary, itself or
+ * another; until they are answered they are sent again whenever a primary begins to serve or another epoch is decided.
+ * The primary does each of them once: what was done already is answered from the table, what is under way is answered
+ * to who asked last.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core.h"
+
+/* ---- this host's clients ---- */
+
+static struct local_client *client_of(struct replica *replica, uint32_t client, bool make)
+{
+	struct local_client *free_one = NULL;
+
+	for (unsigned int i = 0; i < replica->settings.clients; i++) {
+		struct local_client *at = &replica->forward.clients[i];
+
+		if (at->client == client)
+			return at;
+		if (!at->client && !free_one)
+			free_one = at;
+	}
+	if (make && free_one)
+		*free_one = (struct local_client){ .client = client };
+	return make ? free_one : NULL;
+}
+
+static void unlink_request(struct replica *replica, struct replica_request *request)
+{
+	struct forward *forward = &replica->forward;
+
+	if (request->previous)
+		request->previous->next = request->next;
+	else
+		forward->first = request->next;
+	if (request->next)
+		request->next->previous = request->previous;
+	else
+		forward->last = request->previous;
+	request->next = NULL;
+	request->previous = NULL;
+	forward->nr_sent -= request->sent;
+}
+
+static void answer_local(struct replica *replica, struct replica_request *request, int result)
+{
+	unlink_request(replica, request);
+	request->result = result;
+	replica->world->answered(replica, request);
+}
+
+/* The lowest request of a client without an answer. */
+static uint64_t lowest_of(const struct replica *replica, const struct replica_request *of)
+{
+	uint64_t lowest = of->number;
+
+	for (const struct replica_request *at = replica->forward.first; at; at = at->next) {
+		if (at->client == of->client && at->number < lowest)
+			lowest = at->number;
+	}
+	return lowest;
+}
+
+static struct replica_request *find_local(const struct replica *replica, uint32_t client, uint64_t number)
+{
+	for (struct replica_request *at = replica->forward.first; at; at = at->next) {
+		if (at->client == client && at->number == number)
+			return at;
+	}
+	return NULL;
+}
+
+static void accept_request(struct replica *replica, int origin, const struct message *message, void *memory,
+			   const void *data);
+
+/* Brings one to the primary, if there is one to be seen. */
+static void send_request(struct replica *replica, struct replica_request *request)
+{
+	const struct configuration *configuration = core_configuration(replica);
+	int primary = (int)configuration->primary;
+	struct local_client *client = client_of(replica, request->client, false);
+	struct message message = {
+		.type = MESSAGE_REQUEST,
+		.generation = client ? client->generation : 0,
+		.epoch = configuration->epoch,
+		.kind = request->kind,
+		.device = request->device,
+		.position = request->position,
+		.length = request->length,
+		.client = { replica->settings.process.incarnation, request->client },
+		.request = request->number,
+		.lowest = lowest_of(replica, request),
+	};
+
+	if (!replica->decision.decided || !peer_is_named(replica, primary, configuration) ||
+	    request->number >= message.lowest + replica->done.window ||
+	    (!request->sent && replica->forward.nr_sent >= replica->settings.requests))
+		return;
+	if (request->stable)
+		message.flags |= MESSAGE_STABLE;
+	if (request->may_free)
+		message.flags |= MESSAGE_FREE;
+	if (request->kind == ENTRY_WRITE)
+		message.data_size = (uint32_t)request->length;
+	if (request->shared)
+		message.flags |= MESSAGE_SHARED;
+	if (primary != replica->settings.self &&
+	    !core_try_send(replica, primary, REPLICA_CLASS_STREAM, &message, request->data)) {
+		/* It waits as those do that are too many: for an answer to another, or for the next tick. */
+		replica->forward.nr_sent -= request->sent;
+		request->sent = false;
+		replica->forward.held_back = true;
+		core_wake_at(replica, replica->now + replica->settings.heartbeat);
+		return;
+	}
+	replica->forward.nr_sent += !request->sent;
+	request->sent = true;
+	if (primary == replica->settings.self && reign_is_primary(replica)) {
+		void *copy = NULL;
+
+		if (request->length && request->kind == ENTRY_WRITE) {
+			copy = malloc(request->length);
+			assert(copy);
+			memcpy(copy, request->data, request->length);
+		}
+		accept_request(replica, replica->settings.self, &message, copy, copy);
+	}
+}
+
+void forward_submit(struct replica *replica, struct replica_request *request)
+{
+	struct forward *forward = &replica->forward;
+	struct local_client *client = client_of(replica, request->client, true);
+
+	if (!client) {
+		request->result = -EBUSY;
+		replica->world->answered(replica, request);
+		return;
+	}
+	request->number = ++client->number;
+	request->sent = false;
+	request->next = NULL;
+	request->previous = forward->last;
+	if (forward->last)
+		forward->last->next = request;
+	else
+		forward->first = request;
+	forward->last = request;
+	send_request(replica, request);
+}
+
+void forward_resend(struct replica *replica)
+{
+	struct replica_request *next;
+
+	for (struct replica_request *at = replica->forward.first; at; at = next) {
+		next = at->next;
+		send_request(replica, at);
+	}
+}
+
+void forward_forget(struct replica *replica, uint32_t client)
+{
+	struct local_client *known = client_of(replica, client, false);
+	struct replica_request *next;
+
+	for (struct replica_request *at = replica->forward.first; at; at = next) {
+		next = at->next;
+		if (at->client == client)
+			unlink_request(replica, at);
+	}
+	if (known)
+		*known = (struct local_client){ 0 };
+}
+
+/* Requests that were held back, as too many were under way, can go. */
+static void send_held_back(struct replica *replica)
+{
+	struct replica_request *next;
+
+	for (struct replica_request *at = replica->forward.first; at; at = next) {
+		next = at->next;
+		if (!at->sent)
+			send_request(replica, at);
+	}
+}
+
+static void take_answer(struct replica *replica, uint32_t client, uint64_t number, uint64_t generation, int result,
+			const void *data, uint64_t length)
+{
+	struct replica_request *request = find_local(replica, client, number);
+	struct local_client *known;
+
+	if (!request)
+		return;
+	if (!result && request->kind == ENTRY_READ) {
+		if (length != request->length)
+			return;
+		memcpy(request->data, data, length);
+	}
+	known = client_of(replica, client, false);
+	if (known && request->kind == ENTRY_OPEN && !result)
+		known->generation = generation;
+	if (known && request->kind == ENTRY_CLOSE)
+		*known = (struct local_client){ 0 };
+	answer_local(replica, request, result);
+	send_held_back(replica);
+}
+
+void forward_answer(struct replica *replica, int member, const struct message *message, const void *data)
+{
+	const struct configuration *configuration = core_configuration(replica);
+
+	/* Of an older epoch than is known: it was asked again. Of who is not primary by now: the same. */
+	if (message->epoch < configuration->epoch || configuration->primary != (uint32_t)member ||
+	    message->client.forwarder != replica->settings.process.incarnation)
+		return;
+	take_answer(replica, message->client.client, message->request, message->generation, message->result, data,
+		    message->data_size);
+}
+
+/* ---- the primary ---- */
+
+static void send_answer(struct replica *replica, int origin, const struct client_id *client, uint64_t request,
+			int result, const void *data, uint64_t length)
+{
+	struct message answer = {
+		.type = MESSAGE_ANSWER,
+		.epoch = core_configuration(replica)->epoch,
+		.generation = core_configuration(replica)->generation.id,
+		.client = *client,
+		.request = request,
+		.result = result,
+		.data_size = result ? 0 : (uint32_t)length,
+	};
+
+	if (origin == replica->settings.self)
+		take_answer(replica, client->client, request, answer.generation, result, data, length);
+	else if (origin != NO_MEMBER && replica->peers[origin].greeted &&
+		 replica->peers[origin].process.incarnation == client->forwarder)
+		core_send(replica, origin, answer.data_size ? REPLICA_CLASS_STREAM : REPLICA_CLASS_CONTROL, &answer,
+			  data);
+}
+
+/* The lease holds, and as many are in sync as are demanded. */
+static bool may_answer(const struct replica *replica)
+{
+	return replica->reign.role == ROLE_SERVING && lease_holds(replica) &&
+	       member_count(replica->reign.in_sync) >= (int)replica->settings.min_in_sync;
+}
+
+/* Answered, or held back until it may be. The lease is looked at after all that it was done for. */
+void forward_done(struct replica *replica, struct entry *entry)
+{
+	if (!may_answer(replica)) {
+		entry_append(&replica->held, entry);
+		return;
+	}
+	send_answer(replica, entry->origin, &entry->client, entry->client_request, entry->result, entry->data,
+		    entry->kind == ENTRY_READ ? entry->request.length : 0);
+	entry_free(replica, entry);
+}
+
+void primary_paused_can_go_on(struct replica *replica)
+{
+	struct entry_list held = replica->held;
+	struct entry *entry, *next;
+
+	if (!held.first || !may_answer(replica))
+		return;
+	for (entry = held.first; entry; entry = next) {
+		next = entry->next;
+		entry_remove(entry);
+		forward_done(replica, entry);
+	}
+}
+
+static struct entry *find_in(struct entry_list *list, const struct message *message)
+{
+	for (struct entry *at = list->first; at; at = at->next) {
+		if (at->client.forwarder == message->client.forwarder && at->client.client == message->client.client &&
+		    at->client_request == message->request && at->role == ENTRY_OF_CLIENT)
+			return at;
+	}
+	return NULL;
+}
+
+static struct entry *find_under_way(struct replica *replica, const struct message *message)
+{
+	struct entry_list *lists[] = { &replica->queue,	       &replica->ordered,	 &replica->active,
+				       &replica->held,	       &replica->window_waiters, &replica->flush.waiting,
+				       &replica->flush.covered };
+	struct entry *entry = NULL;
+
+	for (unsigned int i = 0; i < sizeof(lists) / sizeof(lists[0]) && !entry; i++)
+		entry = find_in(lists[i], message);
+	return entry;
+}
+
+static void start(struct replica *replica, struct entry *entry)
+{
+	switch (entry->kind) {
+	case ENTRY_FLUSH:
+		primary_want_flush(replica, entry);
+		break;
+	case ENTRY_OPEN:
+	case ENTRY_CLOSE:
+		primary_begin(replica, entry);
+		break;
+	default:
+		entry_append(&replica->ordered, entry);
+		entry_begin(replica, entry);
+	}
+}
+
+void forward_start_queue(struct replica *replica)
+{
+	struct entry *entry;
+
+	while (replica->reign.role == ROLE_SERVING && (entry = replica->queue.first)) {
+		entry_remove(entry);
+		start(replica, entry);
+	}
+}
+
+/* Answers without doing anything. */
+static void answer_only(struct replica *replica, int origin, const struct message *message, int result)
+{
+	struct entry *entry = entry_take(replica, ENTRY_OF_CLIENT, ENTRY_FLUSH, 0, 0, 0, NULL, NULL);
+
+	entry->result = result;
+	entry->origin = origin;
+	entry->client = message->client;
+	entry->client_request = message->request;
+	forward_done(replica, entry);
+}
+
+/* memory: owned from now on, of `data`. */
+static void accept_request(struct replica *replica, int origin, const struct message *message, void *memory,
+			   const void *data)
+{
+	struct entry *entry;
+	int result;
+
+	/* Answered writes may have been lost since it was opened: the client is told, until it opens it again. */
+	if (message->kind != ENTRY_OPEN && message->generation != core_configuration(replica)->generation.id) {
+		free(memory);
+		answer_only(replica, origin, message, -EIO);
+		return;
+	}
+	switch (done_table_find(&replica->done, message->client, message->request, &result)) {
+	case DONE_KNOWN:
+		entry = find_under_way(replica, message);
+		if (entry) { /* this member has it, not yet all */
+			entry->origin = origin;
+			free(memory);
+			return;
+		}
+		free(memory);
+		answer_only(replica, origin, message, result);
+		return;
+	case DONE_OLD:
+		free(memory);
+		return;
+	case DONE_UNKNOWN:
+		break;
+	}
+	entry = find_under_way(replica, message);
+	if (entry) {
+		entry->origin = origin;
+		free(memory);
+		return;
+	}
+	if (replica->requests.nr_free <=
+	    replica->settings.window * 2) { /* more than the settings allow: its own fault */
+		free(memory);
+		return;
+	}
+	if (message->kind == ENTRY_READ) {
+		memory = malloc(message->length);
+		assert(memory);
+		data = memory;
+	}
+	entry = entry_take(replica, ENTRY_OF_CLIENT, message->kind, message->device, message->position, message->length,
+			   memory, (void *)(uintptr_t)data);
+	entry->origin = origin;
+	entry->client = message->client;
+	entry->client_request = message->request;
+	entry->lowest = message->lowest;
+	entry->stable = message->flags & MESSAGE_STABLE;
+	entry->may_free = message->flags & MESSAGE_FREE;
+	if (replica->reign.role == ROLE_SERVING)
+		start(replica, entry);
+	else
+		entry_append(&replica->queue, entry);
+}
+
+static bool process_is_here(const struct replica *replica, uint64_t incarnation)
+{
+	if (replica->settings.process.incarnation == incarnation)
+		return true;
+	for (int i = 0; i < replica->settings.members; i++) {
+		if (replica->peers[i].greeted && replica->peers[i].process.incarnation == incarnation)
+			return true;
+	}
+	return false;
+}
+
+/* Opens of processes that were not there at two looks, open_grace apart, are closed. */
+static void close_the_gone(struct replica *replica)
+{
+	struct forward *forward = &replica->forward;
+
+	if (replica->reign.role != ROLE_SERVING)
+		return;
+	if (forward->next_look > replica->now) {
+		core_wake_at(replica, forward->next_look);
+		return;
+	}
+	forward->next_look = replica->now + replica->settings.open_grace;
+	for (unsigned int i = 0; i < replica->done.nr_clients; i++) {
+		const struct done_client *client = &replica->done.clients[i];
+		struct entry *entry;
+
+		if (!client->id.forwarder || process_is_here(replica, client->id.forwarder)) {
+			forward->gone[i] = 0;
+			continue;
+		}
+		core_wake_at(replica, forward->next_look);
+		if (forward->gone[i]++ != 1 || replica->requests.nr_free <= replica->settings.window * 2)
+			continue;
+		entry = entry_take(replica, ENTRY_OF_CLIENT, ENTRY_CLOSE, 0, 0, 0, NULL, NULL);
+		entry->client = client->id;
+		primary_begin(replica, entry);
+	}
+}
+
+void forward_request(struct replica *replica, int member, const struct message *message, void *frame, const void *data)
+{
+	bool ranged = message->kind == ENTRY_READ || message->kind == ENTRY_WRITE || message->kind == ENTRY_ZEROES;
+
+	/* Who is not primary (any more) drops it: it is asked again when the forwarder knows better. */
+	if (!reign_is_primary(replica) || message->client.forwarder != replica->peers[member].process.incarnation ||
+	    (ranged && !maps_range_ok(replica, message->device, message->position, message->length))) {
+		free(frame);
+		return;
+	}
+	accept_request(replica, member, message, frame, data);
+}
+
+void primary_send_done_table(struct replica *replica, int member)
+{
+	unsigned char data[16384];
+	struct message message = { .type = MESSAGE_DONE_TABLE, .epoch = replica->reign.epoch };
+	unsigned int next = 0;
+
+	message.reign = replica->reign.reign;
+	do {
+		message.data_size = (uint32_t)done_table_save(&replica->done, &next, data, sizeof(data));
+		if (next == replica->done.nr_clients)
+			message.flags |= MESSAGE_LAST;
+		core_send(replica, member, REPLICA_CLASS_STREAM, &message, data);
+		message.number++;
+	} while (next < replica->done.nr_clients);
+}
+
+/* While nobody can serve, requests fail if the settings want that. What was sent may have been done, or be done later.
+ */
+void forward_tick(struct replica *replica)
+{
+	const struct configuration *configuration = core_configuration(replica);
+	struct forward *forward = &replica->forward;
+	int there = 1;
+
+	close_the_gone(replica);
+	if (forward->held_back) {
+		forward->held_back = false;
+		send_held_back(replica);
+		if (forward->held_back)
+			core_wake_at(replica, replica->now + replica->settings.heartbeat);
+	}
+	if (!replica->settings.error_on_no_quorum || !forward->first)
+		return;
+	for (int i = 0; i < replica->settings.members; i++)
+		there += replica->peers[i].greeted;
+	if (there >= core_majority(replica) &&
+	    (!configuration->epoch || member_count(configuration->in_sync) >= (int)replica->settings.min_in_sync))
+		return;
+	while (forward->first)
+		answer_local(replica, forward->first, -EIO);
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Leases. The primary answers only while a majority of the members have granted it one, itself included. It counts from
+ * when it sent the request that the grant names, the grantor from when it grants, each with the bound on how wrong its
+ * clock runs on its own side, so that the grantor's time is over last. A grantor neither promises to nor accepts for
+ * another before that; and after its start it cannot know what it granted, so it waits for one whole lease.
+ */
+#include "core.h"
+
+/* The shortest and the longest that a lease takes by a clock that is within the bound. */
+static uint64_t lease_shortest(const struct replica *replica)
+{
+	uint64_t lease = replica->settings.lease;
+
+	return lease - lease / 1000000 * replica->settings.drift - 1;
+}
+
+uint64_t lease_longest(const struct replica *replica)
+{
+	uint64_t lease = replica->settings.lease;
+
+	return lease + lease / 1000000 * replica->settings.drift + 1;
+}
+
+void lease_reset(struct replica *replica)
+{
+	struct lease *lease = &replica->lease;
+
+	for (int i = 0; i < MEMBERS_MAX; i++)
+		lease->until[i] = 0;
+	/* Grants that name a round of before are of another reign. */
+	lease->round += PAST_ROUNDS;
+	for (int i = 0; i < PAST_ROUNDS; i++)
+		lease->sent[i] = 0;
+	lease->released = false;
+	lease->next_round = replica->now;
+	core_wake_at(replica, lease->next_round);
+}
+
+static void send_round(struct replica *replica)
+{
+	struct lease *lease = &replica->lease;
+	struct message renew = { .type = MESSAGE_RENEW, .epoch = core_configuration(replica)->epoch };
+
+	renew.number = ++lease->round;
+	renew.reign = replica->reign.reign;
+	renew.complete = replica->reign.complete;
+	renew.flushed = replica->reign.flushed;
+	lease->sent[lease->round % PAST_ROUNDS] = replica->now;
+	for (int i = 0; i < replica->settings.members; i++) {
+		if (i != replica->settings.self && replica->peers[i].greeted)
+			core_send(replica, i, REPLICA_CLASS_CONTROL, &renew, NULL);
+	}
+}
+
+void lease_tick(struct replica *replica)
+{
+	struct lease *lease = &replica->lease;
+
+	if (!reign_is_primary(replica) || lease->released)
+		return;
+	if (lease->next_round <= replica->now) {
+		send_round(replica);
+		lease->next_round = replica->now + replica->settings.lease / 4;
+	}
+	core_wake_at(replica, lease->next_round);
+}
+
+/* Who is named primary by what was accepted, and is this process of it there. */
+void lease_renew(struct replica *replica, int member, const struct message *message)
+{
+	const struct configuration *configuration = core_configuration(replica);
+	const struct configuration *stable = &replica->durable.stable.configuration;
+	struct lease *lease = &replica->lease;
+	struct message grant = { .type = MESSAGE_GRANT, .epoch = message->epoch, .number = message->number };
+
+	/*
+	 * Of an older epoch: only if the same process is still primary. Of a newer one: it has to be known first, and
+	 * durably: after a restart this member must not take another for the one that it may have granted to.
+	 */
+	if (message->epoch > configuration->epoch || configuration->primary != (uint32_t)member ||
+	    message->epoch < configuration->reign || stable->reign != configuration->reign ||
+	    !peer_is_named(replica, member, configuration))
+		return;
+	if (lease->holder != NO_MEMBER && lease->holder != member && replica->now < lease->granted_until)
+		return;
+	backup_settled(replica, message);
+	lease->holder = member;
+	lease->granted_until = replica->now + lease_longest(replica);
+	core_send(replica, member, REPLICA_CLASS_CONTROL, &grant, NULL);
+}
+
+void lease_grant(struct replica *replica, int member, const struct message *message)
+{
+	struct lease *lease = &replica->lease;
+	uint64_t until;
+
+	if (!reign_is_primary(replica) || message->number > lease->round ||
+	    lease->round - message->number >= PAST_ROUNDS || message->epoch < core_configuration(replica)->reign)
+		return;
+	if (!lease->sent[message->number % PAST_ROUNDS])
+		return;
+	until = lease->sent[message->number % PAST_ROUNDS] + lease_shortest(replica);
+	if (until > lease->until[member])
+		lease->until[member] = until;
+	primary_paused_can_go_on(replica);
+}
+
+void lease_give_up(struct replica *replica)
+{
+	struct message release = { .type = MESSAGE_RELEASE, .epoch = core_configuration(replica)->epoch };
+
+	if (replica->lease.released)
+		return;
+	replica->lease.released = true;
+	for (int i = 0; i < replica->settings.members; i++) {
+		if (i != replica->settings.self && replica->peers[i].greeted)
+			core_send(replica, i, REPLICA_CLASS_CONTROL, &release, NULL);
+	}
+}
+
+/*
+ * The holder's word that it answers nothing any more. It may still be that an older RENEW of it comes after this one?
+ * No: they are of one class, and so in order.
+ */
+void lease_release(struct replica *replica, int member, const struct message *message)
+{
+	struct lease *lease = &replica->lease;
+
+	(void)message;
+	if (lease->holder != member)
+		return;
+	lease->holder = NO_MEMBER;
+	lease->granted_until = 0;
+}
+
+uint64_t lease_end(const struct replica *replica)
+{
+	const struct lease *lease = &replica->lease;
+	uint64_t ends[MEMBERS_MAX];
+	int nr = 0, missing = core_majority(replica) - 1;
+
+	if (!reign_is_primary(replica) || lease->released)
+		return 0;
+	if (missing == 0)
+		return REPLICA_NEVER;
+	for (int i = 0; i < replica->settings.members; i++) {
+		int at;
+
+		if (i == replica->settings.self)
+			continue;
+		for (at = nr++; at > 0 && ends[at - 1] < lease->until[i]; at--)
+			ends[at] = ends[at - 1];
+		ends[at] = lease->until[i];
+	}
+	return ends[missing - 1];
+}
+
+bool lease_holds(const struct replica *replica)
+{
+	return !replica->failed && replica->now < lease_end(replica);
+}
+
+uint64_t lease_forbids(const struct replica *replica, int member)
+{
+	const struct lease *lease = &replica->lease;
+	uint64_t until = 0;
+
+	if (lease->holder != NO_MEMBER && lease->holder != member)
+		until = lease->granted_until;
+	/* It may have granted to any before its start, but hardly to another than who it knows as primary. */
+	if (replica->now < lease->held_off_until && lease->held_off_until > until &&
+	    !(core_configuration(replica)->epoch && core_configuration(replica)->primary == (uint32_t)member &&
+	      peer_is_named(replica, member, core_configuration(replica))))
+		until = lease->held_off_until;
+	return until > replica->now ? until - replica->now : 0;
+}

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a member knows of the others: who they are (HELLO), what they have accepted (STATUS, in each heartbeat and when
+ * it changes). Whoever is behind fetches the configuration. Nothing is decided here.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "core.h"
+
+#define SILENT_HEARTBEATS 4
+
+/* How long a FETCH is waited for before another is sent. */
+static uint64_t fetch_wait(const struct replica *replica)
+{
+	return replica->settings.heartbeat;
+}
+
+static bool set_is_none(const struct set_id *set)
+{
+	static const struct set_id none;
+
+	return !memcmp(set, &none, sizeof(none));
+}
+
+static uint32_t own_flags(const struct replica *replica)
+{
+	const struct metadata_slot *stable = &replica->durable.stable;
+	uint32_t flags = 0;
+
+	if (replica->decision.decided && stable->configuration.epoch == core_configuration(replica)->epoch &&
+	    !ballot_compare(stable->accepted, replica->durable.now.accepted))
+		flags |= MESSAGE_DECIDED;
+	if (!stable->configuration.epoch && !replica->durable.broken)
+		flags |= MESSAGE_BLANK;
+	if (!decision_votes(replica, core_configuration(replica)->epoch + 1))
+		flags |= MESSAGE_NO_VOTE;
+	if (replica->stopping)
+		flags |= MESSAGE_STOPPING;
+	for (int i = 0; i < replica->settings.nr_devices; i++) {
+		if (core_diskless(replica, replica->settings.self))
+			break;
+		if (replica->settings.devices[i].image == REPLICA_IMAGE_DATA)
+			flags |= MESSAGE_HAS_DATA;
+		if (replica->settings.devices[i].image == REPLICA_IMAGE_MISSING)
+			flags |= MESSAGE_EMPTY;
+	}
+	if (replica->durable.now.wants_all)
+		flags |= MESSAGE_EMPTY;
+	if (replica->clean)
+		flags |= MESSAGE_CLEAN;
+	return flags;
+}
+
+static void send_hello(struct replica *replica, int member)
+{
+	const struct metadata_slot *stable = &replica->durable.stable;
+	unsigned char devices[REPLICA_DEVICES_MAX * MESSAGE_RANGE_SIZE];
+	struct message hello = {
+		.type = MESSAGE_HELLO,
+		.flags = own_flags(replica),
+		.member = (uint32_t)replica->settings.self,
+		.process = replica->settings.process,
+		.set = stable->set,
+		.digest = replica->digest,
+		.epoch = stable->promised_epoch,
+		.ballot = stable->promised,
+		.configuration = stable->configuration,
+		.accepted = stable->accepted,
+		.seen = replica->peers[member].seen,
+	};
+
+	for (int i = 0; i < replica->settings.nr_devices; i++) {
+		struct byte_range device = { .position = replica->settings.devices[i].name_checksum,
+					     .length = replica->settings.devices[i].size };
+
+		message_put_range(devices, (unsigned int)i, device);
+	}
+	hello.data_size = (uint32_t)replica->settings.nr_devices * MESSAGE_RANGE_SIZE;
+	core_send(replica, member, REPLICA_CLASS_CONTROL, &hello, devices);
+}
+
+static void send_status(struct replica *replica, int member)
+{
+	const struct metadata_slot *stable = &replica->durable.stable;
+	struct message status = {
+		.type = MESSAGE_STATUS,
+		.flags = own_flags(replica),
+		.epoch = stable->configuration.epoch,
+		.accepted = stable->accepted,
+	};
+
+	core_send(replica, member, REPLICA_CLASS_CONTROL, &status, NULL);
+}
+
+void peer_tell_all(struct replica *replica)
+{
+	for (int i = 0; i < replica->settings.members; i++) {
+		if (replica->peers[i].greeted)
+			send_status(replica, i);
+	}
+}
+
+void peer_refuse(struct replica *replica, int member, const char *why)
+{
+	core_tell(replica, REPLICA_EVENT_REFUSED, member, why);
+	replica->world->hang_up(replica, member);
+	peer_disconnected(replica, member);
+}
+
+void peer_connected(struct replica *replica, int member)
+{
+	struct peer *peer = &replica->peers[member];
+
+	if (peer->connected)
+		peer_disconnected(replica, member);
+	peer->connected = true;
+	peer->heard_at = replica->now;
+	replica->sessions[member] = ++replica->session;
+	send_hello(replica, member);
+}
+
+void peer_disconnected(struct replica *replica, int member)
+{
+	struct peer *peer = &replica->peers[member];
+
+	if (!peer->connected)
+		return;
+	peer->connected = false;
+	peer->greeted = false;
+	peer->decided = false;
+	peer->epoch = 0;
+	peer->asked = 0;
+	bringup_drop(replica, member, "its session is gone");
+	if (reign_is_primary(replica) && member_in(core_configuration(replica)->in_sync, member))
+		reign_member_failed(replica, member, "its session is gone");
+	if ((int)core_configuration(replica)->primary == member)
+		replica->joining.joined = false;
+	replica->consider = true;
+}
+
+/* Asks for what another has accepted, if that may be news. */
+static void fetch_if_newer(struct replica *replica, int member)
+{
+	const struct configuration *own = core_configuration(replica);
+	struct peer *peer = &replica->peers[member];
+	struct message fetch = { .type = MESSAGE_FETCH };
+
+	if (peer->epoch < own->epoch || (peer->epoch == own->epoch && (replica->decision.decided || !peer->decided)))
+		return;
+	if (peer->asked && replica->now < peer->asked + fetch_wait(replica))
+		return;
+	peer->asked = replica->now ? replica->now : 1;
+	core_send(replica, member, REPLICA_CLASS_CONTROL, &fetch, NULL);
+}
+
+static void heard(struct replica *replica, int member, uint64_t epoch, struct ballot accepted, uint32_t flags)
+{
+	struct peer *peer = &replica->peers[member];
+	bool news = peer->epoch != epoch || peer->flags != flags;
+
+	peer->epoch = epoch;
+	peer->accepted = accepted;
+	peer->flags = flags;
+	peer->decided = flags & MESSAGE_DECIDED;
+	if (epoch > peer->seen)
+		peer->seen = epoch;
+	if (news)
+		replica->consider = true;
+	if (epoch && !core_configuration(replica)->epoch && !replica->durable.now.promised_epoch &&
+	    !replica->durable.now.votes_from)
+		decision_lost(replica, 0);
+	decision_heard(replica, member, epoch, accepted, peer->decided);
+	fetch_if_newer(replica, member);
+}
+
+static const char *hello_wrong(const struct replica *replica, int member, const struct message *message,
+			       const void *data)
+{
+	const struct set_id *own = &replica->durable.now.set;
+	const struct generation *generation = &core_configuration(replica)->generation;
+
+	if (message->member != (uint32_t)member)
+		return "it says that it is another node than its session belongs to";
+	if (message->digest != replica->digest)
+		return "its list of members is another: make the configuration files the same on all hosts";
+	if (!message->process.incarnation)
+		return "it does not say which process it is";
+	if (!set_is_none(own) && !set_is_none(&message->set) && memcmp(own, &message->set, sizeof(*own)))
+		return "it belongs to another replica set";
+	if (message->configuration.epoch && core_configuration(replica)->epoch &&
+	    message->configuration.generation.number == generation->number &&
+	    message->configuration.generation.id != generation->id)
+		return "both went on apart from one generation: decide which one to discard (rdiskctl invalidate)";
+	if (message->data_size != (uint32_t)replica->settings.nr_devices * MESSAGE_RANGE_SIZE)
+		return "it has another number of devices";
+	for (int i = 0; i < replica->settings.nr_devices; i++) {
+		if (message_get_range(data, (unsigned int)i).position != replica->settings.devices[i].name_checksum)
+			return "its devices have other names";
+	}
+	return NULL;
+}
+
+void peer_hello(struct replica *replica, int member, const struct message *message, const void *data)
+{
+	struct peer *peer = &replica->peers[member];
+	const char *wrong = hello_wrong(replica, member, message, data);
+	uint64_t own = core_configuration(replica)->epoch;
+
+	if (wrong) {
+		peer_refuse(replica, member, wrong);
+		return;
+	}
+	if (replica->durable.now.promised_epoch > own)
+		own = replica->durable.now.promised_epoch;
+	peer->greeted = true;
+	peer->process = message->process;
+	for (int i = 0; i < replica->settings.nr_devices; i++)
+		peer->sizes[i] = message_get_range(data, (unsigned int)i).length;
+	if (message->epoch > peer->seen)
+		peer->seen = message->epoch;
+	if (reign_is_primary(replica) && member_in(core_configuration(replica)->in_sync, member) &&
+	    !peer_is_named(replica, member, core_configuration(replica)))
+		reign_member_failed(replica, member, "it was restarted");
+	if (message->seen > own)
+		decision_lost(replica, message->seen);
+	replica->consider = true;
+	heard(replica, member, message->configuration.epoch, message->accepted, message->flags);
+	if (replica->decision.learning)
+		decision_tick(replica);
+	forward_resend(replica);
+}
+
+void peer_status(struct replica *replica, int member, const struct message *message)
+{
+	heard(replica, member, message->epoch, message->accepted, message->flags);
+}
+
+void peer_fetch(struct replica *replica, int member)
+{
+	struct message answer = {
+		.type = MESSAGE_CONFIGURATION,
+		.flags = own_flags(replica) & MESSAGE_DECIDED,
+		.configuration = replica->durable.stable.configuration,
+		.accepted = replica->durable.stable.accepted,
+	};
+
+	if (answer.configuration.epoch)
+		core_send(replica, member, REPLICA_CLASS_CONTROL, &answer, NULL);
+}
+
+/* Nothing was heard for so long of one that is connected: its session is taken for dead. */
+static uint64_t silence(const struct replica *replica)
+{
+	return replica->settings.heartbeat * SILENT_HEARTBEATS;
+}
+
+/* The group service does not see it: then less is needed. */
+void peer_view(struct replica *replica, member_set present)
+{
+	for (int i = 0; i < replica->settings.members; i++) {
+		const struct peer *peer = &replica->peers[i];
+
+		if (peer->connected && !member_in(present, i) &&
+		    replica->now - peer->heard_at > 2 * replica->settings.heartbeat)
+			peer_refuse(replica, i, "it is silent, and the group service does not see it");
+	}
+}
+
+static void hang_up_on_the_silent(struct replica *replica)
+{
+	for (int i = 0; i < replica->settings.members; i++) {
+		const struct peer *peer = &replica->peers[i];
+
+		if (!peer->connected)
+			continue;
+		if (replica->now - peer->heard_at >= silence(replica))
+			peer_refuse(replica, i, "nothing was heard of it");
+		else
+			core_wake_at(replica, peer->heard_at + silence(replica));
+	}
+}
+
+void peer_tick(struct replica *replica)
+{
+	hang_up_on_the_silent(replica);
+	if (replica->heartbeat_at <= replica->now) {
+		peer_tell_all(replica);
+		for (int i = 0; i < replica->settings.members; i++) {
+			if (replica->peers[i].greeted)
+				fetch_if_newer(replica, i);
+		}
+		replica->heartbeat_at = replica->now + replica->settings.heartbeat;
+	}
+	core_wake_at(replica, replica->heartbeat_at);
+}
+
+bool peer_is_named(const struct replica *replica, int member, const struct configuration *configuration)
+{
+	struct process_id process =
+		member == replica->settings.self ? replica->settings.process : replica->peers[member].process;
+
+	if (member != replica->settings.self && !replica->peers[member].greeted)
+		return false;
+	return member_in(configuration->in_sync, member) && process_same(process, configuration->processes[member]);
+}

@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The primary's part: an entry gets its number, goes to every receiver and to the own image, and is complete when all
+ * of them have it; flushes of the set. A receiver that fails is told to reign.c; its answer is needed until a
+ * configuration without it is decided.
+ */
+#include <assert.h>
+#include <errno.h>
+
+#include "core.h"
+
+static member_set self_bit(const struct replica *replica)
+{
+	return member_bit(replica->settings.self);
+}
+
+/* Sends to a receiver, unless it is one that the configuration names and that is not there (any more). */
+static void send_to_receiver(struct replica *replica, int member, struct message *message, const void *data)
+{
+	if (!replica->peers[member].greeted)
+		return;
+	if (replica->bringup[member].phase == BRINGUP_NONE &&
+	    !peer_is_named(replica, member, core_configuration(replica)))
+		return;
+	core_send(replica, member, REPLICA_CLASS_STREAM, message, data);
+}
+
+static void send_entry(struct replica *replica, struct entry *entry)
+{
+	struct message write = {
+		.type = MESSAGE_WRITE,
+		.epoch = replica->reign.epoch,
+		.reign = entry->reign,
+		.number = entry->number,
+		.device = entry->device,
+		.kind = entry->kind,
+		.position = entry->request.position,
+		.length = entry->request.length,
+		.client = entry->client,
+		.request = entry->client_request,
+		.lowest = entry->lowest,
+		.complete = replica->reign.complete,
+		.flushed = replica->reign.flushed,
+	};
+
+	if (entry->stable)
+		write.flags |= MESSAGE_STABLE;
+	if (entry->may_free)
+		write.flags |= MESSAGE_FREE;
+	if (entry->kind == ENTRY_WRITE)
+		write.data_size = (uint32_t)entry->request.length;
+	for (int i = 0; i < replica->settings.members; i++) {
+		if (member_in(entry->waits, i))
+			send_to_receiver(replica, i, &write, entry->data);
+	}
+}
+
+/* ---- the end of an entry ---- */
+
+/* All outcomes are known, and not all are good. */
+static void failed(struct replica *replica, struct entry *entry)
+{
+	member_set all = reign_receivers(replica) | self_bit(replica);
+
+	if ((all & (member_set)~entry->failed) == 0) {
+		/* The client's error; what is there now may differ, and is made equal before anybody sees it. */
+		recovery_equalise(replica, entry->device, entry->request.position, entry->request.length);
+		done_table_add(&replica->done, entry->client, entry->client_request, entry->lowest, entry->error);
+		entry_complete(replica, entry, entry->error);
+		return;
+	}
+	if (member_in(entry->failed, replica->settings.self)) {
+		reign_own_disk_failed(replica);
+		return;
+	}
+	for (int i = 0; i < replica->settings.members; i++) {
+		if (!member_in(entry->failed, i))
+			continue;
+		entry->waits |= member_bit(i);
+		if (replica->bringup[i].phase != BRINGUP_NONE)
+			bringup_drop(replica, i, "its disk failed");
+		else
+			reign_member_failed(replica, i, "its disk failed");
+	}
+	entry->failed = 0;
+}
+
+static void check(struct replica *replica, struct entry *entry)
+{
+	if (entry->completed || !entry->number || entry->step != STEP_STORED || entry->waits)
+		return;
+	if (entry->failed)
+		failed(replica, entry);
+	else
+		entry_complete(replica, entry, 0);
+}
+
+static void advance_complete(struct replica *replica)
+{
+	struct reign *reign = &replica->reign;
+
+	while (reign->complete < reign->number) {
+		const struct entry *entry = replica->by_number[(reign->complete + 1) % replica->settings.window];
+
+		if (entry && entry->number == reign->complete + 1)
+			return;
+		reign->complete++;
+	}
+}
+
+static void window_opens(struct replica *replica)
+{
+	struct entry *entry;
+
+	while ((entry = replica->window_waiters.first) &&
+	       replica->reign.number - replica->reign.complete < replica->settings.window) {
+		entry_remove(entry);
+		primary_begin(replica, entry);
+	}
+}
+
+void primary_end(struct replica *replica, struct entry *entry)
+{
+	if (entry->number && replica->by_number[entry->number % replica->settings.window] == entry)
+		replica->by_number[entry->number % replica->settings.window] = NULL;
+	advance_complete(replica);
+	if (entry->role == ENTRY_OF_RECOVERY) {
+		recovery_end_of_entry(replica, entry);
+	} else {
+		entry_remove(entry);
+		forward_done(replica, entry);
+	}
+	window_opens(replica);
+}
+
+/* ---- its way ---- */
+
+void primary_begin(struct replica *replica, struct entry *entry)
+{
+	struct reign *reign = &replica->reign;
+	member_set receivers = reign_receivers(replica);
+
+	if (reign->number - reign->complete >= replica->settings.window) {
+		entry->step = STEP_WINDOW;
+		entry_remove(entry);
+		entry_append(&replica->window_waiters, entry);
+		return;
+	}
+	entry_remove(entry);
+	entry->reign = reign->reign;
+	entry->number = ++reign->number;
+	entry->began = replica->now;
+	entry->waits = receivers;
+	replica->by_number[entry->number % replica->settings.window] = entry;
+	entry_append(&replica->active, entry);
+	core_wake_at(replica, replica->now + replica->settings.replica_timeout);
+	send_entry(replica, entry);
+	if (entry->kind == ENTRY_OPEN || entry->kind == ENTRY_CLOSE) {
+		entry->step = STEP_STORED;
+		primary_stored(replica, entry);
+		return;
+	}
+	maps_note_write(replica, entry->device, entry->request.position, entry->request.length,
+			(member_set) ~(receivers | self_bit(replica)));
+	if (entry->role == ENTRY_OF_RECOVERY) {
+		entry->step = STEP_STORED;
+		check(replica, entry);
+	} else {
+		entry_here(replica, entry);
+		entry_write_here(replica, entry);
+	}
+}
+
+/* What was done for a client, so that it is not done again. The same on all members: see backup.c. */
+void primary_note_done(struct replica *replica, const struct entry *entry, int result)
+{
+	int error = 0;
+
+	if (!entry->client.forwarder)
+		return;
+	if (entry->kind == ENTRY_CLOSE)
+		done_table_forget(&replica->done, entry->client);
+	else
+		error = done_table_add(&replica->done, entry->client, entry->client_request, entry->lowest, result);
+	if (error == -ENOSPC)
+		core_tell(replica, REPLICA_EVENT_DISK, replica->settings.self, "too many clients at once");
+}
+
+void primary_stored(struct replica *replica, struct entry *entry)
+{
+	if (entry->kind == ENTRY_READ) {
+		/* Others in sync have it: they shall serve. The request is asked again there. */
+		if (entry->stored_result == -EIO && reign_own_disk_failed(replica))
+			return;
+		entry_complete(replica, entry, entry->stored_result);
+		return;
+	}
+	if (!entry->number) { /* RECOVERY: it was read */
+		if (entry->stored_result) {
+			if (!reign_own_disk_failed(replica))
+				entry_complete(replica, entry, entry->stored_result);
+			return;
+		}
+		primary_begin(replica, entry);
+		return;
+	}
+	if (entry->stored_result) {
+		entry->failed |= self_bit(replica);
+		entry->error = entry->stored_result;
+	} else if (entry->role == ENTRY_OF_CLIENT) {
+		primary_note_done(replica, entry, 0);
+	}
+	check(replica, entry);
+}
+
+void primary_written(struct replica *replica, int member, const struct message *message)
+{
+	struct entry *entry = replica->by_number[message->number % replica->settings.window];
+
+	if (!reign_is_primary(replica) || message->reign != replica->reign.reign || !entry ||
+	    entry->number != message->number || !member_in(entry->waits, member))
+		return;
+	entry->waits &= (member_set)~member_bit(member);
+	if (message->result) {
+		entry->failed |= member_bit(member);
+		entry->error = message->result;
+	}
+	check(replica, entry);
+}
+
+/* ---- flushes of the set ---- */
+
+static void end_flush(struct replica *replica)
+{
+	struct set_flush *flush = &replica->flush;
+	struct entry *entry;
+
+	if (!flush->running || flush->waits || flush->nr_pending > 0)
+		return;
+	if (flush->result && reign_own_disk_failed(replica))
+		return;
+	flush->running = false;
+	if (flush->result) {
+		/* Nobody else has it: what was answered before may be gone, and every client is to be told. */
+		replica->reign.flush_lost = true;
+		replica->consider = true;
+	} else {
+		replica->reign.flushed = flush->number;
+		maps_flush_complete(replica);
+		bringup_flush_complete(replica);
+	}
+	while ((entry = flush->covered.first)) {
+		entry_remove(entry);
+		entry_append(&replica->active, entry);
+		entry_complete(replica, entry, flush->result);
+	}
+	if (flush->waiting.first || flush->wanted)
+		primary_start_flush(replica);
+}
+
+void primary_flush_stored(struct replica *replica, int result)
+{
+	struct set_flush *flush = &replica->flush;
+
+	flush->nr_pending--;
+	if (result)
+		flush->result = result;
+	if (!flush->abandoned) {
+		end_flush(replica);
+	} else if (flush->nr_pending == 0) {
+		flush->abandoned = false;
+		if (flush->waiting.first || flush->wanted)
+			primary_start_flush(replica);
+	}
+}
+
+/* One at a time: all that come meanwhile share the next one. */
+void primary_start_flush(struct replica *replica)
+{
+	struct set_flush *flush = &replica->flush;
+	struct message message = { .type = MESSAGE_FLUSH, .flags = MESSAGE_TRACKED, .reign = replica->reign.reign };
+
+	if (flush->running || flush->nr_pending > 0 || !reign_is_primary(replica))
+		return;
+	flush->running = true;
+	flush->wanted = false;
+	flush->result = 0;
+	flush->number++;
+	flush->began = replica->now;
+	flush->next = replica->now + replica->settings.flush_interval;
+	flush->waits = reign_receivers(replica);
+	for (struct entry *entry; (entry = flush->waiting.first);) {
+		entry_remove(entry);
+		entry_append(&flush->covered, entry);
+	}
+	core_wake_at(replica, replica->now + replica->settings.replica_timeout);
+	maps_flush_begins(replica);
+	bringup_flush_begins(replica);
+	message.epoch = replica->reign.epoch;
+	message.number = flush->number;
+	message.complete = replica->reign.complete;
+	message.flushed = replica->reign.flushed;
+	for (int i = 0; i < replica->settings.members; i++) {
+		if (member_in(flush->waits, i))
+			send_to_receiver(replica, i, &message, NULL);
+	}
+	flush->nr_pending = replica->settings.nr_devices + 1;
+	for (int i = 0; i < replica->settings.nr_devices; i++) {
+		struct core_io *core_io = &flush->io[i];
+
+		*core_io = (struct core_io){ .device = i, .of_primary = true, .io = { .operation = IO_FLUSH } };
+		if (replica->world->submit(replica, i, &core_io->io) == IO_DONE)
+			primary_flush_stored(replica, core_io->io.result);
+	}
+	primary_flush_stored(replica, 0);
+}
+
+void primary_want_flush(struct replica *replica, struct entry *entry)
+{
+	entry_append(&replica->flush.waiting, entry);
+	primary_start_flush(replica);
+}
+
+void primary_flushed(struct replica *replica, int member, const struct message *message)
+{
+	struct set_flush *flush = &replica->flush;
+
+	if (!reign_is_primary(replica) || message->reign != replica->reign.reign || !flush->running ||
+	    message->number != flush->number || !member_in(flush->waits, member))
+		return;
+	if (message->result) {
+		/* It stays awaited until it is removed. */
+		if (replica->bringup[member].phase != BRINGUP_NONE)
+			bringup_drop(replica, member, "its disk failed to flush");
+		else
+			reign_member_failed(replica, member, "its disk failed to flush");
+		return;
+	}
+	flush->waits &= (member_set)~member_bit(member);
+	end_flush(replica);
+}
+
+/* ---- who leaves ---- */
+
+void primary_without(struct replica *replica, member_set members)
+{
+	for (struct entry *entry = replica->active.first; entry; entry = entry->next) {
+		member_set gone = entry->waits & members;
+
+		if (!gone)
+			continue;
+		entry->waits &= (member_set)~gone;
+		if (entry->kind == ENTRY_WRITE || entry->kind == ENTRY_ZEROES)
+			maps_miss(replica, gone, entry->device, entry->request.position, entry->request.length);
+		check(replica, entry);
+	}
+	replica->flush.waits &= (member_set)~members;
+	end_flush(replica);
+}
+
+/* Its reign is over: what is not complete is unfinished, and nobody is answered by this member. */
+void primary_reset(struct replica *replica)
+{
+	struct entry_list *idle[] = { &replica->held, &replica->queue, &replica->flush.waiting,
+				      &replica->flush.covered };
+	struct entry_list *begun[] = { &replica->active, &replica->ordered, &replica->window_waiters };
+	struct entry *entry;
+
+	for (unsigned int i = 0; i < sizeof(idle) / sizeof(idle[0]); i++) {
+		while ((entry = idle[i]->first))
+			entry_free(replica, entry);
+	}
+	for (unsigned int i = 0; i < sizeof(begun) / sizeof(begun[0]); i++) {
+		while ((entry = begun[i]->first)) {
+			if (entry->number && (entry->kind == ENTRY_WRITE || entry->kind == ENTRY_ZEROES))
+				maps_owe(replica, entry->device, entry->request.position, entry->request.length);
+			entry_orphan(replica, entry);
+		}
+	}
+	for (unsigned int i = 0; i < replica->settings.window; i++)
+		replica->by_number[i] = NULL;
+	replica->flush.running = false;
+	replica->flush.waits = 0;
+	replica->flush.wanted = false;
+	replica->flush.abandoned = replica->flush.nr_pending > 0;
+}
+
+/* ---- time ---- */
+
+static void too_late(struct replica *replica, member_set late)
+{
+	for (int i = 0; i < replica->settings.members; i++) {
+		if (!member_in(late, i))
+			continue;
+		if (replica->settings.slow_replica_waits && replica->peers[i].greeted)
+			continue;
+		if (replica->bringup[i].phase != BRINGUP_NONE)
+			bringup_drop(replica, i, "it does not keep up");
+		else
+			reign_member_failed(replica, i, "it does not keep up");
+	}
+}
+
+void primary_tick(struct replica *replica)
+{
+	uint64_t timeout = replica->settings.replica_timeout;
+	struct set_flush *flush = &replica->flush;
+	struct entry *next;
+
+	if (!reign_is_primary(replica))
+		return;
+	for (struct entry *entry = replica->active.first; entry; entry = next) {
+		next = entry->next;
+		if (!entry->number)
+			continue;
+		if (entry->began + timeout > replica->now) {
+			core_wake_at(replica, entry->began + timeout);
+			break; /* they are in the order of their numbers */
+		}
+		too_late(replica, entry->waits);
+		if (entry->step != STEP_STORED)
+			reign_own_disk_failed(replica);
+	}
+	if (flush->running && flush->began + timeout <= replica->now) {
+		too_late(replica, flush->waits);
+		if (flush->nr_pending > 0)
+			reign_own_disk_failed(replica);
+	} else if (flush->running) {
+		core_wake_at(replica, flush->began + timeout);
+	} else if (replica->reign.role == ROLE_SERVING && (maps_any_unflushed(replica) || !maps_clean(replica))) {
+		if (flush->next <= replica->now)
+			primary_start_flush(replica);
+		else
+			core_wake_at(replica, flush->next);
+	}
+}

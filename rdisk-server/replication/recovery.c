@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a new primary does before it serves. It asks all in-sync members what is unfinished of former reigns; the union
+ * of that, its own included, is read from its own image and written to all as entries of its reign. So what was under
+ * way when the last primary ended is equal on all before anybody reads it, and owed to who is absent. The tables of
+ * done requests go out first.
+ *
+ * The same is used for a range that all members failed to write: recovery_equalise().
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "core.h"
+
+#define EQUALISING_MAX 4 /* ranges at once */
+
+static member_set other_images(const struct replica *replica)
+{
+	return core_configuration(replica)->in_sync & (member_set)~member_bit(replica->settings.self);
+}
+
+static void ask(struct replica *replica)
+{
+	const struct configuration *configuration = core_configuration(replica);
+	struct message news = { .type = MESSAGE_CONFIGURATION, .flags = MESSAGE_DECIDED };
+	struct message confirm = { .type = MESSAGE_CONFIRM, .epoch = configuration->epoch };
+	member_set others = other_images(replica) & (member_set)~replica->reign.confirmed;
+
+	news.configuration = *configuration;
+	news.accepted = replica->durable.now.accepted;
+	for (int i = 0; i < replica->settings.members; i++) {
+		if (!member_in(others, i))
+			continue;
+		if (!peer_is_named(replica, i, configuration)) {
+			reign_member_failed(replica, i, "its session is gone");
+			continue;
+		}
+		core_send(replica, i, REPLICA_CLASS_STREAM, &news, NULL);
+		core_send(replica, i, REPLICA_CLASS_STREAM, &confirm, NULL);
+	}
+}
+
+void recovery_begin(struct replica *replica)
+{
+	struct reign *reign = &replica->reign;
+
+	reign->confirmed = member_bit(replica->settings.self);
+	reign->confirm_deadline = replica->now + replica->settings.replica_timeout;
+	reign->equalising = 0;
+	core_wake_at(replica, reign->confirm_deadline);
+	ask(replica);
+	recovery_go_on(replica);
+}
+
+void recovery_report(struct replica *replica, int member, const struct message *message, const void *data)
+{
+	struct reign *reign = &replica->reign;
+
+	/* Of this reign, also of an epoch before others were removed. */
+	if (reign->role != ROLE_CONFIRMING || message->epoch < reign->reign || message->epoch > reign->epoch ||
+	    !peer_is_named(replica, member, core_configuration(replica)))
+		return;
+	for (uint32_t i = 0; i < message->data_size / MESSAGE_RANGE_SIZE; i++) {
+		struct byte_range range = message_get_range(data, i);
+
+		if (maps_range_ok(replica, message->device, range.position, range.length))
+			maps_owe(replica, message->device, range.position, range.length);
+	}
+	if (message->flags & MESSAGE_LAST)
+		reign->confirmed |= member_bit(member);
+	recovery_go_on(replica);
+}
+
+static void send_tables(struct replica *replica)
+{
+	member_set others = other_images(replica);
+
+	for (int i = 0; i < replica->settings.members; i++) {
+		if (member_in(others, i) && replica->peers[i].greeted)
+			primary_send_done_table(replica, i);
+	}
+}
+
+static void begin_range(struct replica *replica, uint32_t device, uint64_t position, uint64_t length)
+{
+	void *memory = malloc(length);
+	struct entry *entry;
+
+	assert(memory);
+	entry = entry_take(replica, ENTRY_OF_RECOVERY, ENTRY_WRITE, device, position, length, memory, memory);
+	entry_append(&replica->ordered, entry);
+	replica->reign.equalising++;
+	entry_begin(replica, entry);
+}
+
+void recovery_equalise(struct replica *replica, uint32_t device, uint64_t position, uint64_t length)
+{
+	while (length > 0) {
+		uint64_t piece = length < replica->settings.copy_size ? length : replica->settings.copy_size;
+
+		begin_range(replica, device, position, piece);
+		position += piece;
+		length -= piece;
+	}
+}
+
+/* Begins with more of the union; false: all of it is under way or done. */
+static bool begin_more(struct replica *replica)
+{
+	struct reign *reign = &replica->reign;
+	uint64_t block = replica->settings.block_size;
+
+	for (int i = 0; i < replica->settings.nr_devices; i++) {
+		struct replica_device *device = &replica->devices[i];
+		uint64_t first, count, position, length, size = core_configuration(replica)->sizes[i];
+
+		while (block_map_next(&device->owed, reign->cursor[i], replica->settings.copy_size / block, &first,
+				      &count)) {
+			if (reign->equalising >= EQUALISING_MAX)
+				return true;
+			reign->cursor[i] = first + count;
+			position = first * block;
+			if (position >= size)
+				break;
+			length = count * block;
+			if (length > size - position)
+				length = size - position;
+			begin_range(replica, (uint32_t)i, position, length);
+		}
+	}
+	return false;
+}
+
+static void serve(struct replica *replica)
+{
+	struct message reconciled = { .type = MESSAGE_RECONCILED, .epoch = replica->reign.epoch };
+	member_set others = other_images(replica);
+
+	reconciled.reign = replica->reign.reign;
+	for (int i = 0; i < replica->settings.members; i++) {
+		if (member_in(others, i) && replica->peers[i].greeted)
+			core_send(replica, i, REPLICA_CLASS_STREAM, &reconciled, NULL);
+	}
+	maps_forget_owed(replica);
+	replica->reign.role = ROLE_SERVING;
+	core_tell(replica, REPLICA_EVENT_SERVING, replica->settings.self, NULL);
+	replica->consider = true;
+	forward_start_queue(replica);
+}
+
+void recovery_go_on(struct replica *replica)
+{
+	struct reign *reign = &replica->reign;
+	member_set missing;
+	uint64_t wait;
+
+	if (reign->role == ROLE_CONFIRMING) {
+		missing = core_configuration(replica)->in_sync & (member_set)~reign->confirmed;
+		wait = lease_forbids(replica, replica->settings.self);
+		if (wait)
+			core_wake_at(replica, replica->now + wait);
+		if (missing || wait || replica->nr_here > 0)
+			return;
+		reign->role = ROLE_EQUALISING;
+		for (int i = 0; i < replica->settings.nr_devices; i++)
+			reign->cursor[i] = 0;
+		maps_miss_owed(replica, (member_set)~core_configuration(replica)->in_sync);
+		send_tables(replica);
+	}
+	if (reign->role == ROLE_EQUALISING && !begin_more(replica) && reign->equalising == 0)
+		serve(replica);
+}
+
+void recovery_end_of_entry(struct replica *replica, struct entry *entry)
+{
+	replica->reign.equalising--;
+	entry_free(replica, entry);
+	recovery_go_on(replica);
+}
+
+void recovery_tick(struct replica *replica)
+{
+	struct reign *reign = &replica->reign;
+	member_set late = core_configuration(replica)->in_sync & (member_set)~reign->confirmed;
+
+	if (reign->role != ROLE_CONFIRMING)
+		return;
+	if (replica->now < reign->confirm_deadline) {
+		core_wake_at(replica, reign->confirm_deadline);
+	} else {
+		for (int i = 0; i < replica->settings.members; i++) {
+			if (member_in(late, i))
+				reign_member_failed(replica, i, "it does not answer the new primary");
+		}
+	}
+	recovery_go_on(replica);
+}

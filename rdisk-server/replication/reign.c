@@ -1,0 +1,603 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What this member is, by the newest configuration, and what it proposes: the birth of a set, itself as primary when
+ * the primary is gone, members to be removed and admitted, a successor. Whether that is decided is decision.c's
+ * business, and a majority's.
+ *
+ * role            answers   leaves it when
+ * NONE            -         a configuration names this process
+ * BACKUP          -         the same; or not any more
+ * CONFIRMING      no        all in-sync members have reported
+ * EQUALISING      no        what was unfinished is equal on all
+ * SERVING         yes *     a configuration with another reign is accepted; it hands over      (* with a lease)
+ * STEPPING_DOWN   no        a configuration with another reign is decided
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "core.h"
+
+static bool is_primary_role(enum role role)
+{
+	return role == ROLE_CONFIRMING || role == ROLE_EQUALISING || role == ROLE_SERVING || role == ROLE_STEPPING_DOWN;
+}
+
+bool reign_is_primary(const struct replica *replica)
+{
+	return is_primary_role(replica->reign.role);
+}
+
+static bool names_self(const struct replica *replica, const struct configuration *configuration)
+{
+	return configuration->epoch && peer_is_named(replica, replica->settings.self, configuration);
+}
+
+static member_set image_members(const struct replica *replica)
+{
+	member_set set = 0;
+
+	for (int i = 0; i < replica->settings.members; i++) {
+		if (!core_diskless(replica, i))
+			set |= member_bit(i);
+	}
+	return set;
+}
+
+member_set reign_receivers(const struct replica *replica)
+{
+	/* Whoever is in sync by what was decided, and by what may become decided at any moment. */
+	member_set set = core_configuration(replica)->in_sync | replica->reign.in_sync;
+
+	if (replica->reign.candidate != NO_MEMBER)
+		set |= member_bit(replica->reign.candidate);
+	for (int i = 0; i < replica->settings.members; i++) {
+		if (replica->bringup[i].phase != BRINGUP_NONE)
+			set |= member_bit(i);
+	}
+	return set & (member_set)~member_bit(replica->settings.self);
+}
+
+void reign_member_failed(struct replica *replica, int member, const char *why)
+{
+	if (replica->peers[member].failed)
+		return;
+	replica->peers[member].failed = true;
+	core_tell(replica, REPLICA_EVENT_MEMBER, member, why);
+	replica->consider = true;
+}
+
+static int choose_successor(const struct replica *replica)
+{
+	const struct configuration *configuration = core_configuration(replica);
+
+	for (int i = 0; i < replica->settings.members; i++) {
+		if (i != replica->settings.self && peer_is_named(replica, i, configuration) &&
+		    !replica->peers[i].failed && !(replica->peers[i].flags & MESSAGE_STOPPING))
+			return i;
+	}
+	return NO_MEMBER;
+}
+
+bool reign_own_disk_failed(struct replica *replica)
+{
+	if (choose_successor(replica) == NO_MEMBER)
+		return false;
+	if (!replica->reign.disk_failed)
+		core_tell(replica, REPLICA_EVENT_DISK, replica->settings.self, "its image fails or does not answer");
+	replica->reign.disk_failed = true;
+	replica->consider = true;
+	return true;
+}
+
+bool reign_may_end(const struct replica *replica)
+{
+	return !reign_is_primary(replica) || choose_successor(replica) == NO_MEMBER;
+}
+
+/* ---- what a configuration makes of this member ---- */
+
+static void end_reign(struct replica *replica)
+{
+	if (!reign_is_primary(replica))
+		return;
+	if (replica->reign.role == ROLE_SERVING)
+		core_tell(replica, REPLICA_EVENT_PAUSED, replica->settings.self,
+			  "another configuration took its place");
+	replica->reign.ended = replica->reign.reign;
+	replica->reign.role = ROLE_NONE;
+	replica->reign.candidate = NO_MEMBER;
+	replica->reign.successor = NO_MEMBER;
+	primary_reset(replica);
+	for (int i = 0; i < replica->settings.members; i++) {
+		bringup_drop(replica, i, NULL);
+		replica->peers[i].failed = false;
+	}
+}
+
+static void begin_reign(struct replica *replica)
+{
+	const struct configuration *configuration = core_configuration(replica);
+	struct reign *reign = &replica->reign;
+
+	backup_reign_ends(replica);
+	reign->role = ROLE_CONFIRMING;
+	reign->reign = configuration->reign;
+	reign->number = 0;
+	reign->complete = 0;
+	reign->flushed = 0;
+	reign->candidate = NO_MEMBER;
+	reign->successor = NO_MEMBER;
+	reign->flush_lost = false;
+	reign->adopt_until = reign->knows ? 0 : replica->now + replica->settings.open_grace;
+	replica->forward.next_look = replica->now + replica->settings.open_grace;
+	for (int i = 0; i < replica->settings.members; i++)
+		replica->peers[i].failed = false;
+	lease_reset(replica);
+	recovery_begin(replica);
+}
+
+/* A decided configuration, seen by a member of its in-sync set: who left and who came since the last one that it saw.
+ */
+static void apply_in_sync(struct replica *replica)
+{
+	const struct configuration *configuration = core_configuration(replica);
+	struct reign *reign = &replica->reign;
+	member_set others = image_members(replica) & (member_set)~configuration->in_sync;
+	member_set left = others & (member_set)~reign->absent;
+
+	reign->absent = others;
+	for (int i = 0; i < replica->settings.members; i++) {
+		if (member_in(configuration->in_sync, i))
+			maps_forget_missing(replica, i);
+	}
+	if (configuration->epoch == 1) {
+		maps_owe_all(replica, left);
+		return;
+	}
+	backup_absent(replica, left);
+}
+
+static void tell_stream(struct replica *replica)
+{
+	member_set receivers = reign_receivers(replica);
+	struct message news = { .type = MESSAGE_CONFIGURATION, .flags = MESSAGE_DECIDED };
+
+	news.configuration = *core_configuration(replica);
+	news.accepted = replica->durable.now.accepted;
+	for (int i = 0; i < replica->settings.members; i++) {
+		if (member_in(receivers, i) && replica->peers[i].greeted)
+			core_send(replica, i, REPLICA_CLASS_STREAM, &news, NULL);
+	}
+}
+
+/* The reign goes on under another epoch. */
+static void go_on(struct replica *replica)
+{
+	const struct configuration *configuration = core_configuration(replica);
+	struct reign *reign = &replica->reign;
+
+	for (int i = 0; i < replica->settings.members; i++) {
+		bool in = member_in(configuration->in_sync, i);
+
+		if (in && replica->bringup[i].phase != BRINGUP_NONE)
+			bringup_drop(replica, i, NULL);
+		if (!in)
+			replica->peers[i].failed = false;
+		else if (i != replica->settings.self && !peer_is_named(replica, i, configuration))
+			reign_member_failed(replica, i, "its session is gone");
+	}
+	/* From before its admission was proposed until here its word was needed; or another value was decided. */
+	reign->candidate = NO_MEMBER;
+	tell_stream(replica);
+	primary_without(replica, (member_set) ~(configuration->in_sync | reign_receivers(replica)));
+	if (reign->role == ROLE_CONFIRMING || reign->role == ROLE_EQUALISING)
+		recovery_go_on(replica);
+}
+
+static void decided(struct replica *replica)
+{
+	const struct configuration *configuration = core_configuration(replica);
+	struct reign *reign = &replica->reign;
+	bool named = names_self(replica, configuration);
+	bool primary = named && configuration->primary == (uint32_t)replica->settings.self;
+
+	if (reign->epoch == configuration->epoch)
+		return;
+	reign->epoch = configuration->epoch;
+	reign->in_sync = configuration->in_sync;
+	core_tell(replica, REPLICA_EVENT_EPOCH, NO_MEMBER, NULL);
+	/* Whoever left because its disk failed may come back: what it cannot trust, the others know. */
+	if (!member_in(configuration->in_sync, replica->settings.self))
+		reign->disk_failed = false;
+	if (named) {
+		apply_in_sync(replica);
+		if (replica->durable.now.wants_all) {
+			replica->durable.now.wants_all = 0;
+			durable_changed(replica);
+		}
+		replica->joining.joined = false;
+	}
+	if (primary && reign_is_primary(replica) && reign->reign == configuration->reign) {
+		go_on(replica);
+	} else {
+		end_reign(replica);
+		if (primary && reign->ended != configuration->reign)
+			begin_reign(replica);
+		else
+			reign->role = named ? ROLE_BACKUP : ROLE_NONE;
+	}
+	/* From now on it is told of all that is done. */
+	reign->knows = named;
+	forward_resend(replica);
+}
+
+void reign_changed(struct replica *replica)
+{
+	const struct configuration *configuration = core_configuration(replica);
+	struct reign *reign = &replica->reign;
+
+	/* It obeys what it has accepted, decided or not. */
+	if (reign_is_primary(replica) &&
+	    (configuration->primary != (uint32_t)replica->settings.self || configuration->reign != reign->reign))
+		end_reign(replica);
+	if (replica->decision.decided)
+		decided(replica);
+	replica->consider = true;
+}
+
+/* ---- what it proposes ---- */
+
+/* Members that could vote, this one included. */
+static int voters_there(const struct replica *replica)
+{
+	int count = 1;
+
+	for (int i = 0; i < replica->settings.members; i++)
+		count += replica->peers[i].greeted;
+	return count;
+}
+
+static uint64_t random_delay(struct replica *replica, uint64_t least)
+{
+	return least + replica->world->random(replica) % (least + 1);
+}
+
+/* Waits for a random time before a proposal, so that not all make theirs at once. true: it is over. */
+static bool waited(struct replica *replica, uint64_t least)
+{
+	struct reign *reign = &replica->reign;
+
+	reign->asked = true;
+	if (!reign->waiting) {
+		uint64_t until = replica->now + random_delay(replica, least);
+
+		reign->waiting = true;
+		if (until > reign->consider_at)
+			reign->consider_at = until;
+	}
+	if (replica->now < reign->consider_at) {
+		core_wake_at(replica, reign->consider_at);
+		return false;
+	}
+	reign->waiting = false;
+	return true;
+}
+
+static void fill_process(struct replica *replica, struct configuration *value, int member)
+{
+	value->in_sync |= member_bit(member);
+	value->processes[member] =
+		member == replica->settings.self ? replica->settings.process : replica->peers[member].process;
+}
+
+static void drop_process(struct configuration *value, int member)
+{
+	value->in_sync &= (member_set)~member_bit(member);
+	value->processes[member] = (struct process_id){ 0 };
+}
+
+static uint32_t flags_of(const struct replica *replica, int member)
+{
+	uint32_t flags = 0;
+
+	if (member != replica->settings.self)
+		return replica->peers[member].flags;
+	for (int i = 0; i < replica->settings.nr_devices; i++) {
+		if (replica->settings.devices[i].image == REPLICA_IMAGE_DATA)
+			flags |= MESSAGE_HAS_DATA;
+		if (replica->settings.devices[i].image == REPLICA_IMAGE_MISSING)
+			flags |= MESSAGE_EMPTY;
+	}
+	if (replica->durable.now.wants_all)
+		flags |= MESSAGE_EMPTY;
+	if (replica->clean)
+		flags |= MESSAGE_CLEAN;
+	return flags;
+}
+
+static bool sizes_are(const struct replica *replica, int member, const uint64_t *sizes)
+{
+	for (int i = 0; i < replica->settings.nr_devices; i++) {
+		uint64_t size = member == replica->settings.self ? replica->settings.devices[i].size
+								 : replica->peers[member].sizes[i];
+
+		if (size < sizes[i])
+			return false;
+	}
+	return true;
+}
+
+/* Whose image the set begins with; NO_MEMBER: not to be told, reign.blocked says why. */
+static int choose_source(struct replica *replica)
+{
+	int source = NO_MEMBER, with_data = 0;
+
+	for (int i = replica->settings.members - 1; i >= 0; i--) {
+		if (core_diskless(replica, i) || (flags_of(replica, i) & MESSAGE_EMPTY))
+			continue;
+		if (flags_of(replica, i) & MESSAGE_HAS_DATA)
+			with_data++;
+		if (with_data == 0 || (flags_of(replica, i) & MESSAGE_HAS_DATA))
+			source = i;
+	}
+	if (replica->init_from != NO_MEMBER)
+		return replica->init_from;
+	if (with_data > 1) {
+		replica->reign.blocked =
+			"several members have images with data: choose one (rdiskctl init --from NODE)";
+		return NO_MEMBER;
+	}
+	if (source == NO_MEMBER)
+		replica->reign.blocked = "no member has an image";
+	return source;
+}
+
+static void consider_birth(struct replica *replica)
+{
+	struct configuration value = { 0 };
+	int self = replica->settings.self;
+
+	if (replica->decision.learning || replica->durable.now.votes_from) {
+		replica->reign.blocked = "it has no configuration, and must learn it from a majority of the others";
+		return;
+	}
+	for (int i = 0; i < replica->settings.members; i++) {
+		if (i != self && (!replica->peers[i].greeted || !(replica->peers[i].flags & MESSAGE_BLANK))) {
+			replica->reign.blocked = "no configuration yet: a set begins when all of its members are seen";
+			return;
+		}
+	}
+	if (choose_source(replica) != self || !waited(replica, replica->settings.election_delay / 8))
+		return;
+	for (unsigned int i = 0; i < sizeof(value.set.bytes); i++)
+		value.set.bytes[i] = (unsigned char)replica->world->random(replica);
+	value.generation = (struct generation){ .number = 1, .id = replica->world->random(replica) | 1 };
+	value.primary = (uint32_t)self;
+	for (int i = 0; i < replica->settings.nr_devices; i++)
+		value.sizes[i] = replica->settings.devices[i].size;
+	fill_process(replica, &value, self);
+	for (int i = 0; i < replica->settings.members; i++) {
+		if (i != self && !core_diskless(replica, i) &&
+		    !((flags_of(replica, self) | flags_of(replica, i)) & (MESSAGE_HAS_DATA | MESSAGE_EMPTY)) &&
+		    sizes_are(replica, i, value.sizes))
+			fill_process(replica, &value, i);
+	}
+	decision_propose(replica, &value);
+}
+
+/* Something was accepted, and it is not known whether a majority has. */
+static void consider_settling(struct replica *replica)
+{
+	uint64_t delay = replica->settings.election_delay;
+
+	replica->reign.blocked = "whether the newest configuration was decided is not known yet";
+	if (names_self(replica, core_configuration(replica)) &&
+	    core_configuration(replica)->primary == (uint32_t)replica->settings.self)
+		delay /= 4;
+	if (voters_there(replica) >= core_majority(replica) && waited(replica, delay))
+		decision_settle(replica);
+}
+
+/* Answers nothing any more, so that another can be primary at once. */
+static void step_down(struct replica *replica)
+{
+	if (replica->reign.role == ROLE_STEPPING_DOWN)
+		return;
+	lease_give_up(replica);
+	replica->reign.role = ROLE_STEPPING_DOWN;
+	core_tell(replica, REPLICA_EVENT_PAUSED, replica->settings.self, "it hands over");
+}
+
+static void hand_over(struct replica *replica, int successor)
+{
+	struct configuration value = *core_configuration(replica);
+
+	step_down(replica);
+	if (!waited(replica, 0))
+		return;
+	value.primary = (uint32_t)successor;
+	value.reign = 0;
+	if (replica->reign.disk_failed)
+		drop_process(&value, replica->settings.self);
+	for (int i = 0; i < replica->settings.members; i++) {
+		if (replica->peers[i].failed)
+			drop_process(&value, i);
+	}
+	decision_propose(replica, &value);
+}
+
+/* A member that has no vote any more waits for an epoch that it cannot have voted in. */
+static bool voter_waits(const struct replica *replica)
+{
+	const struct configuration *configuration = core_configuration(replica);
+
+	for (int i = 0; i < replica->settings.members; i++) {
+		const struct peer *peer = &replica->peers[i];
+
+		if (peer->greeted && (peer->flags & MESSAGE_NO_VOTE) && peer->decided &&
+		    peer->epoch == configuration->epoch)
+			return true;
+	}
+	return false;
+}
+
+static void new_generation(struct replica *replica, struct configuration *value)
+{
+	value->generation = (struct generation){
+		.number = value->generation.number + 1,
+		.id = replica->world->random(replica) | 1,
+		.parent = value->generation.id,
+	};
+}
+
+static void consider_as_primary(struct replica *replica)
+{
+	struct configuration value = *core_configuration(replica);
+	struct reign *reign = &replica->reign;
+	int successor = reign->successor;
+	bool change = false;
+
+	if (voters_there(replica) < core_majority(replica)) {
+		reign->blocked = "no majority of the members is seen";
+		return;
+	}
+	if (successor != NO_MEMBER && (!peer_is_named(replica, successor, &value) || replica->peers[successor].failed))
+		successor = reign->successor = NO_MEMBER;
+	if (replica->stopping || reign->disk_failed || reign->role == ROLE_STEPPING_DOWN)
+		successor = successor == NO_MEMBER ? choose_successor(replica) : successor;
+	if (successor != NO_MEMBER) {
+		hand_over(replica, successor);
+		return;
+	}
+	if (reign->role == ROLE_NONE || reign->role == ROLE_BACKUP || reign->role == ROLE_STEPPING_DOWN) {
+		/* Its reign has ended, and it is the primary all the same: another one begins. */
+		value.reign = 0;
+		change = true;
+	}
+	if (reign->flush_lost) {
+		new_generation(replica, &value);
+		value.reign = 0;
+		change = true;
+	}
+	for (int i = 0; i < replica->settings.members; i++) {
+		if (member_in(value.in_sync, i) && replica->peers[i].failed) {
+			drop_process(&value, i);
+			change = true;
+		}
+	}
+	for (int i = 0; i < replica->settings.members && reign->role == ROLE_SERVING && !change; i++) {
+		/* One at a time; one that was proposed is proposed again until something is decided. */
+		if (replica->bringup[i].phase != BRINGUP_READY ||
+		    (reign->candidate != NO_MEMBER && reign->candidate != i))
+			continue;
+		reign->candidate = i;
+		fill_process(replica, &value, i);
+		change = true;
+	}
+	if (reign->candidate != NO_MEMBER)
+		change = true;
+	if ((change || voter_waits(replica)) && waited(replica, 0))
+		decision_propose(replica, &value);
+}
+
+/* Whether a member of the in-sync set has kept its memory, as far as can be told; and is there. */
+static bool memory_kept(const struct replica *replica, int member)
+{
+	const struct configuration *configuration = core_configuration(replica);
+	uint64_t boot =
+		member == replica->settings.self ? replica->settings.process.boot : replica->peers[member].process.boot;
+
+	if (member != replica->settings.self && !replica->peers[member].greeted)
+		return false;
+	return member_in(configuration->in_sync, member) &&
+	       (configuration->processes[member].boot == boot || (flags_of(replica, member) & MESSAGE_CLEAN)) &&
+	       !(flags_of(replica, member) & MESSAGE_EMPTY) && sizes_are(replica, member, configuration->sizes);
+}
+
+/* All of the in-sync set are there, and none of them has kept its memory. */
+static bool all_memory_lost(const struct replica *replica)
+{
+	const struct configuration *configuration = core_configuration(replica);
+
+	for (int i = 0; i < replica->settings.members; i++) {
+		if (!member_in(configuration->in_sync, i))
+			continue;
+		if (i != replica->settings.self && !replica->peers[i].greeted)
+			return false;
+		if (memory_kept(replica, i))
+			return false;
+	}
+	return true;
+}
+
+static void consider_promotion(struct replica *replica)
+{
+	const struct configuration *configuration = core_configuration(replica);
+	struct configuration value = *configuration;
+	struct reign *reign = &replica->reign;
+	int self = replica->settings.self;
+	uint64_t delay = replica->settings.election_delay;
+	bool lost = false;
+
+	if (peer_is_named(replica, (int)configuration->primary, configuration) &&
+	    configuration->primary != (uint32_t)self) {
+		reign->waiting = false;
+		return;
+	}
+	if (!member_in(configuration->in_sync, self) || reign->disk_failed || replica->stopping ||
+	    (flags_of(replica, self) & MESSAGE_EMPTY)) {
+		reign->blocked = "the primary is not seen, and this member is not in sync";
+		return;
+	}
+	if (voters_there(replica) < core_majority(replica)) {
+		reign->blocked = "no majority of the members is seen";
+		reign->waiting = false;
+		return;
+	}
+	if (!memory_kept(replica, self)) {
+		if (!all_memory_lost(replica)) {
+			reign->blocked = "this host was restarted, and another may know of newer writes";
+			return;
+		}
+		lost = true;
+	}
+	/* One whose process lives has tables that a restarted one lost. */
+	if (!names_self(replica, configuration))
+		delay *= 3;
+	if (!waited(replica, delay))
+		return;
+	for (int i = 0; i < replica->settings.members; i++)
+		drop_process(&value, i);
+	fill_process(replica, &value, self);
+	for (int i = 0; i < replica->settings.members && !lost; i++) {
+		if (i != self && memory_kept(replica, i))
+			fill_process(replica, &value, i);
+	}
+	value.primary = (uint32_t)self;
+	value.reign = 0;
+	if (lost)
+		new_generation(replica, &value);
+	decision_propose(replica, &value);
+}
+
+void reign_consider(struct replica *replica)
+{
+	const struct configuration *configuration = core_configuration(replica);
+	struct reign *reign = &replica->reign;
+
+	if (replica->failed || replica->decision.phase != PROPOSAL_NONE)
+		return;
+	reign->blocked = NULL;
+	reign->asked = false;
+	if (!configuration->epoch)
+		consider_birth(replica);
+	else if (!replica->decision.decided)
+		consider_settling(replica);
+	else if (configuration->primary == (uint32_t)replica->settings.self && names_self(replica, configuration))
+		consider_as_primary(replica);
+	else
+		consider_promotion(replica);
+	/* Whatever it waited to propose is not called for any more. */
+	if (!reign->asked)
+		reign->waiting = false;
+}

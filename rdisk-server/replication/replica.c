@@ -1,0 +1,553 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The core as a whole: it is made and started here, events come in and go to their part, and after each all that can go
+ * on goes on. See core.h for the parts.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core.h"
+
+#define ENTRIES_SPARE 64
+
+/* ---- what the parts share ---- */
+
+void core_wake_at(struct replica *replica, uint64_t time)
+{
+	if (time < replica->next_time)
+		replica->next_time = time;
+}
+
+void core_tell(struct replica *replica, enum replica_event_kind kind, int member, const char *text)
+{
+	struct replica_event event = {
+		.kind = kind,
+		.epoch = core_configuration(replica)->epoch,
+		.member = member,
+		.text = text,
+	};
+
+	replica->world->tell(replica, &event);
+}
+
+bool core_try_send(struct replica *replica, int member, enum replica_class class, struct message *message,
+		   const void *data)
+{
+	unsigned char head[MESSAGE_HEAD_MAX];
+	size_t size;
+
+	if (member == replica->settings.self || !replica->peers[member].connected)
+		return true;
+	size = message_encode(message, data, head);
+	return replica->world->send(replica, member, class, head, size, data, message->data_size);
+}
+
+void core_send(struct replica *replica, int member, enum replica_class class, struct message *message, const void *data)
+{
+	if (!core_try_send(replica, member, class, message, data))
+		peer_refuse(replica, member, "more waits to be sent to it than its queue holds");
+}
+
+void core_fail(struct replica *replica, const char *why)
+{
+	if (replica->failed)
+		return;
+	replica->failed = true;
+	core_tell(replica, REPLICA_EVENT_DISK, replica->settings.self, why);
+}
+
+/* ---- making one ---- */
+
+static bool is_power_of_two(uint64_t n)
+{
+	return n && !(n & (n - 1));
+}
+
+static bool settings_ok(const struct replica_settings *s)
+{
+	if (s->members < 1 || s->members > MEMBERS_MAX || s->self < 0 || s->self >= s->members || s->nr_devices < 1 ||
+	    s->nr_devices > REPLICA_DEVICES_MAX || !s->process.incarnation)
+		return false;
+	for (int i = 1; i < s->members; i++) {
+		if (s->list[i].node <= s->list[i - 1].node)
+			return false;
+	}
+	return s->list[0].node > 0 && s->lease > 0 && s->drift < 500000 && s->heartbeat > 0 && s->window > 0 &&
+	       s->requests > 0 && s->clients > 0 && s->copies > 0 && is_power_of_two(s->block_size) &&
+	       s->block_size >= REPLICA_BLOCK_MIN && is_power_of_two(s->extent_size) &&
+	       s->extent_size >= s->block_size && s->copy_size >= s->block_size && s->copy_size % s->block_size == 0 &&
+	       s->copy_size <= MESSAGE_DATA_MAX;
+}
+
+static int allocate(struct replica *replica)
+{
+	const struct replica_settings *settings = &replica->settings;
+	unsigned int entries = settings->requests * (unsigned int)settings->members + settings->window * 8 +
+			       settings->copies + ENTRIES_SPARE;
+
+	replica->entries = calloc(entries, sizeof(struct entry));
+	replica->by_number = calloc(settings->window, sizeof(*replica->by_number));
+	replica->backup.unfinished = calloc(settings->window, sizeof(*replica->backup.unfinished));
+	replica->forward.clients = calloc(settings->clients, sizeof(*replica->forward.clients));
+	if (!replica->entries || !replica->by_number || !replica->backup.unfinished || !replica->forward.clients)
+		return -ENOMEM;
+	requests_init(&replica->requests, replica->entries, sizeof(struct entry), entries, NULL);
+	/* As many opens as may be under way may find that there is room. */
+	replica->forward.spare = settings->requests * (unsigned int)settings->members;
+	replica->forward.gone = calloc(settings->clients + replica->forward.spare, 1);
+	if (!replica->forward.gone ||
+	    done_table_init(&replica->done, settings->clients + replica->forward.spare, settings->requests))
+		return -ENOMEM;
+	return maps_create(replica);
+}
+
+int replica_create(struct replica **made, const struct replica_settings *settings, const struct replica_world *world,
+		   void *user)
+{
+	struct replica *replica;
+	int error;
+
+	if (!settings_ok(settings))
+		return -EINVAL;
+	replica = calloc(1, sizeof(*replica));
+	if (!replica)
+		return -ENOMEM;
+	replica->settings = *settings;
+	replica->world = world;
+	replica->user = user;
+	replica->next_time = REPLICA_NEVER;
+	replica->lease.holder = NO_MEMBER;
+	replica->reign.candidate = NO_MEMBER;
+	replica->reign.successor = NO_MEMBER;
+	replica->init_from = NO_MEMBER;
+	replica->digest = member_list_digest(settings->list, settings->members, settings->lease, settings->nr_devices);
+	replica->durable.now.node = settings->list[settings->self].node;
+	error = allocate(replica);
+	if (error) {
+		replica_destroy(replica);
+		return error;
+	}
+	*made = replica;
+	return 0;
+}
+
+/* Entries keep memory of their own; those at a store must have come back. */
+static void free_entries(struct replica *replica)
+{
+	struct entry *entries = replica->entries;
+	unsigned int nr = 0;
+
+	if (!entries)
+		return;
+	nr = (unsigned int)(((char *)replica->requests.fresh - (char *)entries) / (long)sizeof(*entries));
+	for (unsigned int i = 0; i < nr; i++)
+		free(entries[i].memory);
+}
+
+void replica_destroy(struct replica *replica)
+{
+	if (!replica)
+		return;
+	free_entries(replica);
+	maps_destroy(replica);
+	done_table_free(&replica->done);
+	free(replica->forward.clients);
+	free(replica->forward.gone);
+	free(replica->backup.unfinished);
+	free(replica->by_number);
+	free(replica->entries);
+	free(replica);
+}
+
+void *replica_user(const struct replica *replica)
+{
+	return replica->user;
+}
+
+const char *replica_load_slot(struct replica *replica, uint32_t index, const void *bytes, size_t size)
+{
+	struct durable *durable = &replica->durable;
+	struct metadata_slot slot;
+
+	(void)index;
+	switch (metadata_decode_slot(bytes, size, durable->now.node, &slot)) {
+	case METADATA_GOOD:
+		break;
+	case METADATA_MISSING:
+		return NULL;
+	case METADATA_BROKEN:
+		durable->broken = true;
+		return NULL;
+	case METADATA_FUTURE:
+		return "its metadata were written by a newer version";
+	case METADATA_FOREIGN:
+		return "its metadata belong to another node";
+	}
+	durable->loaded++;
+	if (slot.sequence > durable->now.sequence)
+		durable->now = slot;
+	return NULL;
+}
+
+const char *replica_load_sector(struct replica *replica, const struct metadata_place *place, const void *bytes,
+				size_t size)
+{
+	return maps_load_sector(replica, place, bytes, size);
+}
+
+/* Which image files there are, and whether they are those that were there before. */
+static void look_at_images(struct replica *replica)
+{
+	struct metadata_slot *now = &replica->durable.now;
+
+	for (int i = 0; i < replica->settings.nr_devices; i++) {
+		const struct replica_device_settings *device = &replica->settings.devices[i];
+		bool known = now->images[i] == device->identity && device->image != REPLICA_IMAGE_MISSING;
+
+		if (core_diskless(replica, replica->settings.self))
+			break;
+		if (now->configuration.epoch && !known)
+			now->wants_all |= UINT64_C(1) << i;
+		now->images[i] = device->identity;
+		now->names[i] = device->name_checksum;
+	}
+}
+
+/* ---- after each event ---- */
+
+static void after(struct replica *replica)
+{
+	do {
+		entries_run(replica);
+		if (!replica->consider)
+			break;
+		replica->consider = false;
+		reign_consider(replica);
+		bringup_tick(replica);
+	} while (replica->first_completed || requests_can_go_on(&replica->requests) || replica->consider);
+}
+
+static void begin(struct replica *replica, uint64_t now)
+{
+	assert(now >= replica->now);
+	replica->now = now;
+}
+
+void replica_start(struct replica *replica, uint64_t now)
+{
+	struct durable *durable = &replica->durable;
+
+	replica->now = now;
+	replica->lease.held_off_until = now + lease_longest(replica);
+	durable->stable = durable->now;
+	look_at_images(replica);
+	/* With one good slot nothing is lost: both hold the same. Both are made good again. */
+	if (durable->loaded > 0)
+		durable->broken = false;
+	else if (durable->broken)
+		decision_lost(replica, 0);
+	replica->clean = maps_clean(replica);
+	durable_changed(replica);
+	replica->consider = true;
+	replica_time(replica, now);
+}
+
+void replica_time(struct replica *replica, uint64_t now)
+{
+	begin(replica, now);
+	replica->next_time = REPLICA_NEVER;
+	peer_tick(replica);
+	decision_tick(replica);
+	lease_tick(replica);
+	recovery_tick(replica);
+	primary_tick(replica);
+	bringup_tick(replica);
+	forward_tick(replica);
+	replica->consider = true;
+	after(replica);
+}
+
+uint64_t replica_next_time(const struct replica *replica)
+{
+	return replica->next_time;
+}
+
+void replica_connected(struct replica *replica, uint64_t now, int member)
+{
+	begin(replica, now);
+	peer_connected(replica, member);
+	after(replica);
+}
+
+void replica_disconnected(struct replica *replica, uint64_t now, int member)
+{
+	begin(replica, now);
+	peer_disconnected(replica, member);
+	after(replica);
+}
+
+void replica_view(struct replica *replica, uint64_t now, member_set present)
+{
+	begin(replica, now);
+	peer_view(replica, present);
+	after(replica);
+}
+
+/* ---- frames ---- */
+
+/* Those whose frame goes on living: true. */
+static bool dispatch_owned(struct replica *replica, int member, const struct message *message, void *frame,
+			   const void *data)
+{
+	switch (message->type) {
+	case MESSAGE_WRITE:
+		backup_write(replica, member, message, frame, data);
+		return true;
+	case MESSAGE_COPY:
+		bringup_copy(replica, member, message, frame, data);
+		return true;
+	case MESSAGE_REQUEST:
+		forward_request(replica, member, message, frame, data);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void dispatch(struct replica *replica, int member, const struct message *message, const void *data)
+{
+	switch (message->type) {
+	case MESSAGE_STATUS:
+		peer_status(replica, member, message);
+		break;
+	case MESSAGE_FETCH:
+		peer_fetch(replica, member);
+		break;
+	case MESSAGE_CONFIGURATION:
+		decision_configuration(replica, member, message);
+		break;
+	case MESSAGE_COLLECT:
+		decision_collect(replica, member, message);
+		break;
+	case MESSAGE_PROMISE:
+		decision_promise(replica, member, message);
+		break;
+	case MESSAGE_REFUSE:
+		decision_refuse(replica, member, message);
+		break;
+	case MESSAGE_PROPOSE:
+		decision_proposal(replica, member, message);
+		break;
+	case MESSAGE_ACCEPTED:
+		decision_accepted(replica, member, message);
+		break;
+	case MESSAGE_LEARN:
+		decision_learn(replica, member);
+		break;
+	case MESSAGE_LEARNT:
+		decision_learnt(replica, member, message);
+		break;
+	case MESSAGE_RENEW:
+		lease_renew(replica, member, message);
+		break;
+	case MESSAGE_GRANT:
+		lease_grant(replica, member, message);
+		break;
+	case MESSAGE_RELEASE:
+		lease_release(replica, member, message);
+		break;
+	case MESSAGE_WRITTEN:
+		primary_written(replica, member, message);
+		break;
+	case MESSAGE_FLUSH:
+		backup_flush(replica, member, message);
+		break;
+	case MESSAGE_FLUSHED:
+		primary_flushed(replica, member, message);
+		break;
+	case MESSAGE_CONFIRM:
+		backup_confirm(replica, member, message);
+		break;
+	case MESSAGE_REPORT:
+		recovery_report(replica, member, message, data);
+		break;
+	case MESSAGE_DONE_TABLE:
+		backup_done_table(replica, member, message, data);
+		break;
+	case MESSAGE_RECONCILED:
+		backup_reconciled(replica, member, message);
+		break;
+	case MESSAGE_JOIN:
+		bringup_join(replica, member, message, data);
+		break;
+	case MESSAGE_COPIED:
+		bringup_copied(replica, member, message);
+		break;
+	case MESSAGE_BITS:
+		bringup_bits(replica, member, message, data);
+		break;
+	case MESSAGE_HANDED_OVER:
+		bringup_handed_over(replica, member, message);
+		break;
+	case MESSAGE_READY:
+		bringup_ready(replica, member, message);
+		break;
+	case MESSAGE_ANSWER:
+		forward_answer(replica, member, message, data);
+		break;
+	default:
+		peer_refuse(replica, member, "it sent a message that this version does not know");
+	}
+}
+
+bool replica_frame(struct replica *replica, uint64_t now, int member, void *frame, size_t size)
+{
+	struct peer *peer = &replica->peers[member];
+	struct message message;
+	const void *data;
+	const char *wrong = message_decode(frame, size, &message, &data);
+
+	begin(replica, now);
+	if (!peer->connected) {
+		free(frame);
+		return false;
+	}
+	if (!wrong && (message.type == MESSAGE_HELLO) == peer->greeted)
+		wrong = "it sent messages out of their order";
+	if (wrong) {
+		peer_refuse(replica, member, wrong);
+		free(frame);
+	} else if (message.type == MESSAGE_HELLO) {
+		peer_hello(replica, member, &message, data);
+		free(frame);
+	} else {
+		peer->heard_at = now;
+		if (!dispatch_owned(replica, member, &message, frame, data)) {
+			dispatch(replica, member, &message, data);
+			free(frame);
+		}
+	}
+	after(replica);
+	return peer->connected;
+}
+
+/* ---- the rest of what comes in ---- */
+
+void replica_io_done(struct replica *replica, uint64_t now, struct io *io)
+{
+	begin(replica, now);
+	entry_io_done(replica, io);
+	after(replica);
+}
+
+void replica_saved(struct replica *replica, uint64_t now, struct replica_save *save, int result)
+{
+	begin(replica, now);
+	if (save->place.kind == METADATA_SLOT)
+		durable_saved(replica, save, result);
+	else
+		maps_saved(replica, save, result);
+	after(replica);
+}
+
+void replica_submit(struct replica *replica, uint64_t now, struct replica_request *request)
+{
+	begin(replica, now);
+	forward_submit(replica, request);
+	after(replica);
+}
+
+void replica_forget_client(struct replica *replica, uint32_t client)
+{
+	forward_forget(replica, client);
+}
+
+void replica_stop(struct replica *replica, uint64_t now)
+{
+	begin(replica, now);
+	replica->stopping = true;
+	replica->consider = true;
+	after(replica);
+}
+
+bool replica_stopped(const struct replica *replica)
+{
+	return replica->stopping && (replica->failed || reign_may_end(replica));
+}
+
+int replica_promote(struct replica *replica, uint64_t now, int member, const char **why)
+{
+	int error = 0;
+
+	begin(replica, now);
+	if (replica->reign.role != ROLE_SERVING) {
+		*why = "this member is not the primary that serves: ask that one";
+		error = -EAGAIN;
+	} else if (member < 0 || member >= replica->settings.members || member == replica->settings.self ||
+		   !peer_is_named(replica, member, core_configuration(replica))) {
+		*why = "that member is not in sync, or not seen";
+		error = -EAGAIN;
+	} else {
+		replica->reign.successor = member;
+		replica->consider = true;
+	}
+	after(replica);
+	return error;
+}
+
+int replica_init_from(struct replica *replica, uint64_t now, int member, const char **why)
+{
+	begin(replica, now);
+	if (core_configuration(replica)->epoch) {
+		*why = "the set is there already";
+		return -EINVAL;
+	}
+	if (member < 0 || member >= replica->settings.members || core_diskless(replica, member)) {
+		*why = "that member has no image";
+		return -EINVAL;
+	}
+	replica->init_from = member;
+	replica->consider = true;
+	after(replica);
+	return 0;
+}
+
+static enum replica_member_state state_of(const struct replica *replica, int member)
+{
+	if (core_diskless(replica, member))
+		return REPLICA_MEMBER_DISKLESS;
+	if (!core_configuration(replica)->epoch)
+		return REPLICA_MEMBER_UNKNOWN;
+	if (member_in(core_configuration(replica)->in_sync, member))
+		return REPLICA_MEMBER_IN_SYNC;
+	if (replica->bringup[member].phase != BRINGUP_NONE ||
+	    (member == replica->settings.self && replica->joining.joined && replica->joining.heard))
+		return REPLICA_MEMBER_RESYNCING;
+	return REPLICA_MEMBER_OUTDATED;
+}
+
+void replica_status(const struct replica *replica, struct replica_status *status)
+{
+	*status = (struct replica_status){
+		.configuration = *core_configuration(replica),
+		.decided = replica->decision.decided,
+		.primary = reign_is_primary(replica),
+		.holds_lease = lease_holds(replica),
+		.votes = decision_votes(replica, core_configuration(replica)->epoch + 1),
+		.blocked = replica->reign.blocked,
+	};
+	status->serving = replica->reign.role == ROLE_SERVING && status->holds_lease;
+	for (int i = 0; i < replica->settings.members; i++) {
+		struct replica_member_status *member = &status->members[i];
+
+		member->connected = i == replica->settings.self || replica->peers[i].greeted;
+		member->state = state_of(replica, i);
+		member->out_of_sync = UINT64_MAX;
+		if (member->state == REPLICA_MEMBER_IN_SYNC)
+			member->out_of_sync = 0;
+		else if (status->primary && !core_diskless(replica, i))
+			member->out_of_sync = maps_missing_bytes(replica, i);
+	}
+}

@@ -1,0 +1,579 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* See replica_cluster.h. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "replica_cluster.h"
+
+#define MINUTE UINT64_C(60000000000)
+
+struct process {
+	struct cluster *cluster;
+	int member;
+};
+
+static struct process processes[CLUSTER_MEMBERS];
+
+static struct cluster_member *member_of(struct replica *replica, struct cluster **cluster, int *index)
+{
+	struct process *process = replica_user(replica);
+
+	*cluster = process->cluster;
+	*index = process->member;
+	return &process->cluster->member[process->member];
+}
+
+/* ---- the world of a core ---- */
+
+static bool world_send(struct replica *replica, int to, enum replica_class class, const void *head, size_t head_size,
+		       const void *data, size_t data_size)
+{
+	struct cluster_frame *frame = malloc(sizeof(*frame));
+	struct cluster *cluster;
+	int from;
+
+	(void)class;
+	member_of(replica, &cluster, &from);
+	assert_non_null(frame);
+	*frame = (struct cluster_frame){ .from = from, .to = to, .size = head_size + data_size };
+	frame->bytes = malloc(frame->size);
+	assert_non_null(frame->bytes);
+	memcpy(frame->bytes, head, head_size);
+	if (data_size)
+		memcpy(frame->bytes + head_size, data, data_size);
+	if (cluster->last)
+		cluster->last->next = frame;
+	else
+		cluster->first = frame;
+	cluster->last = frame;
+	return true;
+}
+
+/* The other side learns of it when it is its turn: cluster_go() sees that only one side is up. */
+static void world_hang_up(struct replica *replica, int member)
+{
+	struct cluster *cluster;
+	int self;
+
+	member_of(replica, &cluster, &self);
+	cluster->up[self][member] = false;
+}
+
+static int carry_out(struct cluster_member *member, struct io *io)
+{
+	uint64_t at = io->position;
+
+	if (io->operation == IO_FLUSH) {
+		if (!member->io_result)
+			memcpy(member->stable_image, member->image, CLUSTER_SIZE);
+		return member->io_result;
+	}
+	if (io->operation != IO_READ && member->io_result)
+		return member->io_result;
+	assert_true(at + io->length <= CLUSTER_SIZE);
+	if (io->operation == IO_READ)
+		memcpy(io->vector[0].iov_base, member->image + at, io->length);
+	else if (io->operation == IO_WRITE)
+		memcpy(member->image + at, io->vector[0].iov_base, io->length);
+	else
+		memset(member->image + at, 0, io->length);
+	return 0;
+}
+
+static enum io_answer world_submit(struct replica *replica, int device, struct io *io)
+{
+	struct cluster *cluster;
+	int self;
+	struct cluster_member *member = member_of(replica, &cluster, &self);
+
+	assert_int_equal(device, 0);
+	if (member->io_hangs) {
+		assert_true(member->nr_hung < 64);
+		member->hung[member->nr_hung++] = io;
+		return IO_PENDING;
+	}
+	io->result = carry_out(member, io);
+	return IO_DONE;
+}
+
+static void world_save(struct replica *replica, struct replica_save *save)
+{
+	struct cluster *cluster;
+	int self;
+	struct cluster_member *member = member_of(replica, &cluster, &self);
+
+	assert_true(member->nr_saves < 16);
+	member->save[member->nr_saves++] = save;
+}
+
+static uint64_t world_random(struct replica *replica)
+{
+	struct cluster *cluster;
+	int self;
+
+	member_of(replica, &cluster, &self);
+	cluster->random = cluster->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return cluster->random >> 11;
+}
+
+static void world_answered(struct replica *replica, struct replica_request *request)
+{
+	(void)replica;
+	((struct cluster_request *)request)->result = request->result;
+}
+
+static void world_tell(struct replica *replica, const struct replica_event *event)
+{
+	static const char *const names[] = { "epoch", "serving", "paused", "member", "refused", "disk", "split" };
+	struct cluster *cluster;
+	int self;
+
+	member_of(replica, &cluster, &self);
+	if (getenv("REPLICA_TRACE"))
+		fprintf(stderr, "%8.3f %c: %s epoch %llu member %d %s\n", (double)cluster->now / 1e9, 'A' + self,
+			names[event->kind], (unsigned long long)event->epoch, event->member,
+			event->text ? event->text : "");
+}
+
+static const struct replica_world world = {
+	.send = world_send,
+	.hang_up = world_hang_up,
+	.submit = world_submit,
+	.save = world_save,
+	.random = world_random,
+	.answered = world_answered,
+	.tell = world_tell,
+};
+
+/* ---- processes ---- */
+
+void cluster_init(struct cluster *cluster, int members, member_set diskless)
+{
+	memset(cluster, 0, sizeof(*cluster));
+	cluster->members = members;
+	cluster->now = UINT64_C(1000000000);
+	cluster->random = 1;
+	cluster->next_incarnation = 100;
+	for (int i = 0; i < members; i++) {
+		cluster->member[i].diskless = member_in(diskless, i);
+		cluster->member[i].boot = (uint64_t)i + 1;
+	}
+}
+
+static void settings_of(struct cluster *cluster, int index, struct replica_settings *settings)
+{
+	struct cluster_member *member = &cluster->member[index];
+
+	*settings = (struct replica_settings){
+		.members = cluster->members,
+		.self = index,
+		.nr_devices = 1,
+		.process = { member->incarnation, member->boot },
+		.lease = CLUSTER_LEASE,
+		.drift = 1000,
+		.heartbeat = CLUSTER_HEARTBEAT,
+		.replica_timeout = CLUSTER_LEASE * 2,
+		.election_delay = CLUSTER_LEASE / 2,
+		.flush_interval = CLUSTER_LEASE,
+		.open_grace = CLUSTER_LEASE,
+		.memory_wait = REPLICA_NEVER,
+		.min_in_sync = 1,
+		.window = 8,
+		.requests = 16,
+		.clients = 8,
+		.block_size = CLUSTER_BLOCK,
+		.extent_size = 4 * CLUSTER_BLOCK,
+		.copy_size = 2 * CLUSTER_BLOCK,
+		.copies = 2,
+	};
+	for (int i = 0; i < cluster->members; i++)
+		settings->list[i] = (struct listed_member){ (uint8_t)(i + 1), cluster->member[i].diskless };
+	settings->devices[0] = (struct replica_device_settings){
+		.name_checksum = 77,
+		.size = CLUSTER_SIZE,
+		.identity = (uint64_t)index + 1000,
+		.overlap_block = 512,
+		.image = member->has_data ? REPLICA_IMAGE_DATA : REPLICA_IMAGE_NEW,
+	};
+}
+
+void cluster_start(struct cluster *cluster, int index)
+{
+	struct cluster_member *member = &cluster->member[index];
+	struct replica_settings settings;
+	struct metadata_place place = { .kind = METADATA_LOG };
+
+	assert_null(member->replica);
+	member->incarnation = ++cluster->next_incarnation;
+	member->nr_saves = 0;
+	member->nr_hung = 0;
+	settings_of(cluster, index, &settings);
+	processes[index] = (struct process){ cluster, index };
+	assert_int_equal(replica_create(&member->replica, &settings, &world, &processes[index]), 0);
+	for (uint32_t i = 0; i < 2; i++) {
+		if (member->saved_slots[i])
+			assert_null(replica_load_slot(member->replica, i, member->slots[i], METADATA_SLOT_SIZE));
+	}
+	if (member->saved_log)
+		assert_null(replica_load_sector(member->replica, &place, member->log, METADATA_SECTOR));
+	place.kind = METADATA_BITS;
+	for (place.member = 0; place.member < (uint32_t)cluster->members; place.member++) {
+		if (member->saved_bits[place.member])
+			assert_null(replica_load_sector(member->replica, &place, member->bits[place.member],
+							METADATA_SECTOR));
+	}
+	replica_start(member->replica, cluster->now);
+}
+
+void cluster_start_all(struct cluster *cluster)
+{
+	for (int i = 0; i < cluster->members; i++)
+		cluster_start(cluster, i);
+}
+
+static void drop_frames(struct cluster *cluster, int a, int b)
+{
+	struct cluster_frame **at = &cluster->first, *frame;
+
+	cluster->last = NULL;
+	while ((frame = *at)) {
+		if ((frame->from == a && frame->to == b) || (frame->from == b && frame->to == a)) {
+			*at = frame->next;
+			free(frame->bytes);
+			free(frame);
+		} else {
+			cluster->last = frame;
+			at = &frame->next;
+		}
+	}
+}
+
+/* A session that is up on any side ends on both. */
+static void end_session(struct cluster *cluster, int a, int b)
+{
+	int side[2][2] = { { a, b }, { b, a } };
+
+	drop_frames(cluster, a, b);
+	for (int i = 0; i < 2; i++) {
+		if (!cluster->up[side[i][0]][side[i][1]])
+			continue;
+		cluster->up[side[i][0]][side[i][1]] = false;
+		if (cluster->member[side[i][0]].replica)
+			replica_disconnected(cluster->member[side[i][0]].replica, cluster->now, side[i][1]);
+	}
+}
+
+void cluster_kill(struct cluster *cluster, int index)
+{
+	struct cluster_member *member = &cluster->member[index];
+
+	/* What is in the kernel of its host still happens. */
+	for (int i = 0; i < member->nr_hung; i++)
+		carry_out(member, member->hung[i]);
+	member->nr_hung = 0;
+	replica_destroy(member->replica);
+	member->replica = NULL;
+	for (int i = 0; i < cluster->members; i++)
+		end_session(cluster, index, i);
+}
+
+void cluster_power(struct cluster *cluster, int index)
+{
+	struct cluster_member *member = &cluster->member[index];
+
+	member->nr_hung = 0;
+	if (member->replica)
+		cluster_kill(cluster, index);
+	memcpy(member->image, member->stable_image, CLUSTER_SIZE);
+	member->boot += 100;
+}
+
+void cluster_cut(struct cluster *cluster, int index, bool cut)
+{
+	cluster->member[index].cut = cut;
+	for (int i = 0; i < cluster->members && cut; i++)
+		end_session(cluster, index, i);
+}
+
+void cluster_end(struct cluster *cluster)
+{
+	for (int i = 0; i < cluster->members; i++) {
+		if (cluster->member[i].replica)
+			cluster_kill(cluster, i);
+	}
+	while (cluster->first) {
+		struct cluster_frame *frame = cluster->first;
+
+		cluster->first = frame->next;
+		free(frame->bytes);
+		free(frame);
+	}
+}
+
+/* ---- time ---- */
+
+static void connect_all(struct cluster *cluster)
+{
+	for (int i = 0; i < cluster->members; i++) {
+		for (int k = 0; k < i; k++) {
+			struct cluster_member *a = &cluster->member[i], *b = &cluster->member[k];
+
+			if (cluster->up[i][k] != cluster->up[k][i])
+				end_session(cluster, i, k);
+			if (cluster->up[i][k] || !a->replica || !b->replica || a->cut || b->cut)
+				continue;
+			cluster->up[i][k] = true;
+			cluster->up[k][i] = true;
+			replica_connected(a->replica, cluster->now, k);
+			replica_connected(b->replica, cluster->now, i);
+		}
+	}
+}
+
+static void deliver(struct cluster *cluster)
+{
+	struct cluster_frame *frame = cluster->first;
+	unsigned int type = frame->bytes[4];
+
+	cluster->first = frame->next;
+	if (!cluster->first)
+		cluster->last = NULL;
+	if (cluster->up[frame->from][frame->to] && cluster->up[frame->to][frame->from] &&
+	    !(cluster->loses && cluster->loses(cluster, frame->from, frame->to, type)))
+		replica_frame(cluster->member[frame->to].replica, cluster->now, frame->from, frame->bytes, frame->size);
+	else
+		free(frame->bytes);
+	free(frame);
+}
+
+static bool save_one(struct cluster *cluster, struct cluster_member *member)
+{
+	struct replica_save *save;
+
+	if (!member->replica || member->nr_saves == 0)
+		return false;
+	save = member->save[0];
+	memmove(member->save, member->save + 1, sizeof(member->save[0]) * (size_t)--member->nr_saves);
+	if (save->place.kind == METADATA_SLOT) {
+		memcpy(member->slots[save->place.index], save->bytes, save->size);
+		member->saved_slots[save->place.index] = true;
+	} else if (save->place.kind == METADATA_LOG) {
+		assert_true(save->place.index == 0); /* the device is small: one sector is all of it */
+		memcpy(member->log, save->bytes, save->size);
+		member->saved_log = true;
+	} else {
+		assert_true(save->place.index == 0 && save->place.member < CLUSTER_MEMBERS);
+		memcpy(member->bits[save->place.member], save->bytes, save->size);
+		member->saved_bits[save->place.member] = true;
+	}
+	replica_saved(member->replica, cluster->now, save, 0);
+	return true;
+}
+
+static bool unhang_one(struct cluster *cluster, struct cluster_member *member)
+{
+	struct io *io;
+
+	if (!member->replica || member->io_hangs || member->nr_hung == 0)
+		return false;
+	io = member->hung[0];
+	memmove(member->hung, member->hung + 1, sizeof(member->hung[0]) * (size_t)--member->nr_hung);
+	io->result = carry_out(member, io);
+	replica_io_done(member->replica, cluster->now, io);
+	return true;
+}
+
+static bool step(struct cluster *cluster)
+{
+	connect_all(cluster);
+	if (cluster->first) {
+		deliver(cluster);
+		return true;
+	}
+	for (int i = 0; i < cluster->members; i++) {
+		if (save_one(cluster, &cluster->member[i]) || unhang_one(cluster, &cluster->member[i]))
+			return true;
+	}
+	return false;
+}
+
+void cluster_go(struct cluster *cluster, uint64_t time)
+{
+	uint64_t end = cluster->now + time;
+
+	for (;;) {
+		uint64_t next = end;
+
+		for (int i = 0; step(cluster); i++)
+			assert_true(i < 100000);
+		for (int i = 0; i < cluster->members; i++) {
+			struct replica *replica = cluster->member[i].replica;
+
+			if (replica && replica_next_time(replica) < next)
+				next = replica_next_time(replica);
+		}
+		if (next > cluster->now)
+			cluster->now = next;
+		for (int i = 0; i < cluster->members; i++) {
+			struct replica *replica = cluster->member[i].replica;
+
+			if (replica && replica_next_time(replica) <= cluster->now)
+				replica_time(replica, cluster->now);
+		}
+		if (cluster->now >= end && !cluster->first)
+			return;
+	}
+}
+
+void cluster_until(struct cluster *cluster, bool (*is)(struct cluster *cluster, int member), int member)
+{
+	uint64_t end = cluster->now + MINUTE;
+
+	while (!is(cluster, member)) {
+		if (cluster->now > end) {
+			for (int i = 0; i < cluster->members; i++) {
+				struct replica_status status;
+
+				if (!cluster->member[i].replica)
+					continue;
+				replica_status(cluster->member[i].replica, &status);
+				print_error("%c: epoch %llu%s primary %u in sync %x%s%s %s\n", 'A' + i,
+					    (unsigned long long)status.configuration.epoch,
+					    status.decided ? "" : " undecided", status.configuration.primary,
+					    status.configuration.in_sync, status.primary ? " PRIMARY" : "",
+					    status.serving ? " SERVING" : "", status.blocked ? status.blocked : "");
+			}
+			fail_msg("it did not happen within a minute");
+		}
+		cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
+	}
+}
+
+bool cluster_serves(struct cluster *cluster, int member)
+{
+	struct replica_status status;
+
+	if (!cluster->member[member].replica)
+		return false;
+	replica_status(cluster->member[member].replica, &status);
+	return status.serving;
+}
+
+bool cluster_in_sync(struct cluster *cluster, int member)
+{
+	int primary = cluster_primary(cluster);
+	struct replica_status status;
+
+	if (primary == NO_MEMBER)
+		return false;
+	replica_status(cluster->member[primary].replica, &status);
+	return status.decided && member_in(status.configuration.in_sync, member) && cluster->member[member].replica &&
+	       status.configuration.processes[member].incarnation == cluster->member[member].incarnation;
+}
+
+int cluster_primary(struct cluster *cluster)
+{
+	for (int i = 0; i < cluster->members; i++) {
+		if (cluster_serves(cluster, i))
+			return i;
+	}
+	return NO_MEMBER;
+}
+
+/* ---- requests ---- */
+
+static void submit(struct cluster *cluster, int member, struct cluster_request *request)
+{
+	request->request.data = request->data;
+	request->result = 1;
+	replica_submit(cluster->member[member].replica, cluster->now, &request->request);
+}
+
+static int now(struct cluster *cluster, int member, struct cluster_request *request)
+{
+	uint64_t end = cluster->now + MINUTE;
+
+	submit(cluster, member, request);
+	while (request->result == 1) {
+		assert_true(cluster->now < end);
+		cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
+	}
+	return request->result;
+}
+
+static void fill(struct cluster_request *request, enum entry_kind kind, uint32_t client, uint64_t position,
+		 uint64_t length)
+{
+	assert_true(length <= sizeof(request->data));
+	request->request = (struct replica_request){
+		.kind = kind,
+		.client = client,
+		.position = position,
+		.length = length,
+	};
+}
+
+uint32_t cluster_open(struct cluster *cluster, int member)
+{
+	struct cluster_request request;
+	uint32_t client = ++cluster->next_client;
+
+	fill(&request, ENTRY_OPEN, client, 0, 0);
+	request.request.shared = true;
+	assert_int_equal(now(cluster, member, &request), 0);
+	return client;
+}
+
+void cluster_write(struct cluster *cluster, int member, uint32_t client, struct cluster_request *request,
+		   uint64_t position, uint64_t length, unsigned char byte)
+{
+	fill(request, ENTRY_WRITE, client, position, length);
+	memset(request->data, byte, length);
+	submit(cluster, member, request);
+}
+
+void cluster_read(struct cluster *cluster, int member, uint32_t client, struct cluster_request *request,
+		  uint64_t position, uint64_t length)
+{
+	fill(request, ENTRY_READ, client, position, length);
+	submit(cluster, member, request);
+}
+
+void cluster_flush(struct cluster *cluster, int member, uint32_t client, struct cluster_request *request)
+{
+	fill(request, ENTRY_FLUSH, client, 0, 0);
+	submit(cluster, member, request);
+}
+
+int cluster_write_now(struct cluster *cluster, int member, uint32_t client, uint64_t position, unsigned char byte)
+{
+	struct cluster_request request;
+
+	fill(&request, ENTRY_WRITE, client, position, CLUSTER_BLOCK);
+	memset(request.data, byte, CLUSTER_BLOCK);
+	return now(cluster, member, &request);
+}
+
+int cluster_read_now(struct cluster *cluster, int member, uint32_t client, uint64_t position)
+{
+	struct cluster_request request;
+	int result;
+
+	fill(&request, ENTRY_READ, client, position, CLUSTER_BLOCK);
+	result = now(cluster, member, &request);
+	return result ? result : request.data[0];
+}
+
+int cluster_flush_now(struct cluster *cluster, int member, uint32_t client)
+{
+	struct cluster_request request;
+
+	fill(&request, ENTRY_FLUSH, client, 0, 0);
+	return now(cluster, member, &request);
+}

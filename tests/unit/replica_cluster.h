@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A few replication cores in one process, for tests of single schedules: frames, saves and time pass when the test says
+ * so, and nothing is random. What a test does not stop goes on. The simulator (sim/) is for everything at random.
+ */
+#ifndef REPLICA_CLUSTER_H
+#define REPLICA_CLUSTER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "replica.h"
+
+#define CLUSTER_MEMBERS	  5
+#define CLUSTER_SIZE	  (64u * 4096) /* bytes of the one device */
+#define CLUSTER_BLOCK	  4096u
+#define CLUSTER_LEASE	  UINT64_C(1000000000) /* ns */
+#define CLUSTER_HEARTBEAT UINT64_C(100000000)
+
+struct cluster_frame {
+	struct cluster_frame *next;
+	int from, to;
+	size_t size;
+	unsigned char *bytes;
+};
+
+struct cluster_member {
+	struct replica *replica; /* NULL: no process */
+	uint64_t boot, incarnation;
+	bool diskless, has_data;
+	unsigned char image[CLUSTER_SIZE];	  /* as its host sees it */
+	unsigned char stable_image[CLUSTER_SIZE]; /* as of its last flush */
+	unsigned char slots[2][METADATA_SLOT_SIZE];
+	unsigned char log[METADATA_SECTOR], bits[CLUSTER_MEMBERS][METADATA_SECTOR];
+	bool saved_slots[2], saved_log, saved_bits[CLUSTER_MEMBERS];
+	bool cut;	     /* from all others */
+	int io_result;	     /* of its writes and flushes */
+	bool io_hangs;	     /* they do not come back until cluster_go() after it is false again */
+	struct io *hung[64]; /* in the order in which they came */
+	int nr_hung;
+	struct replica_save *save[16]; /* under way */
+	int nr_saves;
+};
+
+struct cluster {
+	uint64_t now; /* ns */
+	int members;
+	struct cluster_member member[CLUSTER_MEMBERS];
+	bool up[CLUSTER_MEMBERS][CLUSTER_MEMBERS]; /* sessions */
+	struct cluster_frame *first, *last;
+	uint64_t random, next_incarnation;
+	uint32_t next_client;
+	/* A frame of such a type from `from` to `to` is lost, if this is set. */
+	bool (*loses)(struct cluster *cluster, int from, int to, enum message_type type);
+};
+
+/* Blank members; those of the set `diskless` have no image. None is started. */
+void cluster_init(struct cluster *cluster, int members, member_set diskless);
+void cluster_end(struct cluster *cluster);
+
+void cluster_start(struct cluster *cluster, int member);
+void cluster_start_all(struct cluster *cluster);
+/* The process ends; its host lives on. Or its host dies: what was not flushed is gone. */
+void cluster_kill(struct cluster *cluster, int member);
+void cluster_power(struct cluster *cluster, int member);
+/* All its sessions end, and none begins until it is healed. */
+void cluster_cut(struct cluster *cluster, int member, bool cut);
+
+/* Lets everything happen for so long (ns). */
+void cluster_go(struct cluster *cluster, uint64_t time);
+/* Lets everything happen until `is` is the case; fails the test after a minute. */
+void cluster_until(struct cluster *cluster, bool (*is)(struct cluster *cluster, int member), int member);
+bool cluster_serves(struct cluster *cluster, int member);
+bool cluster_in_sync(struct cluster *cluster, int member);
+/* Who serves; NO_MEMBER. */
+int cluster_primary(struct cluster *cluster);
+
+/* An open of a client of a member's host, and its requests. result 1: not answered (yet). */
+struct cluster_request {
+	struct replica_request request;
+	int result;
+	unsigned char data[4 * CLUSTER_BLOCK];
+};
+
+uint32_t cluster_open(struct cluster *cluster, int member);
+/* Sends it on its way; the memory is the caller's until it is answered. */
+void cluster_write(struct cluster *cluster, int member, uint32_t client, struct cluster_request *request,
+		   uint64_t position, uint64_t length, unsigned char byte);
+void cluster_read(struct cluster *cluster, int member, uint32_t client, struct cluster_request *request,
+		  uint64_t position, uint64_t length);
+void cluster_flush(struct cluster *cluster, int member, uint32_t client, struct cluster_request *request);
+/* The same, and lets everything happen until it is answered. */
+int cluster_write_now(struct cluster *cluster, int member, uint32_t client, uint64_t position, unsigned char byte);
+int cluster_read_now(struct cluster *cluster, int member, uint32_t client, uint64_t position); /* its first byte */
+int cluster_flush_now(struct cluster *cluster, int member, uint32_t client);
+
+#endif

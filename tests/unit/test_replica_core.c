@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The core on its ordinary way, and with the failures that it is for: one schedule each. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "replica_cluster.h"
+
+enum { A, B, C };
+
+static int setup(void **state)
+{
+	*state = malloc(sizeof(struct cluster));
+	assert_non_null(*state);
+	cluster_init(*state, 3, 0);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	cluster_end(*state);
+	free(*state);
+	return 0;
+}
+
+static void begin(struct cluster *cluster)
+{
+	cluster_start_all(cluster);
+	cluster_until(cluster, cluster_serves, A);
+	cluster_until(cluster, cluster_in_sync, B);
+	cluster_until(cluster, cluster_in_sync, C);
+}
+
+static void assert_all_equal(struct cluster *cluster)
+{
+	for (int i = 1; i < cluster->members; i++) {
+		if (!cluster->member[i].diskless)
+			assert_memory_equal(cluster->member[0].image, cluster->member[i].image, CLUSTER_SIZE);
+	}
+}
+
+static void test_birth_and_write(void **state)
+{
+	struct cluster *cluster = *state;
+	uint32_t on_a, on_b;
+
+	begin(cluster);
+	on_a = cluster_open(cluster, A);
+	on_b = cluster_open(cluster, B);
+	assert_int_equal(cluster_write_now(cluster, A, on_a, 0, 1), 0);
+	assert_int_equal(cluster_write_now(cluster, B, on_b, 4096, 2), 0);
+	assert_int_equal(cluster_read_now(cluster, B, on_b, 0), 1);
+	assert_int_equal(cluster_read_now(cluster, A, on_a, 4096), 2);
+	assert_int_equal(cluster_flush_now(cluster, B, on_b), 0);
+	assert_all_equal(cluster);
+	for (int i = 0; i < 3; i++)
+		assert_memory_equal(cluster->member[i].image, cluster->member[i].stable_image, CLUSTER_SIZE);
+}
+
+static bool loses_answers(struct cluster *cluster, int from, int to, enum message_type type)
+{
+	(void)cluster;
+	(void)from;
+	(void)to;
+	return type == MESSAGE_ANSWER;
+}
+
+static bool loses_requests_of_c(struct cluster *cluster, int from, int to, enum message_type type)
+{
+	(void)cluster;
+	(void)to;
+	return from == C && type == MESSAGE_REQUEST;
+}
+
+/* The primary dies: another serves, and what was answered is there. It returns, and is given what it lacks. */
+static void test_primary_dies(void **state)
+{
+	struct cluster *cluster = *state;
+	uint32_t client;
+	int primary;
+
+	begin(cluster);
+	client = cluster_open(cluster, C);
+	assert_int_equal(cluster_write_now(cluster, C, client, 0, 1), 0);
+	cluster_kill(cluster, A);
+	assert_int_equal(cluster_write_now(cluster, C, client, 8192, 2), 0);
+	assert_int_equal(cluster_read_now(cluster, C, client, 0), 1);
+	primary = cluster_primary(cluster);
+	assert_true(primary == B || primary == C);
+	cluster_start(cluster, A);
+	cluster_until(cluster, cluster_in_sync, A);
+	assert_all_equal(cluster);
+}
+
+/* A backup dies: nothing is answered before it is out; it returns with what it lacks. */
+static void test_backup_dies(void **state)
+{
+	struct cluster *cluster = *state;
+	struct cluster_request write;
+	uint32_t client;
+
+	begin(cluster);
+	client = cluster_open(cluster, A);
+	cluster_cut(cluster, B, true);
+	cluster_write(cluster, A, client, &write, 0, 4096, 5);
+	assert_int_equal(write.result, 1);
+	cluster_go(cluster, CLUSTER_LEASE);
+	assert_int_equal(write.result, 0);
+	assert_int_equal(cluster->member[B].image[0], 0);
+	cluster_cut(cluster, B, false);
+	cluster_until(cluster, cluster_in_sync, B);
+	assert_all_equal(cluster);
+}
+
+/* The primary is cut off: it answers nothing, another does, and its client gets what the other has. */
+static void test_primary_is_cut_off(void **state)
+{
+	struct cluster *cluster = *state;
+	struct cluster_request write, read;
+	uint32_t on_a, on_b;
+
+	begin(cluster);
+	on_a = cluster_open(cluster, A);
+	on_b = cluster_open(cluster, B);
+	cluster_cut(cluster, A, true);
+	cluster_write(cluster, A, on_a, &write, 0, 4096, 1);
+	cluster_go(cluster, CLUSTER_LEASE * 2);
+	assert_int_equal(cluster_write_now(cluster, B, on_b, 4096, 2), 0);
+	cluster_read(cluster, A, on_a, &read, 4096, 4096);
+	cluster_go(cluster, CLUSTER_LEASE);
+	assert_int_equal(write.result, 1);
+	assert_int_equal(read.result, 1);
+	cluster_cut(cluster, A, false);
+	cluster_until(cluster, cluster_in_sync, A);
+	assert_int_equal(write.result, 0);
+	assert_int_equal(read.result, 0);
+	assert_int_equal(read.data[0], 2);
+	assert_int_equal(cluster_read_now(cluster, B, on_b, 0), 1);
+	assert_all_equal(cluster);
+}
+
+/* All processes are killed: the hosts still have what was written. */
+static void test_all_are_killed(void **state)
+{
+	struct cluster *cluster = *state;
+	uint32_t client;
+
+	begin(cluster);
+	client = cluster_open(cluster, A);
+	assert_int_equal(cluster_write_now(cluster, A, client, 0, 7), 0);
+	for (int i = 0; i < 3; i++)
+		cluster_kill(cluster, i);
+	cluster_start_all(cluster);
+	cluster_go(cluster, CLUSTER_LEASE * 5);
+	assert_int_not_equal(cluster_primary(cluster), NO_MEMBER);
+	client = cluster_open(cluster, B);
+	assert_int_equal(cluster_read_now(cluster, B, client, 0), 7);
+}
+
+/* Two copies and a vote: the vote and one copy go on. */
+static void test_diskless_vote(void **state)
+{
+	struct cluster *cluster = *state;
+	uint32_t client;
+
+	cluster_end(cluster);
+	cluster_init(cluster, 3, member_bit(C));
+	cluster_start_all(cluster);
+	cluster_until(cluster, cluster_serves, A);
+	client = cluster_open(cluster, C);
+	assert_int_equal(cluster_write_now(cluster, C, client, 0, 3), 0);
+	cluster_power(cluster, A);
+	assert_int_equal(cluster_write_now(cluster, C, client, 4096, 4), 0);
+	assert_int_equal(cluster_read_now(cluster, C, client, 0), 3);
+	cluster_start(cluster, A);
+	cluster_until(cluster, cluster_in_sync, A);
+	assert_all_equal(cluster);
+}
+
+/* All hosts lose power: what was flushed is there, and an open of before is told that something may not be. */
+static void test_all_lose_power(void **state)
+{
+	struct cluster *cluster = *state;
+	uint32_t client;
+
+	begin(cluster);
+	client = cluster_open(cluster, A);
+	assert_int_equal(cluster_write_now(cluster, A, client, 0, 7), 0);
+	assert_int_equal(cluster_flush_now(cluster, A, client), 0);
+	assert_int_equal(cluster_write_now(cluster, A, client, 0, 8), 0);
+	for (int i = 0; i < 3; i++)
+		cluster_power(cluster, i);
+	cluster_start(cluster, C);
+	cluster_start(cluster, B);
+	cluster_go(cluster, CLUSTER_LEASE * 5);
+	/* A may know of newer writes. */
+	assert_int_equal(cluster_primary(cluster), NO_MEMBER);
+	cluster_start(cluster, A);
+	for (int i = 0; i < 3; i++)
+		cluster_until(cluster, cluster_in_sync, i);
+	client = cluster_open(cluster, B);
+	assert_int_equal(cluster_read_now(cluster, B, client, 0), 7);
+	assert_all_equal(cluster);
+}
+
+/* The same when all was quiet for a while: nothing is lost, and nobody has to wait for anybody. */
+static void test_power_when_quiet(void **state)
+{
+	struct cluster *cluster = *state;
+	uint32_t client;
+
+	begin(cluster);
+	client = cluster_open(cluster, A);
+	assert_int_equal(cluster_write_now(cluster, A, client, 0, 7), 0);
+	cluster_go(cluster, CLUSTER_LEASE * 10);
+	for (int i = 0; i < 3; i++)
+		cluster_power(cluster, i);
+	cluster_start(cluster, C);
+	cluster_start(cluster, B);
+	client = cluster_open(cluster, B);
+	assert_int_equal(cluster_read_now(cluster, B, client, 0), 7);
+	cluster_start(cluster, A);
+	cluster_until(cluster, cluster_in_sync, A);
+	assert_all_equal(cluster);
+}
+
+/* A write that all have, but whose answer was lost with the primary, is not done again over a later one. */
+static void test_resent_request(void **state)
+{
+	struct cluster *cluster = *state;
+	struct cluster_request write;
+	uint32_t on_c, on_b;
+
+	begin(cluster);
+	on_b = cluster_open(cluster, B);
+	on_c = cluster_open(cluster, C);
+	cluster->loses = loses_answers;
+	cluster_write(cluster, C, on_c, &write, 0, 4096, 1);
+	cluster_go(cluster, CLUSTER_HEARTBEAT / 100);
+	assert_int_equal(write.result, 1);
+	assert_int_equal(cluster->member[B].image[0], 1);
+	/* C can be heard by nobody for a while, so that B's client comes first. */
+	cluster_kill(cluster, A);
+	cluster->loses = loses_requests_of_c;
+	assert_int_equal(cluster_write_now(cluster, B, on_b, 0, 2), 0);
+	cluster->loses = NULL;
+	cluster_cut(cluster, C, true);
+	cluster_cut(cluster, C, false);
+	cluster_go(cluster, CLUSTER_LEASE * 5);
+	assert_int_equal(write.result, 0);
+	assert_int_equal(cluster_read_now(cluster, B, on_b, 0), 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_birth_and_write, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_primary_dies, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_backup_dies, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_primary_is_cut_off, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_all_are_killed, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_diskless_vote, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_all_lose_power, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_power_when_quiet, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_resent_request, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
