@@ -118,6 +118,17 @@ static void frame_arrives(struct sim_event *event)
 		deliver(frame);
 }
 
+/* Nothing overtakes the first of a session, which says who it is. */
+static void keep_first(struct sim_side *side, uint64_t time)
+{
+	for (int class = 0; class < SIM_CLASSES; class ++) {
+		if (side->last[class])
+			return;
+	}
+	for (int class = 0; class < SIM_CLASSES; class ++)
+		side->last[class] = time;
+}
+
 static uint64_t arrival(struct sim_network *network, struct sim_side *side, const struct sim_frame *frame)
 {
 	const struct sim_side *receiver = &side->pair->sides[!side->self];
@@ -134,6 +145,7 @@ static uint64_t arrival(struct sim_network *network, struct sim_side *side, cons
 		time = side->last[frame->class];
 	if (time < receiver->told_at)
 		time = receiver->told_at;
+	keep_first(side, time);
 	side->last[frame->class] = time;
 	return time;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Sessions between processes, as common/session would give them over TCP: two streams of frames in order for each
- * class, which overtake each other; the two sides learn at different times that a session is there or gone; what was
- * under way is lost with it. Links have delays, tails, a bandwidth, and are cut, one way or both: then frames are held
- * until the link is whole again, or one side gives up.
+ * class, which overtake each other (but not the first frame of all); the two sides learn at different times that a
+ * session is there or gone; what was under way is lost with it. Links have delays, tails, a bandwidth, and are cut, one
+ * way or both: then frames are held until the link is whole again, or one side gives up.
  *
  * Nothing of one session is ever given to a process as of another. It calls its user only from its own events and from
  * sim_network_heal(), never from within sim_network_send() or sim_network_hang_up().

@@ -135,7 +135,8 @@ static void choose_limits(struct sim_settings *settings, struct sim_random *rand
 	settings->open_clients =
 		2 * (settings->clients + 1) * (settings->copies + settings->diskless) + sim_below(random, 8);
 	settings->parallel_copies = sim_between(random, 1, 4);
-	settings->queue = sim_spread(random, 32 * 1024, 1024 * 1024);
+	/* Room for some of the largest requests: who never has it is out for ever, rightly. */
+	settings->queue = 512 * 1024 + sim_spread(random, 32 * 1024, 1024 * 1024);
 	settings->min_in_sync = settings->copies > 2 && sim_chance(random, 1, 8) ? 2 : 1;
 	settings->error_on_no_quorum = sim_chance(random, 1, 8);
 	settings->slow_replica_waits = sim_chance(random, 1, 4);
