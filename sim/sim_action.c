@@ -53,13 +53,14 @@ void sim_disks_well(struct sim_host *host)
 
 void sim_images_back(struct sim_host *host)
 {
-	bool was_missing = false;
+	bool was_away = false;
 
 	for (uint64_t device = 0; device < host->world->settings.devices; device++) {
-		was_missing |= host->disks[device].missing;
-		host->disks[device].missing = false;
+		was_away |= host->disks[device].missing;
+		was_away |= host->disks[device].smaller;
+		host->disks[device].missing = host->disks[device].smaller = false;
 	}
-	if (was_missing && host->process) {
+	if (was_away && host->process) {
 		sim_host_kill(host);
 		sim_host_start(host);
 	}
@@ -101,6 +102,9 @@ static void do_disk(struct sim_host *host, const struct sim_action *action)
 			break;
 		case SIM_IMAGE_MISSING:
 			disk->missing = true;
+			break;
+		case SIM_IMAGE_SMALLER:
+			disk->smaller = true;
 			break;
 		default:
 			sim_disks_well(host);
@@ -263,6 +267,9 @@ static void do_host(struct sim_host *host, const struct sim_action *action)
 	case SIM_IMAGE_BACK:
 		sim_images_back(host);
 		break;
+	case SIM_LIST:
+		host->listed = action->numbers[0];
+		break;
 	case SIM_VIEW:
 		show_view(host, action);
 		break;
@@ -362,6 +369,8 @@ const char *sim_player_start(struct sim_player *player, struct sim_world *world,
 			if (action->members[j] >= world->members)
 				return "the schedule names a member that the set does not have";
 		}
+		if (action->kind == SIM_LIST && action->numbers[0] > (uint64_t)world->members)
+			return "the schedule lists members that the set does not have";
 		for (int j = 0; j < action->nr_others; j++) {
 			if (action->others[j] >= world->members)
 				return "the schedule names a member that the set does not have";

@@ -11,6 +11,14 @@
 #include "sim_action.h"
 #include "sim_host.h"
 
+/* A process with a shorter list is started again. */
+static void all_are_listed(struct sim_host *host)
+{
+	host->listed = 0;
+	if (host->process && host->process->members != host->world->members)
+		sim_host_kill(host);
+}
+
 void sim_calm_begin(struct sim_world *world)
 {
 	sim_trace(world, NO_MEMBER, "calm");
@@ -31,6 +39,7 @@ void sim_calm_begin(struct sim_world *world)
 			host->disks[device].hung_until = 0;
 		host->state.hung_until = host->state.errors = 0;
 		sim_images_back(host);
+		all_are_listed(host);
 		sim_host_continue(host);
 		sim_host_start(host);
 	}

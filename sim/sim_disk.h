@@ -19,6 +19,7 @@ struct sim_disk {
 	uint64_t size;	   /* bytes, a multiple of SIM_SECTOR */
 	uint64_t identity; /* of the image file */
 	bool missing;	   /* the file is away: it cannot be opened */
+	bool smaller;	   /* it has lost its last block */
 	unsigned char *cache, *stable;
 	uint64_t *dirty;     /* sectors that differ from `stable`, as the kernel knows */
 	uint64_t *allocated; /* sectors that were written and not freed */

@@ -91,6 +91,11 @@ static void session_ends(struct sim_process *process, const struct sim_item *ite
 
 static void session_begins(struct sim_process *process, const struct sim_item *item)
 {
+	/* Who is not in its list is not talked to. */
+	if (item->peer >= process->members) {
+		sim_network_hang_up(&process->host->world->network, process->host->member, item->peer, item->session);
+		return;
+	}
 	process->sessions[item->peer] = item->session;
 	sim_trace(process->host->world, process->host->member, "connected to %c", sim_letter(item->peer));
 	replica_connected(process->replica, sim_process_now(process), item->peer);
@@ -227,7 +232,7 @@ static void fill_settings(const struct sim_host *host, const struct process_id *
 	const struct sim_settings *from = &host->world->settings;
 
 	*to = (struct replica_settings){
-		.members = host->world->members,
+		.members = host->listed ? (int)host->listed : host->world->members,
 		.self = host->member,
 		.nr_devices = (int)from->devices,
 		.process = *id,
@@ -262,7 +267,7 @@ static void fill_settings(const struct sim_host *host, const struct process_id *
 		settings->overlap_block = SIM_SECTOR;
 		if (host->diskless)
 			continue;
-		settings->size = disk->size;
+		settings->size = disk->smaller ? disk->size - from->block_size : disk->size;
 		settings->identity = disk->identity;
 		settings->image = disk->missing		 ? REPLICA_IMAGE_MISSING
 				  : sim_disk_blank(disk) ? REPLICA_IMAGE_NEW
@@ -304,6 +309,7 @@ struct sim_process *sim_process_start(struct sim_host *host, const char **why)
 	*process = (struct sim_process){ .host = host, .timer.fire = timer };
 	process->id = (struct process_id){ .incarnation = incarnation(&host->world->host_random), .boot = host->boot };
 	fill_settings(host, &process->id, &settings);
+	process->members = settings.members;
 	result = replica_create(&process->replica, &settings, &sim_replica_world, process);
 	if (result) {
 		sim_fail(host->world, "replica_create: error %d", result);

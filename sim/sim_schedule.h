@@ -11,24 +11,42 @@
  *
  * Members are A to G; TIME and durations are numbers with ns, us, ms, s or m behind; a bare number is ns. ACTION:
  *
- *   start M...       power if it has none, and a process     kill M...        the process dies, the page cache stays
- *   terminate M...   it hands over and ends                  stop M...        the process stops; continue M...
- *   power M...       the hosts lose power, all at once       drift M N        N millionths of the true speed, from now
- * on cut A B          the link; both ways                     cut A to B       what A sends to B; "heal A to B" heal
- * all links                               heal A B isolate M...     cuts all links of each                  break A B
- * ends their session slow A B RATE    bytes a second, both ways; 0: no limit  delay A B TIME   every frame takes so
- * much longer disk M hang T    nothing ends within that time           disk M slow T    everything takes so much longer
- *   disk M write-errors N, read-errors N, flush-errors N     the next N fail; a failed flush forgets what it should
- * write disk M evict     a failed flush also drops that from the page cache disk M full      no new blocks disk M well
- * all of that is over (a hang ends by itself) meta M hang T    saves of metadata do not end            meta M errors N
- * the next N saves fail meta M flip N    one bit of slot 0 or 1; 2: of a sector of the log, 3: of the bits meta M
- * remove N  the same pieces are gone                meta M wipe      all of them meta M keep      remembers an old copy
- * meta M old       puts it back image M replace  another file, empty                     image M missing, image M back
- *   view M shows M...  its group service says so, once       promote M        a planned switch
- *   force M without M...   an operator's order to M: the others are dead
- *   die M            one of its clients                      wake             clients that pause go on
- *   write M BLOCK N, read M BLOCK N, zeroes M BLOCK N, flush M, fua M BLOCK N
- *                    M's scripted client, N blocks of 512 bytes of device 0
+ *   start M...               power if it has none, and a process
+ *   kill M...                the process dies, the page cache stays
+ *   terminate M...           it hands over and ends
+ *   stop M...                it stops, until: continue M...
+ *   power M...               the hosts lose power, all at once
+ *   drift M N                its clock runs at N millionths of the true speed from now on
+ *   cut A B                  the link, both ways, until: heal A B, or heal, which is all links
+ *   cut A to B               what A sends to B, until: heal A to B
+ *   isolate M...             cuts all links of each
+ *   break A B                ends their session
+ *   slow A B N               N bytes a second, both ways; 0: no limit
+ *   delay A B T              every frame takes so much longer
+ *   disk M hang T            nothing ends within that time
+ *   disk M slow T            everything takes so much longer
+ *   disk M write-errors N    the next N fail; the same: read-errors, flush-errors
+ *   disk M evict             a failed flush also drops what it forgot from the page cache
+ *   disk M full              no new blocks
+ *   disk M well              all of that is over; a hang ends by itself
+ *   meta M hang T            saves of metadata do not end within that time
+ *   meta M errors N          the next N saves fail
+ *   meta M flip N            one bit of slot 0 or 1; 2: of a sector of the log; 3: of the bits
+ *   meta M remove N          the same pieces are gone
+ *   meta M wipe              all pieces are
+ *   meta M keep              remembers a copy, until: meta M old, which puts it back
+ *   image M replace          another file, empty
+ *   image M missing          the next process cannot open it
+ *   image M smaller          the next process finds it one block smaller
+ *   image M back             neither any more; the process is started again
+ *   list M N                 the next process has only the first N members in its list
+ *   view M shows M...        its group service says so, once
+ *   promote M                a planned switch
+ *   force M without M...     an operator's order to M: the others are dead
+ *   die M                    one of its clients
+ *   wake                     clients that pause go on
+ *   write M BLOCK N          its scripted client, N blocks of 512 bytes of device 0; the same: read, zeroes, fua
+ *   flush M                  the same client
  *
  * An action that ends with the word "careful" takes away what a member has on disk. It is done only if all are well
  * before, so that no two are hurt at a time, and kills the member first; after "meta M old careful" nothing else is
@@ -82,10 +100,12 @@ enum sim_action_kind {
 	SIM_META_OLD,
 	SIM_IMAGE_REPLACE,
 	SIM_IMAGE_MISSING,
+	SIM_IMAGE_SMALLER,
 	SIM_IMAGE_BACK,
 	SIM_VIEW,
 	SIM_PROMOTE,
 	SIM_FORCE,
+	SIM_LIST,
 	SIM_DIE,
 	SIM_WAKE,
 	SIM_WRITE,

@@ -41,6 +41,7 @@ static void show(struct sim_event *event)
 			     world->engine.now + sim_spread(&world->view_random, SIM_MILLISECOND, SIM_SECOND));
 	}
 	item.view |= member_bit(host->member);
+	item.view &= (member_set)((1u << host->process->members) - 1);
 	sim_trace(world, host->member, "view: members %#x", (unsigned int)item.view);
 	sim_process_happens(host->process, SIM_SOURCE_VIEW, &item);
 }

@@ -89,6 +89,7 @@ struct sim_process {
 	struct sim_host *host;
 	struct replica *replica;
 	struct process_id id;
+	int members; /* of its list */
 	bool stopped, ending;
 	bool broken; /* its metadata could not be saved: it is to be started again */
 	bool holds_lease, serving;
@@ -106,7 +107,8 @@ struct sim_host {
 	int member;
 	bool diskless;
 	bool on;
-	bool again; /* to be started when its process has ended */
+	uint64_t listed; /* so many members are in the list of its next process; 0: all */
+	bool again;	 /* to be started when its process has ended */
 	struct sim_clock clock;
 	uint64_t boot;
 	struct sim_disk disks[REPLICA_DEVICES_MAX];
