@@ -16,7 +16,7 @@ static bool from_primary(const struct replica *replica, int member, uint64_t epo
 
 	return configuration->epoch && configuration->primary == (uint32_t)member && configuration->reign == reign &&
 	       epoch >= reign && epoch <= configuration->epoch && peer_is_named(replica, member, configuration) &&
-	       (peer_is_named(replica, replica->settings.self, configuration) || replica->joining.joined);
+	       (peer_is_named(replica, replica->settings.self, configuration) || bringup_is_target(replica, member));
 }
 
 static struct unfinished *unfinished_at(struct replica *replica, uint64_t number)

@@ -48,7 +48,7 @@ static bool may_join(const struct replica *replica, int member)
 {
 	return replica->reign.role == ROLE_SERVING && !core_diskless(replica, member) &&
 	       !member_in(core_configuration(replica)->in_sync, member) &&
-	       replica->bringup[member].phase == BRINGUP_NONE && replica->reign.candidate != member;
+	       replica->reign.candidate != member;
 }
 
 void bringup_join(struct replica *replica, int member, const struct message *message, const void *data)
@@ -57,7 +57,7 @@ void bringup_join(struct replica *replica, int member, const struct message *mes
 	const struct configuration *configuration = core_configuration(replica);
 	struct message taken = { .type = MESSAGE_JOIN, .flags = MESSAGE_LAST, .epoch = configuration->epoch };
 
-	if (replica->joining.joined && (int)configuration->primary == member) {
+	if (bringup_is_target(replica, member) && (int)configuration->primary == member) {
 		replica->joining.heard = true; /* the answer to its own */
 		return;
 	}
@@ -79,6 +79,8 @@ void bringup_join(struct replica *replica, int member, const struct message *mes
 	}
 	if (!(message->flags & MESSAGE_LAST))
 		return;
+	/* Whoever asks again has forgotten what it was given. */
+	bringup_drop(replica, member, NULL);
 	bringup->phase = BRINGUP_COPYING;
 	bringup->copies = 0;
 	for (int i = 0; i < replica->settings.nr_devices; i++) {
@@ -349,11 +351,19 @@ void bringup_ready(struct replica *replica, int member, const struct message *me
 
 /* ---- the target ---- */
 
+bool bringup_is_target(const struct replica *replica, int member)
+{
+	const struct joining *joining = &replica->joining;
+
+	return joining->joined && joining->reign == core_configuration(replica)->reign &&
+	       joining->session == replica->sessions[member];
+}
+
 static bool from_source(const struct replica *replica, int member, const struct message *message)
 {
 	const struct configuration *configuration = core_configuration(replica);
 
-	return replica->joining.joined && configuration->primary == (uint32_t)member &&
+	return bringup_is_target(replica, member) && configuration->primary == (uint32_t)member &&
 	       configuration->reign == message->reign && peer_is_named(replica, member, configuration);
 }
 
@@ -446,9 +456,8 @@ static int source_of(const struct replica *replica)
 	const struct configuration *configuration = core_configuration(replica);
 	int primary = (int)configuration->primary;
 
-	if (!configuration->epoch || !replica->decision.decided || core_diskless(replica, replica->settings.self) ||
-	    member_in(configuration->in_sync, replica->settings.self) || primary == replica->settings.self ||
-	    replica->stopping || !peer_is_named(replica, primary, configuration))
+	if (!configuration->epoch || core_diskless(replica, replica->settings.self) || replica->stopping ||
+	    member_in(configuration->in_sync, replica->settings.self) || !peer_is_named(replica, primary, configuration))
 		return NO_MEMBER;
 	return primary;
 }
@@ -474,17 +483,14 @@ void bringup_tick(struct replica *replica)
 	int source = source_of(replica);
 
 	look_for_late_copies(replica);
-	if (source == NO_MEMBER || replica->reign.disk_failed) {
-		joining->joined = false;
+	/* Before a decision is known it neither begins nor gives up. */
+	if (source == NO_MEMBER || !replica->decision.decided)
 		return;
-	}
 	if (replica->now < joining->not_before) {
 		core_wake_at(replica, joining->not_before);
-		joining->joined = false;
 		return;
 	}
-	if (!joining->joined || joining->reign != core_configuration(replica)->reign ||
-	    joining->session != replica->sessions[source]) {
+	if (!bringup_is_target(replica, source)) {
 		joining->joined = true;
 		joining->heard = false;
 		joining->reign = core_configuration(replica)->reign;

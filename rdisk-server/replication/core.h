@@ -438,6 +438,8 @@ struct joining {
 	uint64_t session;    /* by which it asked */
 };
 
+/* Whether this member has asked `member`, by its present session and in the present reign, to be brought up. */
+bool bringup_is_target(const struct replica *replica, int member);
 void bringup_join(struct replica *replica, int member, const struct message *message, const void *data);
 void bringup_copied(struct replica *replica, int member, const struct message *message);
 void bringup_flush_begins(struct replica *replica);

@@ -99,6 +99,8 @@ static void send_request(struct replica *replica, struct replica_request *reques
 	};
 
 	if (!replica->decision.decided || !peer_is_named(replica, primary, configuration) ||
+	    (primary != replica->settings.self && (replica->peers[primary].epoch != configuration->epoch ||
+						   !replica->peers[primary].decided)) ||
 	    request->number >= message.lowest + replica->done.window ||
 	    (!request->sent && replica->forward.nr_sent >= replica->settings.requests))
 		return;

@@ -158,6 +158,7 @@ static void heard(struct replica *replica, int member, uint64_t epoch, struct ba
 {
 	struct peer *peer = &replica->peers[member];
 	bool news = peer->epoch != epoch || peer->flags != flags;
+	bool knew = peer->epoch == epoch && peer->decided;
 
 	peer->epoch = epoch;
 	peer->accepted = accepted;
@@ -172,6 +173,9 @@ static void heard(struct replica *replica, int member, uint64_t epoch, struct ba
 		decision_lost(replica, 0);
 	decision_heard(replica, member, epoch, accepted, peer->decided);
 	fetch_if_newer(replica, member);
+	/* It takes requests from when it knows itself that it is the primary. */
+	if (peer->decided && !knew && core_configuration(replica)->primary == (uint32_t)member)
+		forward_resend(replica);
 }
 
 static const char *hello_wrong(const struct replica *replica, int member, const struct message *message,
@@ -228,7 +232,6 @@ void peer_hello(struct replica *replica, int member, const struct message *messa
 	heard(replica, member, message->configuration.epoch, message->accepted, message->flags);
 	if (replica->decision.learning)
 		decision_tick(replica);
-	forward_resend(replica);
 }
 
 void peer_status(struct replica *replica, int member, const struct message *message)
