@@ -16,7 +16,8 @@
 #include "sim_memory.h"
 #include "sim_shorten.h"
 
-#define JOBS_MAX 64
+#define JOBS_MAX      64
+#define ARGUMENTS_MAX 64
 
 static const char usage[] = "usage: rdisk-sim [OPTION]...\n"
 			    "Runs the replication core in a simulated world: a run for each seed, with its own set, "
@@ -40,7 +41,7 @@ static const char usage[] = "usage: rdisk-sim [OPTION]...\n"
 struct options {
 	uint64_t seeds, seed, shorten, jobs;
 	struct sim_wanted wanted;
-	char **arguments; /* those that a replay needs, too */
+	const char *arguments[ARGUMENTS_MAX]; /* those that a replay needs, too */
 	int nr_arguments;
 	const char *script_file;
 	bool trace, schedule, verbose;
@@ -150,9 +151,10 @@ static const struct option long_options[] = {
 
 static void keep_for_replay(const char *name, const char *value)
 {
-	options.arguments = sim_resize(options.arguments, (size_t)(options.nr_arguments + 2) * sizeof(char *));
-	options.arguments[options.nr_arguments++] = sim_copy(name, strlen(name) + 1);
-	options.arguments[options.nr_arguments++] = sim_copy(value, strlen(value) + 1);
+	if (options.nr_arguments + 2 > ARGUMENTS_MAX)
+		refuse(name, "too many options");
+	options.arguments[options.nr_arguments++] = name;
+	options.arguments[options.nr_arguments++] = value;
 }
 
 static void take_option(int option)

@@ -7,8 +7,8 @@
 
 #include <stddef.h>
 
-void *sim_new(size_t size);			/* zeroed */
-void *sim_resize(void *memory, size_t size);	/* as realloc() */
-void *sim_copy(const void *bytes, size_t size); /* of malloc(); also of 0 bytes */
+__attribute__((returns_nonnull)) void *sim_new(size_t size);			 /* zeroed */
+__attribute__((returns_nonnull)) void *sim_resize(void *memory, size_t size);	 /* as realloc() */
+__attribute__((returns_nonnull)) void *sim_copy(const void *bytes, size_t size); /* of malloc(); also of 0 bytes */
 
 #endif

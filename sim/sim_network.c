@@ -28,51 +28,48 @@ void sim_network_init(struct sim_network *network, struct sim_engine *engine, st
 	}
 }
 
+static void release(struct sim_frame *frame)
+{
+	sim_cancel(frame->network->engine, &frame->event);
+	free(frame->bytes);
+	free(frame);
+}
+
 void sim_frame_taken(struct sim_frame *frame)
 {
 	struct sim_side *side = sim_session_side(frame->network, frame->from, frame->to);
 
 	if (side->pair->session == frame->session)
 		side->queued[frame->class] -= frame->size;
-	sim_cancel(frame->network->engine, &frame->event);
-	free(frame->bytes);
-	free(frame);
+	if (frame->all_previous)
+		frame->all_previous->all_next = frame->all_next;
+	else
+		frame->network->frames = frame->all_next;
+	if (frame->all_next)
+		frame->all_next->all_previous = frame->all_previous;
+	release(frame);
 }
 
 void sim_network_drop_held(struct sim_side *side)
 {
-	while (side->held.first) {
-		struct sim_frame *frame = side->held.first;
+	struct sim_frame *frame = side->held.first, *next;
 
-		side->held.first = frame->next;
+	for (; frame; frame = next) {
+		next = frame->next;
 		sim_frame_taken(frame);
 	}
-	side->held.last = NULL;
-}
-
-/* Those under way are known to the engine alone. */
-static struct sim_frame *find_frame(const struct sim_engine *engine)
-{
-	for (size_t i = 0; i < engine->count; i++) {
-		if (engine->heap[i]->fire == frame_arrives)
-			return SIM_OWNER(engine->heap[i], struct sim_frame, event);
-	}
-	return NULL;
+	side->held = (struct sim_frame_list){ 0 };
 }
 
 void sim_network_free(struct sim_network *network)
 {
-	struct sim_engine *engine = network->engine;
-	struct sim_frame *frame;
+	struct sim_frame *frame = network->frames, *next;
 
-	for (int a = 0; a < network->members; a++) {
-		for (int b = a + 1; b < network->members; b++) {
-			sim_network_drop_held(&network->pairs[a][b].sides[0]);
-			sim_network_drop_held(&network->pairs[a][b].sides[1]);
-		}
+	for (; frame; frame = next) {
+		next = frame->all_next;
+		release(frame);
 	}
-	while ((frame = find_frame(engine)))
-		sim_frame_taken(frame);
+	network->frames = NULL;
 }
 
 uint64_t sim_network_delay(struct sim_network *network, int from, int to)
@@ -171,6 +168,10 @@ bool sim_network_send(struct sim_network *network, int from, int to, uint64_t se
 				     .class = class,
 				     .session = session,
 				     .size = size };
+	frame->all_next = network->frames;
+	if (network->frames)
+		network->frames->all_previous = frame;
+	network->frames = frame;
 	frame->bytes = sim_resize(NULL, size);
 	memcpy(frame->bytes, head, head_size);
 	if (data_size)

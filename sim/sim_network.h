@@ -40,6 +40,7 @@ struct sim_frame {
 	void *bytes; /* of malloc(); NULL once somebody has taken them */
 	size_t size;
 	struct sim_frame *next; /* of a list of held ones, or the receiver's */
+	struct sim_frame *all_next, *all_previous;
 };
 
 struct sim_frame_list {
@@ -95,6 +96,7 @@ struct sim_network {
 	struct sim_network_settings settings;
 	int members;
 	uint64_t sessions;
+	struct sim_frame *frames;			 /* all that nobody has taken */
 	bool cut[MEMBERS_MAX][MEMBERS_MAX];		 /* from, to */
 	uint64_t rate[MEMBERS_MAX][MEMBERS_MAX];	 /* bytes a second; 0: no limit */
 	uint64_t extra[MEMBERS_MAX][MEMBERS_MAX];	 /* ns of delay */

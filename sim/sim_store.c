@@ -18,15 +18,8 @@ static struct sim_world *world_of(const struct sim_process *process)
 	return process->host->world;
 }
 
-/* It is out of the list, and nothing of it is left. */
-static void forget_io(struct sim_pending_io *pending)
+static void release_io(struct sim_pending_io *pending)
 {
-	if (pending->previous)
-		pending->previous->next = pending->next;
-	else
-		pending->process->ios = pending->next;
-	if (pending->next)
-		pending->next->previous = pending->previous;
 	sim_cancel(&world_of(pending->process)->engine, &pending->event);
 	free(pending->flushed);
 	free(pending);
@@ -34,7 +27,13 @@ static void forget_io(struct sim_pending_io *pending)
 
 void sim_store_io_told(struct sim_pending_io *pending)
 {
-	forget_io(pending);
+	if (pending->previous)
+		pending->previous->next = pending->next;
+	else
+		pending->process->ios = pending->next;
+	if (pending->next)
+		pending->next->previous = pending->previous;
+	release_io(pending);
 }
 
 /* A hang may end earlier than it was to. */
@@ -134,7 +133,13 @@ enum io_answer sim_store_submit(struct replica *replica, int device, struct io *
 	return IO_PENDING;
 }
 
-static void forget_save(struct sim_pending_save *pending)
+static void release_save(struct sim_pending_save *pending)
+{
+	sim_cancel(&world_of(pending->process)->engine, &pending->event);
+	free(pending);
+}
+
+void sim_store_save_told(struct sim_pending_save *pending)
 {
 	if (pending->previous)
 		pending->previous->next = pending->next;
@@ -142,13 +147,7 @@ static void forget_save(struct sim_pending_save *pending)
 		pending->process->saves = pending->next;
 	if (pending->next)
 		pending->next->previous = pending->previous;
-	sim_cancel(&world_of(pending->process)->engine, &pending->event);
-	free(pending);
-}
-
-void sim_store_save_told(struct sim_pending_save *pending)
-{
-	forget_save(pending);
+	release_save(pending);
 }
 
 static void save_ends(struct sim_event *event)
@@ -190,34 +189,42 @@ void sim_store_save(struct replica *replica, struct replica_save *save)
 	sim_schedule(&world->engine, &pending->event, time);
 }
 
-static struct sim_pending_save *oldest_save(const struct sim_process *process)
+static void ios_end(struct sim_process *process)
 {
-	struct sim_pending_save *pending = process->saves;
+	struct sim_pending_io *pending = process->ios, *next;
+
+	for (; pending; pending = next) {
+		next = pending->next;
+		if (!pending->done)
+			sim_disk_leave(pending->disk, pending->io, &world_of(process)->disk_random);
+		release_io(pending);
+	}
+	process->ios = NULL;
+}
+
+/* The oldest first, as several may be of one piece; the list has the newest first. */
+static void saves_end(struct sim_process *process)
+{
+	struct sim_pending_save *pending = process->saves, *previous;
 
 	while (pending && pending->next)
 		pending = pending->next;
-	return pending;
+	for (; pending; pending = previous) {
+		const struct replica_save *save = pending->save;
+
+		previous = pending->previous;
+		if (!pending->done)
+			sim_state_leave(&process->host->state, &save->place, save->bytes, save->size,
+					&world_of(process)->disk_random);
+		release_save(pending);
+	}
+	process->saves = NULL;
 }
 
 void sim_store_process_dies(struct sim_process *process)
 {
-	struct sim_world *world = world_of(process);
-	struct sim_pending_save *pending;
-
-	while (process->ios) {
-		if (!process->ios->done)
-			sim_disk_leave(process->ios->disk, process->ios->io, &world->disk_random);
-		forget_io(process->ios);
-	}
-	/* The oldest first, as several may be of one piece. */
-	while ((pending = oldest_save(process))) {
-		const struct replica_save *save = pending->save;
-
-		if (!pending->done)
-			sim_state_leave(&process->host->state, &save->place, save->bytes, save->size,
-					&world->disk_random);
-		forget_save(pending);
-	}
+	ios_end(process);
+	saves_end(process);
 }
 
 uint64_t sim_store_free_at(const struct sim_host *host)
