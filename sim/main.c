@@ -257,7 +257,7 @@ static void report_failure(uint64_t seed, const struct sim_outcome *outcome)
 }
 
 struct totals {
-	uint64_t runs, failed, time, requests, errors, epochs, actions, skipped, events, frames;
+	uint64_t runs, failed, time, requests, errors, epochs, actions, skipped, events, frames, compared;
 };
 
 static void count(struct totals *totals, uint64_t seed, const struct sim_outcome *outcome)
@@ -272,6 +272,7 @@ static void count(struct totals *totals, uint64_t seed, const struct sim_outcome
 	totals->skipped += outcome->skipped;
 	totals->events += outcome->events;
 	totals->frames += outcome->frames;
+	totals->compared += outcome->compared;
 	if (options.verbose)
 		printf("seed %" PRIu64 " %s: digest %016" PRIx64 ", %" PRIu64 " s, %" PRIu64 " requests, %" PRIu64
 		       " errors, %" PRIu64 " epochs, %" PRIu64 " actions, %" PRIu64 " not done, %" PRIu64 " events\n",
@@ -365,8 +366,8 @@ int main(int argc, char **argv)
 	run_seeds(&totals);
 	printf("%" PRIu64 " runs, %" PRIu64 " failed: %" PRIu64 " simulated minutes, %" PRIu64 " requests (%" PRIu64
 	       " errors), %" PRIu64 " epochs, %" PRIu64 " actions (%" PRIu64 " not done), %" PRIu64 " frames, %" PRIu64
-	       " events\n",
+	       " events, images compared %" PRIu64 " times on the way\n",
 	       totals.runs, totals.failed, totals.time / (60 * SIM_SECOND), totals.requests, totals.errors,
-	       totals.epochs, totals.actions, totals.skipped, totals.frames, totals.events);
+	       totals.epochs, totals.actions, totals.skipped, totals.frames, totals.events, totals.compared);
 	return totals.failed ? 1 : 0;
 }

@@ -317,6 +317,9 @@ static bool may(struct sim_world *world, const struct sim_action *action)
 		return true;
 	if (sim_calm_missing(world) || (action->kind == SIM_META_OLD && !host->state.was_kept))
 		return false;
+	/* Of two votes neither can be spared: who has lost its promises waits for an operator. */
+	if (world->members == 2 && (action->kind == SIM_META_OLD || action->kind == SIM_META_WIPE))
+		return false;
 	sim_host_kill(host);
 	if (action->kind == SIM_META_OLD) {
 		world->shielded = true;

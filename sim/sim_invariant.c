@@ -7,7 +7,10 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "sim_calm.h"
 #include "sim_process.h"
+
+#define WATCH_INTERVAL (2 * SIM_SECOND)
 
 /* What a process thinks now, as far as its clock tells; `holds_lease` of before may have run out since its last event.
  */
@@ -84,4 +87,39 @@ void sim_invariant_images(struct sim_world *world)
 		for (uint64_t device = 0; device < world->settings.devices; device++)
 			compare(world, &world->hosts[0], &world->hosts[member], device);
 	}
+}
+
+/* Nobody waits for anything: no request, no disk, no frame but those that renew. */
+static bool is_quiet(const struct sim_world *world)
+{
+	if (world->outstanding)
+		return false;
+	for (int member = 0; member < world->members; member++) {
+		const struct sim_process *process = world->hosts[member].process;
+
+		if (process && (process->ios || process->saves))
+			return false;
+	}
+	for (const struct sim_frame *frame = world->network.frames; frame; frame = frame->all_next) {
+		if (frame->class == REPLICA_CLASS_STREAM)
+			return false;
+	}
+	return true;
+}
+
+static void watch(struct sim_event *event)
+{
+	struct sim_world *world = SIM_OWNER(event, struct sim_world, watch);
+
+	if (is_quiet(world) && !sim_calm_missing(world)) {
+		world->counts.compared++;
+		sim_invariant_images(world);
+	}
+	sim_schedule(&world->engine, event, world->engine.now + WATCH_INTERVAL);
+}
+
+void sim_invariant_watch(struct sim_world *world)
+{
+	world->watch.fire = watch;
+	sim_schedule(&world->engine, &world->watch, world->engine.now + WATCH_INTERVAL);
 }

@@ -189,6 +189,7 @@ static void play(const struct sim_plan *plan, struct sim_world *world, bool expl
 	world->expect_refused = plan->schedule.expect_refused;
 	for (int member = 0; member < world->members; member++)
 		sim_host_start(&world->hosts[member]);
+	sim_invariant_watch(world);
 	run_until(world, end_of_faults(plan));
 	sim_clients_finish(world);
 	sim_calm_begin(world);
@@ -225,6 +226,7 @@ void sim_plan_run(const struct sim_plan *plan, bool trace, bool explain, struct 
 	outcome->actions = world.counts.actions;
 	outcome->skipped = world.counts.skipped;
 	outcome->refused = world.counts.refused;
+	outcome->compared = world.counts.compared;
 	outcome->frames = world.counts.frames;
 	sim_world_free(&world);
 	history_destroy(&history);

@@ -26,7 +26,7 @@ struct sim_plan {
 struct sim_outcome {
 	bool failed;
 	char failure[SIM_FAILURE_MAX];
-	uint64_t digest, time, events, requests, answers, errors, epochs, actions, skipped, refused, frames;
+	uint64_t digest, time, events, requests, answers, errors, epochs, actions, skipped, refused, frames, compared;
 };
 
 /*

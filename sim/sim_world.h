@@ -126,6 +126,7 @@ struct sim_world {
 	uint64_t seed;
 	int members;
 	struct sim_network network;
+	struct sim_event watch; /* sim_invariant.c */
 	struct sim_host hosts[MEMBERS_MAX];
 	struct sim_random network_random, disk_random, core_random, client_random, host_random, view_random;
 	struct history *history;
@@ -144,7 +145,7 @@ struct sim_world {
 	uint64_t digest;	       /* of all that happened */
 	uint32_t generation;	       /* the newest that was decided */
 	struct {
-		uint64_t frames, bytes, answers, errors, epochs, actions, skipped, refused;
+		uint64_t frames, bytes, answers, errors, epochs, actions, skipped, refused, compared;
 	} counts;
 };
 
