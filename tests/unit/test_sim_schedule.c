@@ -3,6 +3,7 @@
  * The language of schedules: what is written is read as it was, random schedules too; what is wrong is told with its
  * line.
  */
+#include <glob.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -254,11 +255,49 @@ static void sets(void **state)
 	sim_schedule_free(&schedule);
 }
 
+/* Each scenario can be played by the set that it asks for. */
+static void scenarios(void **state)
+{
+	glob_t found;
+
+	(void)state;
+	assert_int_equal(glob(SIM_SCENARIOS "/*.txt", 0, NULL, &found), 0);
+	assert_true(found.gl_pathc >= 20);
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		FILE *file = fopen(found.gl_pathv[i], "r");
+		struct sim_schedule schedule = { 0 };
+		struct sim_settings settings = { 0 };
+		static char text[8192];
+		unsigned int line;
+		const char *wrong;
+		size_t size;
+
+		assert_non_null(file);
+		size = fread(text, 1, sizeof(text) - 1, file);
+		fclose(file);
+		text[size] = '\0';
+		wrong = sim_schedule_parse(&schedule, text, &line);
+		if (!wrong)
+			wrong = sim_schedule_set(&schedule, &settings);
+		if (wrong)
+			fail_msg("%s: line %u: %s", found.gl_pathv[i], line, wrong);
+		assert_true(schedule.count > 0 && settings.copies > 0 && settings.duration > 0);
+		for (size_t j = 0; j < schedule.count; j++) {
+			for (int k = 0; k < schedule.actions[j].nr_members; k++)
+				assert_true((uint64_t)schedule.actions[j].members[k] <
+					    settings.copies + settings.diskless);
+		}
+		sim_schedule_free(&schedule);
+	}
+	globfree(&found);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(parses),  cmocka_unit_test(refuses),	       cmocka_unit_test(prints_what_it_reads),
-		cmocka_unit_test(settles), cmocka_unit_test(random_schedules), cmocka_unit_test(sets),
+		cmocka_unit_test(parses),    cmocka_unit_test(refuses),		 cmocka_unit_test(prints_what_it_reads),
+		cmocka_unit_test(settles),   cmocka_unit_test(random_schedules), cmocka_unit_test(sets),
+		cmocka_unit_test(scenarios),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
