@@ -47,8 +47,7 @@ void bringup_drop(struct replica *replica, int member, const char *why)
 static bool may_join(const struct replica *replica, int member)
 {
 	return replica->reign.role == ROLE_SERVING && !core_diskless(replica, member) &&
-	       !member_in(core_configuration(replica)->in_sync, member) &&
-	       replica->reign.candidate != member;
+	       !member_in(core_configuration(replica)->in_sync, member) && replica->reign.candidate != member;
 }
 
 void bringup_join(struct replica *replica, int member, const struct message *message, const void *data)
@@ -457,7 +456,8 @@ static int source_of(const struct replica *replica)
 	int primary = (int)configuration->primary;
 
 	if (!configuration->epoch || core_diskless(replica, replica->settings.self) || replica->stopping ||
-	    member_in(configuration->in_sync, replica->settings.self) || !peer_is_named(replica, primary, configuration))
+	    member_in(configuration->in_sync, replica->settings.self) ||
+	    !peer_is_named(replica, primary, configuration))
 		return NO_MEMBER;
 	return primary;
 }

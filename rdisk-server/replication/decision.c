@@ -109,8 +109,7 @@ static bool may_vote(struct replica *replica, int member, const struct message *
 		refuse(replica, member, message, REFUSED_NO_VOTE, 0);
 	} else if (now->configuration.epoch > message->epoch) {
 		refuse(replica, member, message, REFUSED_EPOCH, 0);
-	} else if (now->promised_epoch > message->epoch ||
-		   (now->promised_epoch == message->epoch && ballot_compare(now->promised, message->ballot) > 0)) {
+	} else if (ballot_compare(now->promised, message->ballot) > 0) {
 		refuse(replica, member, message, REFUSED_BALLOT, 0);
 	} else if (wait) {
 		refuse(replica, member, message, REFUSED_LEASE, wait);
@@ -124,6 +123,19 @@ static bool may_vote(struct replica *replica, int member, const struct message *
 	return false;
 }
 
+/*
+ * One ballot stands for all epochs: an epoch before the one that was promised last can still be voted in, with a higher
+ * ballot. It may not be known yet what was decided in it.
+ */
+static void note_promise(struct replica *replica, const struct message *message)
+{
+	struct metadata_slot *now = now_of(replica);
+
+	now->promised = message->ballot;
+	if (message->epoch > now->promised_epoch)
+		now->promised_epoch = message->epoch;
+}
+
 void decision_collect(struct replica *replica, int member, const struct message *message)
 {
 	struct metadata_slot *now = now_of(replica);
@@ -133,8 +145,7 @@ void decision_collect(struct replica *replica, int member, const struct message 
 		take_configuration(replica, &message->configuration, message->accepted, true);
 	if (!may_vote(replica, member, message, member))
 		return;
-	now->promised_epoch = message->epoch;
-	now->promised = message->ballot;
+	note_promise(replica, message);
 	durable_then(replica, AFTER_PROMISE, member, message->epoch, message->ballot);
 }
 
@@ -152,8 +163,7 @@ void decision_proposal(struct replica *replica, int member, const struct message
 			return;
 		}
 	}
-	now->promised_epoch = message->epoch;
-	now->promised = message->ballot;
+	note_promise(replica, message);
 	if (!(now->configuration.epoch == value->epoch && replica->decision.decided)) {
 		note_first(replica, value);
 		now->configuration = *value;
@@ -189,7 +199,7 @@ void decision_saved(struct replica *replica, const struct awaiting_save *awaitin
 	switch (awaiting->what) {
 	case AFTER_PROMISE:
 		/* A promise to another came after it. */
-		if (now->promised_epoch != awaiting->epoch || ballot_compare(now->promised, awaiting->ballot))
+		if (ballot_compare(now->promised, awaiting->ballot))
 			return;
 		promise_is_stable(replica, awaiting);
 		return;
@@ -302,7 +312,9 @@ void decision_promise(struct replica *replica, int member, const struct message 
 		decision->adopted = message->accepted;
 		decision->own = true;
 	}
-	if (member_count(decision->answers) < core_majority(replica))
+	/* Its own promise, too: so that it does not use the ballot again after a restart, for another value. */
+	if (member_count(decision->answers) < core_majority(replica) ||
+	    !member_in(decision->answers, replica->settings.self))
 		return;
 	if (!decision->own) {
 		decision_give_up(replica); /* nobody of this majority has accepted anything: nothing to settle */

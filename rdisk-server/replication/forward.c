@@ -48,9 +48,30 @@ static void unlink_request(struct replica *replica, struct replica_request *requ
 	forward->nr_sent -= request->sent;
 }
 
+static void link_request(struct replica *replica, struct local_client *client, struct replica_request *request)
+{
+	struct forward *forward = &replica->forward;
+
+	request->number = ++client->number;
+	request->sent = false;
+	request->next = NULL;
+	request->previous = forward->last;
+	if (forward->last)
+		forward->last->next = request;
+	else
+		forward->first = request;
+	forward->last = request;
+}
+
 static void answer_local(struct replica *replica, struct replica_request *request, int result)
 {
+	struct local_client *client = client_of(replica, request->client, false);
+
 	unlink_request(replica, request);
+	if (client && request == &client->close) {
+		*client = (struct local_client){ 0 };
+		return;
+	}
 	request->result = result;
 	replica->world->answered(replica, request);
 }
@@ -79,6 +100,15 @@ static struct replica_request *find_local(const struct replica *replica, uint32_
 static void accept_request(struct replica *replica, int origin, const struct message *message, void *memory,
 			   const void *data);
 
+/* It waits as those do that are too many: for an answer to another, or for the next tick. */
+static void hold_back(struct replica *replica, struct replica_request *request)
+{
+	replica->forward.nr_sent -= request->sent;
+	request->sent = false;
+	replica->forward.held_back = true;
+	core_wake_at(replica, replica->now + replica->settings.heartbeat);
+}
+
 /* Brings one to the primary, if there is one to be seen. */
 static void send_request(struct replica *replica, struct replica_request *request)
 {
@@ -99,8 +129,8 @@ static void send_request(struct replica *replica, struct replica_request *reques
 	};
 
 	if (!replica->decision.decided || !peer_is_named(replica, primary, configuration) ||
-	    (primary != replica->settings.self && (replica->peers[primary].epoch != configuration->epoch ||
-						   !replica->peers[primary].decided)) ||
+	    (primary != replica->settings.self &&
+	     (replica->peers[primary].epoch != configuration->epoch || !replica->peers[primary].decided)) ||
 	    request->number >= message.lowest + replica->done.window ||
 	    (!request->sent && replica->forward.nr_sent >= replica->settings.requests))
 		return;
@@ -114,11 +144,7 @@ static void send_request(struct replica *replica, struct replica_request *reques
 		message.flags |= MESSAGE_SHARED;
 	if (primary != replica->settings.self &&
 	    !core_try_send(replica, primary, REPLICA_CLASS_STREAM, &message, request->data)) {
-		/* It waits as those do that are too many: for an answer to another, or for the next tick. */
-		replica->forward.nr_sent -= request->sent;
-		request->sent = false;
-		replica->forward.held_back = true;
-		core_wake_at(replica, replica->now + replica->settings.heartbeat);
+		hold_back(replica, request);
 		return;
 	}
 	replica->forward.nr_sent += !request->sent;
@@ -137,7 +163,6 @@ static void send_request(struct replica *replica, struct replica_request *reques
 
 void forward_submit(struct replica *replica, struct replica_request *request)
 {
-	struct forward *forward = &replica->forward;
 	struct local_client *client = client_of(replica, request->client, true);
 
 	if (!client) {
@@ -145,16 +170,16 @@ void forward_submit(struct replica *replica, struct replica_request *request)
 		replica->world->answered(replica, request);
 		return;
 	}
-	request->number = ++client->number;
-	request->sent = false;
-	request->next = NULL;
-	request->previous = forward->last;
-	if (forward->last)
-		forward->last->next = request;
-	else
-		forward->first = request;
-	forward->last = request;
+	link_request(replica, client, request);
 	send_request(replica, request);
+}
+
+/* Nobody here waits for it any more; the primary is to forget it, too. */
+static void close_client(struct replica *replica, struct local_client *client)
+{
+	client->close = (struct replica_request){ .kind = ENTRY_CLOSE, .client = client->client };
+	link_request(replica, client, &client->close);
+	send_request(replica, &client->close);
 }
 
 void forward_resend(struct replica *replica)
@@ -178,7 +203,7 @@ void forward_forget(struct replica *replica, uint32_t client)
 			unlink_request(replica, at);
 	}
 	if (known)
-		*known = (struct local_client){ 0 };
+		close_client(replica, known);
 }
 
 /* Requests that were held back, as too many were under way, can go. */
@@ -198,9 +223,11 @@ static void take_answer(struct replica *replica, uint32_t client, uint64_t numbe
 {
 	struct replica_request *request = find_local(replica, client, number);
 	struct local_client *known;
+	enum entry_kind kind;
 
 	if (!request)
 		return;
+	kind = request->kind;
 	if (!result && request->kind == ENTRY_READ) {
 		if (length != request->length)
 			return;
@@ -209,9 +236,10 @@ static void take_answer(struct replica *replica, uint32_t client, uint64_t numbe
 	known = client_of(replica, client, false);
 	if (known && request->kind == ENTRY_OPEN && !result)
 		known->generation = generation;
-	if (known && request->kind == ENTRY_CLOSE)
-		*known = (struct local_client){ 0 };
 	answer_local(replica, request, result);
+	/* It is closed, or was never opened. */
+	if (known && (kind == ENTRY_CLOSE || (kind == ENTRY_OPEN && result)))
+		*known = (struct local_client){ 0 };
 	send_held_back(replica);
 }
 
@@ -343,6 +371,19 @@ static void answer_only(struct replica *replica, int origin, const struct messag
 	forward_done(replica, entry);
 }
 
+/* A client that this primary has forgotten, as all have: it is known again, on all. */
+static void adopt(struct replica *replica, const struct message *message)
+{
+	struct entry *entry = entry_take(replica, ENTRY_OF_CLIENT, ENTRY_OPEN, 0, 0, 0, NULL, NULL);
+
+	entry->client = message->client;
+	entry->lowest = message->lowest;
+	if (replica->reign.role == ROLE_SERVING)
+		primary_begin(replica, entry);
+	else
+		entry_append(&replica->queue, entry);
+}
+
 /* memory: owned from now on, of `data`. */
 static void accept_request(struct replica *replica, int origin, const struct message *message, void *memory,
 			   const void *data)
@@ -379,11 +420,17 @@ static void accept_request(struct replica *replica, int origin, const struct mes
 		free(memory);
 		return;
 	}
-	if (replica->requests.nr_free <=
-	    replica->settings.window * 2) { /* more than the settings allow: its own fault */
+	/* A process that was restarted may still have much under way: it asks again when its session is up again. */
+	if (replica->requests.nr_free <= replica->settings.window * 2) {
 		free(memory);
+		if (origin != replica->settings.self)
+			peer_refuse(replica, origin, "too many requests are under way");
+		else
+			hold_back(replica, find_local(replica, message->client.client, message->request));
 		return;
 	}
+	if (message->kind != ENTRY_OPEN && !done_table_knows(&replica->done, message->client))
+		adopt(replica, message);
 	if (message->kind == ENTRY_READ) {
 		memory = malloc(message->length);
 		assert(memory);
@@ -494,6 +541,16 @@ void forward_tick(struct replica *replica)
 	if (there >= core_majority(replica) &&
 	    (!configuration->epoch || member_count(configuration->in_sync) >= (int)replica->settings.min_in_sync))
 		return;
-	while (forward->first)
-		answer_local(replica, forward->first, -EIO);
+	for (struct replica_request *at = forward->first, *next; at; at = next) {
+		struct local_client *client = client_of(replica, at->client, false);
+		bool ends = at->kind == ENTRY_OPEN || at->kind == ENTRY_CLOSE;
+
+		next = at->next;
+		if (client && at == &client->close)
+			continue;
+		answer_local(replica, at, -EIO);
+		/* The primary may open it yet, or may not have closed it. */
+		if (client && client->client && ends)
+			close_client(replica, client);
+	}
 }

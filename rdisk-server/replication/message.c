@@ -333,7 +333,7 @@ static const char *client_wrong(const struct message *message)
 			return "a request of nobody";
 		return NULL;
 	}
-	if (message->request == 0 && !(is_write && message->kind == ENTRY_CLOSE))
+	if (message->request == 0 && !(is_write && (message->kind == ENTRY_CLOSE || message->kind == ENTRY_OPEN)))
 		return "a request without a number";
 	if (message->type == MESSAGE_REQUEST && (message->lowest == 0 || message->lowest > message->request))
 		return "a request that its client does not wait for";

@@ -161,7 +161,7 @@ struct message {
 	int32_t result;		/* 0 or -errno of the protocol, not below -4095 */
 	struct client_id client;
 	uint64_t generation; /* id of that in which the client's open was made; 0: none yet */
-	uint64_t request;    /* its number, 1, 2, ... of the client; 0: a CLOSE that it did not ask for */
+	uint64_t request;    /* its number, 1, 2, ... of the client; 0: an OPEN or CLOSE that it did not ask for */
 	uint64_t lowest;     /* the client's lowest request that it has no answer for */
 	uint64_t complete;   /* all entries up to it are complete on all in-sync members */
 	uint64_t flushed;    /* number of the last tracked flush that was complete */

@@ -180,7 +180,7 @@ void primary_note_done(struct replica *replica, const struct entry *entry, int r
 		return;
 	if (entry->kind == ENTRY_CLOSE)
 		done_table_forget(&replica->done, entry->client);
-	else
+	else if (entry->kind == ENTRY_OPEN || done_table_knows(&replica->done, entry->client))
 		error = done_table_add(&replica->done, entry->client, entry->client_request, entry->lowest, result);
 	if (error == -ENOSPC)
 		core_tell(replica, REPLICA_EVENT_DISK, replica->settings.self, "too many clients at once");
