@@ -13,6 +13,9 @@
 #include "sim_disk.h"
 #include "sim_engine.h"
 
+#define UNDER_WAY_MAX 24 /* requests of all clients */
+#define HOT_MIN	      16384u
+
 struct setting {
 	const char *name;
 	size_t offset;
@@ -104,6 +107,8 @@ static void choose_set(struct sim_settings *settings, struct sim_random *random)
 	settings->copy_size = settings->block_size * sim_between(random, 1, 4);
 	settings->size = settings->block_size * sim_between(random, 32, 160);
 	settings->hot = settings->block_size * sim_between(random, 2, 16);
+	if (settings->hot < HOT_MIN)
+		settings->hot = settings->size < HOT_MIN ? settings->size : HOT_MIN;
 }
 
 /* The network's delays are chosen first: all else must leave room for them. */
@@ -128,6 +133,10 @@ static void choose_limits(struct sim_settings *settings, struct sim_random *rand
 {
 	settings->clients = sim_between(random, 1, 3);
 	settings->depth = sim_spread(random, 1, 8);
+	/* With more at once, what may have become of a block after a loss is too much to be searched. */
+	while (settings->depth > 1 &&
+	       settings->depth * settings->clients * (settings->copies + settings->diskless) > UNDER_WAY_MAX)
+		settings->depth--;
 	settings->shared = !sim_chance(random, 1, 4);
 	settings->window = sim_spread(random, 1, 16);
 	/* One more each, of a client that has just died and of the next one in its place; and the final readers. */
