@@ -33,6 +33,7 @@ static const char usage[] = "usage: rdisk-sim [OPTION]...\n"
 			    "  --trace          prints all that happens; one seed\n"
 			    "  --schedule       prints the settings and the schedule of one seed, and runs nothing\n"
 			    "  --shorten N      runs that may be spent on shortening a schedule that fails (300)\n"
+			    "  --save DIR       keeps each shortened schedule there, as seed-S.txt, for --script\n"
 			    "  --verbose        a line for each seed, also of those that pass\n"
 			    "  -j N             as many runs at once (2)\n"
 			    "\n"
@@ -43,7 +44,8 @@ struct options {
 	struct sim_wanted wanted;
 	const char *arguments[ARGUMENTS_MAX]; /* those that a replay needs, too */
 	int nr_arguments;
-	const char *script_file;
+	const char *save;
+	bool has_seed;
 	bool trace, schedule, verbose;
 	bool has_script;
 	struct sim_schedule script;
@@ -88,8 +90,9 @@ static char *read_file(const char *name)
 		got = fread(text + size, 1, 4096, file);
 		size += got;
 	} while (got);
-	if (ferror(file) || fclose(file))
+	if (ferror(file))
 		refuse(name, strerror(errno));
+	fclose(file);
 	text[size] = '\0';
 	return text;
 }
@@ -129,6 +132,7 @@ enum {
 	OPTION_TRACE,
 	OPTION_SCHEDULE,
 	OPTION_SHORTEN,
+	OPTION_SAVE,
 	OPTION_VERBOSE,
 	OPTION_HELP,
 };
@@ -144,6 +148,7 @@ static const struct option long_options[] = {
 	{ "trace", no_argument, NULL, OPTION_TRACE },
 	{ "schedule", no_argument, NULL, OPTION_SCHEDULE },
 	{ "shorten", required_argument, NULL, OPTION_SHORTEN },
+	{ "save", required_argument, NULL, OPTION_SAVE },
 	{ "verbose", no_argument, NULL, OPTION_VERBOSE },
 	{ "help", no_argument, NULL, OPTION_HELP },
 	{ NULL, 0, NULL, 0 },
@@ -165,6 +170,7 @@ static void take_option(int option)
 		break;
 	case OPTION_SEED:
 		options.seed = number("--seed", optarg, UINT64_MAX);
+		options.has_seed = true;
 		break;
 	case OPTION_SCENARIO:
 		keep_for_replay("--scenario", optarg);
@@ -195,6 +201,9 @@ static void take_option(int option)
 	case OPTION_SHORTEN:
 		options.shorten = number("--shorten", optarg, 1000000);
 		break;
+	case OPTION_SAVE:
+		options.save = optarg;
+		break;
 	case OPTION_VERBOSE:
 		options.verbose = true;
 		break;
@@ -218,10 +227,33 @@ static void make_plan(struct sim_plan *plan, uint64_t seed)
 		refuse("the run cannot be made", wrong);
 }
 
-static void print_plan(const struct sim_plan *plan)
+static void print_plan(const struct sim_plan *plan, FILE *out)
 {
-	sim_settings_print(&plan->settings, stdout);
-	sim_schedule_print(&plan->schedule, stdout);
+	fprintf(out, "seed %" PRIu64 "\n", plan->seed);
+	sim_settings_print(&plan->settings, out);
+	sim_schedule_print(&plan->schedule, out);
+}
+
+/* All of its settings, so that it stays what it is when other ones come to be chosen. */
+static void save_plan(struct sim_plan *plan, const struct sim_outcome *outcome)
+{
+	char path[512];
+	int length = snprintf(path, sizeof(path), "%s/seed-%" PRIu64 ".txt", options.save, plan->seed);
+	bool bad;
+	FILE *file;
+
+	if (length < 0 || (size_t)length >= sizeof(path))
+		refuse(options.save, "the name is too long");
+	file = fopen(path, "w");
+	if (!file)
+		refuse(path, strerror(errno));
+	/* What was added by chance is in the schedule. */
+	plan->settings.nr_faults = 0;
+	fprintf(file, "# %s\n", outcome->failure);
+	print_plan(plan, file);
+	bad = ferror(file);
+	if (fclose(file) || bad)
+		refuse(path, "it could not be written");
 }
 
 static void print_replay(uint64_t seed)
@@ -253,6 +285,8 @@ static void report_failure(uint64_t seed, const struct sim_outcome *outcome)
 	sim_schedule_print(&plan.schedule, stdout);
 	putchar('\n');
 	fflush(stdout);
+	if (options.save)
+		save_plan(&plan, &shortened);
 	sim_plan_free(&plan);
 }
 
@@ -339,7 +373,7 @@ static int run_traced(void)
 	struct sim_plan plan;
 
 	make_plan(&plan, options.seed);
-	print_plan(&plan);
+	print_plan(&plan, stdout);
 	if (!options.schedule)
 		sim_plan_run(&plan, true, true, &outcome);
 	else
@@ -361,6 +395,8 @@ int main(int argc, char **argv)
 		refuse(argv[optind], "not an option (--help)");
 	if (!options.jobs)
 		refuse("-j", "at least 1");
+	if (options.script.has_seed && !options.has_seed)
+		options.seed = options.script.seed;
 	if (options.trace || options.schedule)
 		return run_traced();
 	run_seeds(&totals);

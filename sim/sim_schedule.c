@@ -13,7 +13,7 @@
 #include "sim_engine.h"
 #include "sim_memory.h"
 
-#define LINE_MAX_BYTES 256
+#define LINE_MAX_BYTES 1024
 #define WORDS_MAX      24
 #define ANY	       MEMBERS_MAX
 
@@ -242,6 +242,10 @@ static const char *parse_line(struct sim_schedule *schedule, char *line)
 	}
 	if (!count)
 		return NULL;
+	if (!strcmp(words[0], "seed")) {
+		schedule->has_seed = count == 2 && number_word(words[1], &schedule->seed);
+		return schedule->has_seed ? NULL : "not: seed NUMBER";
+	}
 	if (!strcmp(words[0], "set"))
 		return setting_line(schedule, words, count);
 	if (!strcmp(words[0], "expect"))
@@ -332,6 +336,8 @@ static void print_time(uint64_t time, FILE *out)
 
 void sim_schedule_print(const struct sim_schedule *schedule, FILE *out)
 {
+	if (schedule->has_seed)
+		fprintf(out, "seed %" PRIu64 "\n", schedule->seed);
 	for (size_t i = 0; i < schedule->nr_settings; i++)
 		fprintf(out, "set %s %" PRIu64 "\n", schedule->settings[i].name, schedule->settings[i].value);
 	if (schedule->expect_loss)

@@ -3,6 +3,7 @@
  * What is done to a world, as text: a line each, in any order.
  *
  *   # a comment
+ *   seed N                             the seed that it is played with, unless another is asked for
  *   set NAME VALUE                     a setting (sim_settings.h), over what the seed chose
  *   expect loss                        answered writes may be lost: the history is not judged
  *   expect refused MEMBER...           these may refuse to start
@@ -137,6 +138,8 @@ struct sim_schedule {
 	size_t count, capacity;
 	struct sim_setting *settings;
 	size_t nr_settings;
+	bool has_seed;
+	uint64_t seed;
 	bool expect_loss;
 	member_set expect_refused;
 };

@@ -1,0 +1,36 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# The simulator's part of the tests: new seeds, each scenario with some seeds, and every schedule that ever failed
+# (sim/kept). Says what failed and how to play it again; exit status 1 if anything did.
+#
+# usage: sim-all.sh [--seed S] [--seeds N]
+#   --seed S   the first of the new seeds (from the clock: others each time)
+#   --seeds N  how many of them (200); of each scenario a tenth
+
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+seed=$(date +%s) seeds=200 status=0
+while [ $# -gt 0 ]; do
+	case $1 in
+	--seed) seed=${2:?--seed needs a value}; shift 2 ;;
+	--seeds) seeds=${2:?--seeds needs a value}; shift 2 ;;
+	--help) sed -n '/^# usage:/,/^$/ s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
+	*) die "unknown option $1 (--help)" ;;
+	esac
+done
+
+play() {
+	say "$*"
+	"$rdisk_root/scripts/sim.sh" "$@" || status=1
+}
+
+play --seeds "$seeds" --seed "$seed"
+for file in "$rdisk_root"/sim/scenarios/*.txt; do
+	play --scenario "$(basename "$file" .txt)" --seeds "$(((seeds + 9) / 10))" --seed "$seed"
+done
+for file in "$rdisk_root"/sim/kept/*.txt; do
+	[ ! -e "$file" ] || play --script "$file"
+done
+exit "$status"
