@@ -421,11 +421,12 @@ static void accept_request(struct replica *replica, int origin, const struct mes
 		free(memory);
 		return;
 	}
-	/* An open that lapsed is never revived; one that this primary may have forgotten, when all were restarted, is. */
-	if (message->kind == ENTRY_OPEN ? replica->done.nr_free <= replica->forward.spare :
-					  !done_table_knows(&replica->done, message->client) &&
-						  (replica->now >= replica->reign.adopt_until ||
-						   (message->flags & MESSAGE_SHARED))) {
+	/* An open that lapsed is never revived; one that this primary may have forgotten, when all were restarted, is.
+	 */
+	if (message->kind == ENTRY_OPEN
+		    ? replica->done.nr_free <= replica->forward.spare
+		    : !done_table_knows(&replica->done, message->client) &&
+			      (replica->now >= replica->reign.adopt_until || (message->flags & MESSAGE_SHARED))) {
 		free(memory);
 		answer_only(replica, origin, message, message->kind == ENTRY_OPEN ? -EBUSY : -EIO);
 		return;
