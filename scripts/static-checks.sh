@@ -27,10 +27,10 @@ check_cppcheck() {
 		--error-exitcode=1 --quiet -j "$(nproc)"
 }
 
-# What is to run on other processors than this one, in directories that need no library but the C library's, and those
-# that may not be there yet.
-portable=(common/dvk dvkd)
-portable_if_there=(common/base rdisk-server/request rdisk-server/replication sim)
+# What is to run on other processors than this one, in directories that need no library but the C library's and xxhash,
+# and those that may not be there yet.
+portable=(common/dvk dvkd rdisk-server/replication)
+portable_if_there=(common/base rdisk-server/request sim)
 
 # Another processor's compiler, with the warnings of CMakeLists.txt: code between #if and #endif that this one never
 # sees, char without a sign. The raw system calls are for UML, which is x86 only.
@@ -44,6 +44,8 @@ check_arm64() {
 	read -r -a options <<<"$(sed -n '/^add_compile_options(/,/)/p' CMakeLists.txt | tr '\n' ' ' | sed 's/^[^(]*(//; s/).*//')"
 	[[ " ${options[*]} " = *" -Wall "* ]] || { echo "CMakeLists.txt: no -Wall in the options found"; return 1; }
 	mapfile -t includes < <(find common dvkd rdisk-server sim -type d -printf '-I%p\n' 2>/dev/null)
+	# The header of xxhash is the same on all processors; the C library's own come before it.
+	includes+=(-idirafter "$(pkg-config --variable=includedir libxxhash)")
 	for directory in "${directories[@]}"; do
 		files "^$directory/.*\.c\$" | grep . || { echo "$directory: no source" >&2; return 1; }
 	done | grep -v '/dvk_system_raw\.c$' |

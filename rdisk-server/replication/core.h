@@ -458,9 +458,10 @@ void bringup_tick(struct replica *replica);
 /* ---- forward.c ---- */
 
 struct local_client {
-	uint32_t client;	      /* 0: free */
-	uint64_t number;	      /* of its last request */
-	uint64_t generation;	      /* id of that in which it was opened; 0: it is not open */
+	uint32_t client;     /* 0: free */
+	uint64_t number;     /* of its last request */
+	uint64_t generation; /* id of that in which it was opened; 0: it is not open */
+	bool shared;
 	struct replica_request close; /* the core's own: its client is gone */
 };
 

@@ -117,6 +117,7 @@ static void send_request(struct replica *replica, struct replica_request *reques
 	struct local_client *client = client_of(replica, request->client, false);
 	struct message message = {
 		.type = MESSAGE_REQUEST,
+		.flags = client && client->shared ? MESSAGE_SHARED : 0,
 		.generation = client ? client->generation : 0,
 		.epoch = configuration->epoch,
 		.kind = request->kind,
@@ -140,8 +141,6 @@ static void send_request(struct replica *replica, struct replica_request *reques
 		message.flags |= MESSAGE_FREE;
 	if (request->kind == ENTRY_WRITE)
 		message.data_size = (uint32_t)request->length;
-	if (request->shared)
-		message.flags |= MESSAGE_SHARED;
 	if (primary != replica->settings.self &&
 	    !core_try_send(replica, primary, REPLICA_CLASS_STREAM, &message, request->data)) {
 		hold_back(replica, request);
@@ -170,6 +169,8 @@ void forward_submit(struct replica *replica, struct replica_request *request)
 		replica->world->answered(replica, request);
 		return;
 	}
+	if (request->kind == ENTRY_OPEN)
+		client->shared = request->shared;
 	link_request(replica, client, request);
 	send_request(replica, request);
 }
@@ -418,6 +419,16 @@ static void accept_request(struct replica *replica, int origin, const struct mes
 	if (entry) {
 		entry->origin = origin;
 		free(memory);
+		return;
+	}
+	/* An open that lapsed is never revived; one that this primary may have forgotten, when all were restarted, is.
+	 */
+	if (message->kind == ENTRY_OPEN
+		    ? replica->done.nr_free <= replica->forward.spare
+		    : !done_table_knows(&replica->done, message->client) &&
+			      (replica->now >= replica->reign.adopt_until || (message->flags & MESSAGE_SHARED))) {
+		free(memory);
+		answer_only(replica, origin, message, message->kind == ENTRY_OPEN ? -EBUSY : -EIO);
 		return;
 	}
 	/* A process that was restarted may still have much under way: it asks again when its session is up again. */

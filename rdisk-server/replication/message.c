@@ -92,11 +92,11 @@ static const struct {
 enum message_data {
 	DATA_NONE,
 	DATA_OF_KIND, /* `length` bytes where kind is ENTRY_WRITE, else none */
+	DATA_DEVICES, /* MESSAGE_DEVICE_SIZE each */
 	DATA_RANGES,  /* MESSAGE_RANGE_SIZE each; not empty, and none wraps */
 	DATA_HASHES,  /* MESSAGE_HASH_SIZE each; none with an error */
 	DATA_TABLE,   /* done_table_load() looks at it */
 	DATA_RESULT,  /* any; none with an error */
-	DATA_DEVICES, /* MESSAGE_RANGE_SIZE each: checksum of its name, bytes of its image */
 };
 
 #define F(name)	   (1u << FIELD_##name)
@@ -378,6 +378,16 @@ static const char *ranges_wrong(const unsigned char *data, uint32_t size)
 	return NULL;
 }
 
+static const char *devices_wrong(const unsigned char *data, uint32_t size)
+{
+	if (size % MESSAGE_DEVICE_SIZE != 0 || size / MESSAGE_DEVICE_SIZE > REPLICA_DEVICES_MAX)
+		return "part of a device, or too many";
+	for (unsigned int i = 0; i < size / MESSAGE_DEVICE_SIZE; i++)
+		if (message_get_device(data, i).size > INT64_MAX)
+			return "a device's size";
+	return NULL;
+}
+
 static const char *data_wrong(const struct message *message, const unsigned char *data)
 {
 	uint32_t size = message->data_size;
@@ -390,14 +400,14 @@ static const char *data_wrong(const struct message *message, const unsigned char
 		if (size != (message->kind == ENTRY_WRITE ? message->length : 0))
 			return "data of another length";
 		return NULL;
+	case DATA_DEVICES:
+		return devices_wrong(data, size);
 	case DATA_RANGES:
 		return ranges_wrong(data, size);
 	case DATA_HASHES:
 		if (size % MESSAGE_HASH_SIZE != 0)
 			return "part of a hash";
 		break;
-	case DATA_DEVICES:
-		return size % MESSAGE_RANGE_SIZE != 0 ? "part of a device" : NULL;
 	case DATA_RESULT:
 		break;
 	}
@@ -460,4 +470,19 @@ struct byte_range message_get_range(const void *data, unsigned int index)
 	const unsigned char *at = (const unsigned char *)data + (size_t)index * MESSAGE_RANGE_SIZE;
 
 	return (struct byte_range){ .position = get_u64(at), .length = get_u64(at + 8) };
+}
+
+void message_put_device(void *data, unsigned int index, struct message_device device)
+{
+	unsigned char *at = (unsigned char *)data + (size_t)index * MESSAGE_DEVICE_SIZE;
+
+	put_u64(at, device.size);
+	put_u64(at + 8, device.name);
+}
+
+struct message_device message_get_device(const void *data, unsigned int index)
+{
+	const unsigned char *at = (const unsigned char *)data + (size_t)index * MESSAGE_DEVICE_SIZE;
+
+	return (struct message_device){ .size = get_u64(at), .name = get_u64(at + 8) };
 }

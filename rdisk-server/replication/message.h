@@ -207,12 +207,21 @@ const char *message_name(enum message_type type);
 
 /*
  * Data of WRITE, COPY, REQUEST: `length` bytes where kind is ENTRY_WRITE, else none. Of ANSWER: what was read; none
- * with an error. Of REPORT, JOIN, BITS: ranges {u64 position, u64 length}, 16 bytes each, none of them empty. Of
- * HELLO: for each device, as a range, the checksum of its name and the bytes of the sender's image. Of
- * HASHES: 8 bytes for each block; none with an error. Of DONE_TABLE: see done_table.h.
+ * with an error. Of HELLO: {u64 size, u64 name} for each of the sender's devices, 16 bytes each. Of REPORT, JOIN, BITS:
+ * ranges {u64 position, u64 length}, 16 bytes each, none of them empty. Of HASHES: 8 bytes for each block; none with an
+ * error. Of DONE_TABLE: see done_table.h.
  */
-#define MESSAGE_RANGE_SIZE 16u
-#define MESSAGE_HASH_SIZE  8u
+#define MESSAGE_RANGE_SIZE  16u
+#define MESSAGE_HASH_SIZE   8u
+#define MESSAGE_DEVICE_SIZE 16u
+
+struct message_device {
+	uint64_t size; /* bytes of the sender's image, at most INT64_MAX; 0: it has none */
+	uint64_t name; /* checksum of the name */
+};
+
+void message_put_device(void *data, unsigned int index, struct message_device device);
+struct message_device message_get_device(const void *data, unsigned int index);
 
 struct byte_range {
 	uint64_t position, length; /* bytes */

@@ -55,7 +55,7 @@ static uint32_t own_flags(const struct replica *replica)
 static void send_hello(struct replica *replica, int member)
 {
 	const struct metadata_slot *stable = &replica->durable.stable;
-	unsigned char devices[REPLICA_DEVICES_MAX * MESSAGE_RANGE_SIZE];
+	unsigned char devices[REPLICA_DEVICES_MAX * MESSAGE_DEVICE_SIZE];
 	struct message hello = {
 		.type = MESSAGE_HELLO,
 		.flags = own_flags(replica),
@@ -71,12 +71,12 @@ static void send_hello(struct replica *replica, int member)
 	};
 
 	for (int i = 0; i < replica->settings.nr_devices; i++) {
-		struct byte_range device = { .position = replica->settings.devices[i].name_checksum,
-					     .length = replica->settings.devices[i].size };
+		struct message_device device = { .size = replica->settings.devices[i].size,
+						 .name = replica->settings.devices[i].name_checksum };
 
-		message_put_range(devices, (unsigned int)i, device);
+		message_put_device(devices, (unsigned int)i, device);
 	}
-	hello.data_size = (uint32_t)replica->settings.nr_devices * MESSAGE_RANGE_SIZE;
+	hello.data_size = (uint32_t)replica->settings.nr_devices * MESSAGE_DEVICE_SIZE;
 	core_send(replica, member, REPLICA_CLASS_CONTROL, &hello, devices);
 }
 
@@ -196,10 +196,10 @@ static const char *hello_wrong(const struct replica *replica, int member, const 
 	    message->configuration.generation.number == generation->number &&
 	    message->configuration.generation.id != generation->id)
 		return "both went on apart from one generation: decide which one to discard (rdiskctl invalidate)";
-	if (message->data_size != (uint32_t)replica->settings.nr_devices * MESSAGE_RANGE_SIZE)
+	if (message->data_size != (uint32_t)replica->settings.nr_devices * MESSAGE_DEVICE_SIZE)
 		return "it has another number of devices";
 	for (int i = 0; i < replica->settings.nr_devices; i++) {
-		if (message_get_range(data, (unsigned int)i).position != replica->settings.devices[i].name_checksum)
+		if (message_get_device(data, (unsigned int)i).name != replica->settings.devices[i].name_checksum)
 			return "its devices have other names";
 	}
 	return NULL;
@@ -220,7 +220,7 @@ void peer_hello(struct replica *replica, int member, const struct message *messa
 	peer->greeted = true;
 	peer->process = message->process;
 	for (int i = 0; i < replica->settings.nr_devices; i++)
-		peer->sizes[i] = message_get_range(data, (unsigned int)i).length;
+		peer->sizes[i] = message_get_device(data, (unsigned int)i).size;
 	if (message->epoch > peer->seen)
 		peer->seen = message->epoch;
 	if (reign_is_primary(replica) && member_in(core_configuration(replica)->in_sync, member) &&

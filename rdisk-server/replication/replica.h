@@ -67,7 +67,7 @@ struct replica_settings {
 	uint32_t block_size;	 /* bytes of a bit of the maps; a power of two */
 	uint32_t extent_size;	 /* bytes of a bit of the activity log; a power of two, a multiple of block_size */
 	uint32_t copy_size;	 /* bytes of a COPY at most; a multiple of block_size, at most MESSAGE_DATA_MAX */
-	unsigned int copies;	 /* COPYs under way at once, to all targets */
+	unsigned int copies;	 /* COPY messages under way at once, to all targets */
 };
 
 /* One request of a client of this host, memory of the caller's until it is answered. */

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "done_table.h"
 #include "replica_values.h"
 
 static const char *directory;
@@ -62,6 +63,28 @@ static void save_metadata(void)
 	save("metadata", "slot-blank", bytes, METADATA_SLOT_SIZE);
 }
 
+/* Three clients, with none, one and two requests done of those from `lowest` on. */
+static void save_done_table(const char *name, uint64_t lowest)
+{
+	unsigned char bytes[3 * DONE_TABLE_CLIENT_MAX(7)];
+	struct client_id client = { 0x1112131415161718, 0 };
+	struct done_table table;
+	unsigned int next = 0;
+
+	if (done_table_init(&table, 3, 7)) {
+		fprintf(stderr, "make_corpus: no memory\n");
+		failures++;
+		return;
+	}
+	for (; client.client < 3; client.client++) {
+		failures += done_table_add(&table, client, 0, lowest, 0) != 0;
+		for (uint64_t i = 0; i < client.client; i++)
+			failures += done_table_add(&table, client, lowest + 1 + i, lowest, i ? -5 : 0) != 0;
+	}
+	save("done_table", name, bytes, done_table_save(&table, &next, bytes, sizeof(bytes)));
+	done_table_free(&table);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2) {
@@ -71,5 +94,7 @@ int main(int argc, char **argv)
 	directory = argv[1];
 	save_messages();
 	save_metadata();
+	save_done_table("clients", 0x2201);
+	save_done_table("last-numbers", UINT64_MAX - 2);
 	return failures > 0;
 }

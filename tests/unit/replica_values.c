@@ -35,6 +35,7 @@ static void of_type(struct message *message, unsigned char *data)
 	switch (message->type) {
 	case MESSAGE_HELLO:
 		message->flags = MESSAGE_DECIDED | MESSAGE_NO_VOTE | MESSAGE_HAS_DATA;
+		message->data_size = 2 * MESSAGE_DEVICE_SIZE;
 		break;
 	case MESSAGE_STATUS:
 	case MESSAGE_LEARNT:
@@ -93,6 +94,10 @@ static void of_type(struct message *message, unsigned char *data)
 	}
 	for (unsigned int i = 0; i < message->data_size; i++)
 		data[i] = (unsigned char)(0xc0 + i);
+	if (message->type == MESSAGE_HELLO) {
+		message_put_device(data, 0, (struct message_device){ 0x10001000, 0xe1e2e3e4e5e6e7e8 });
+		message_put_device(data, 1, (struct message_device){ 0x20002000, 0xf1f2f3f4f5f6f7f8 });
+	}
 	if (message->type == MESSAGE_JOIN || message->type == MESSAGE_BITS || message->type == MESSAGE_REPORT) {
 		message_put_range(data, 0, (struct byte_range){ 0x1000, 0x2000 });
 		if (message->data_size > MESSAGE_RANGE_SIZE)

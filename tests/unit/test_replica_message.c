@@ -91,18 +91,23 @@ static void test_hello_bytes(void **state)
 		0x75, 0x74, 0x73, 0x72, 0x71
 	};
 	static const unsigned char sizes[] = { 0, 0, 0, 0x10, 0, 0, 0, 0, 0, 0x02, 0, 0x20, 0, 0, 0, 0 };
+	static const unsigned char devices[] = { 0,    0x10, 0,	   0x10, 0,    0,    0,	   0,	 0xe8, 0xe7, 0xe6,
+						 0xe5, 0xe4, 0xe3, 0xe2, 0xe1, 0,    0x20, 0,	 0x20, 0,    0,
+						 0,    0,    0xf8, 0xf7, 0xf6, 0xf5, 0xf4, 0xf3, 0xf2, 0xf1 };
 	size_t size = replica_values_frame(MESSAGE_HELLO, frame);
 	size_t at_sizes = MESSAGE_PREFIX + 92 + 184;
 
 	(void)state;
-	assert_int_equal(size, MESSAGE_PREFIX + 92 + 312);
+	assert_int_equal(size, MESSAGE_PREFIX + 92 + 312 + 32);
 	assert_memory_equal(frame + MESSAGE_PREFIX, fields, sizeof(fields));
 	/* The processes of four more members are 0, and the sizes of 14 more devices. */
 	for (size_t i = MESSAGE_PREFIX + sizeof(fields); i < at_sizes; i++)
 		assert_int_equal(frame[i], 0);
 	assert_memory_equal(frame + at_sizes, sizes, sizeof(sizes));
-	for (size_t i = at_sizes + sizeof(sizes); i < size; i++)
+	for (size_t i = at_sizes + sizeof(sizes); i < size - 32; i++)
 		assert_int_equal(frame[i], 0);
+	/* Data: size and name of two devices. */
+	assert_memory_equal(frame + size - 32, devices, sizeof(devices));
 }
 
 /* A frame of each type, as the first version of the form had it. */
@@ -370,6 +375,9 @@ static void test_wrong_data(void **state)
 	assert_wrong(MESSAGE_COPY, m.kind = ENTRY_WRITE, "data of another length");
 	assert_wrong(MESSAGE_COPY, (m.data_size = 56, memset(bytes, 0, 56)), "data of another length");
 	assert_wrong(MESSAGE_REQUEST, m.kind = ENTRY_READ, "data of another length");
+	assert_wrong(MESSAGE_HELLO, m.data_size--, "part of a device, or too many");
+	assert_wrong(MESSAGE_HELLO, message_put_device(bytes, 1, (struct message_device){ (uint64_t)INT64_MAX + 1, 0 }),
+		     "a device's size");
 	assert_wrong(MESSAGE_HASHES, m.data_size--, "part of a hash");
 	assert_wrong(MESSAGE_HASHES, m.result = -5, "an error with data");
 	assert_wrong(MESSAGE_ANSWER, m.result = -5, "an error with data");
@@ -417,12 +425,33 @@ static void test_allowed(void **state)
 	assert_good(MESSAGE_REQUEST, (m.kind = ENTRY_FLUSH, m.position = m.length = m.data_size = 0));
 	assert_good(MESSAGE_REQUEST, m.lowest = m.request);
 	/* Nothing to tell. */
+	assert_good(MESSAGE_HELLO, m.data_size = 0);
 	assert_good(MESSAGE_REPORT, m.data_size = 0);
 	assert_good(MESSAGE_JOIN, m.data_size = 0);
 	assert_good(MESSAGE_DONE_TABLE, m.data_size = 0);
 	assert_good(MESSAGE_HASHES, (m.data_size = 0, m.result = -5));
 	assert_good(MESSAGE_ANSWER, (m.data_size = 0, m.result = -4095));
 	assert_good(MESSAGE_HELLO, (m.version = UINT32_MAX, m.features = UINT64_MAX));
+}
+
+static void test_devices(void **state)
+{
+	unsigned char bytes[(REPLICA_DEVICES_MAX + 1) * MESSAGE_DEVICE_SIZE] = { 0 },
+							large[MESSAGE_HEAD_MAX + sizeof(bytes)];
+	unsigned char data[REPLICA_VALUES_DATA];
+	struct message message = replica_values_message(MESSAGE_HELLO, data);
+	struct message_device device = message_get_device(data, 1);
+
+	(void)state;
+	assert_true(device.size == 0x20002000 && device.name == 0xf1f2f3f4f5f6f7f8);
+	for (uint32_t count = REPLICA_DEVICES_MAX; count <= REPLICA_DEVICES_MAX + 1; count++) {
+		size_t head;
+
+		message.data_size = count * MESSAGE_DEVICE_SIZE;
+		head = message_encode(&message, bytes, large);
+		memcpy(large + head, bytes, message.data_size);
+		assert_int_equal(decode(large, head + message.data_size) == NULL, count == REPLICA_DEVICES_MAX);
+	}
 }
 
 /* The largest frame there is. */
@@ -482,7 +511,8 @@ int main(void)
 		cmocka_unit_test(test_wrong_fields), cmocka_unit_test(test_wrong_ranges),
 		cmocka_unit_test(test_wrong_data),   cmocka_unit_test(test_wrong_clients),
 		cmocka_unit_test(test_allowed),	     cmocka_unit_test(test_most_data),
-		cmocka_unit_test(test_ranges),	     cmocka_unit_test(test_names),
+		cmocka_unit_test(test_devices),	     cmocka_unit_test(test_ranges),
+		cmocka_unit_test(test_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
