@@ -431,6 +431,7 @@ void bringup_bits(struct replica *replica, int member, const struct message *mes
 
 		if (!maps_range_ok(replica, message->device, range.position, range.length))
 			continue;
+		maps_heat(replica, message->device, range.position, range.length);
 		if (own)
 			maps_note_write(replica, message->device, range.position, range.length, 0);
 		else
@@ -439,14 +440,25 @@ void bringup_bits(struct replica *replica, int member, const struct message *mes
 	}
 }
 
+/* What it was told of absent members must outlive its host: it answers when the activity log covers it. */
+void bringup_log_saved(struct replica *replica)
+{
+	const struct configuration *configuration = core_configuration(replica);
+	struct message ready = { .type = MESSAGE_READY, .epoch = configuration->epoch, .reign = configuration->reign };
+
+	if (!replica->joining.handed_over || !bringup_is_target(replica, (int)configuration->primary) ||
+	    !maps_log_is_stable(replica))
+		return;
+	replica->joining.handed_over = false;
+	core_send(replica, (int)configuration->primary, REPLICA_CLASS_CONTROL, &ready, NULL);
+}
+
 void bringup_handed_over(struct replica *replica, int member, const struct message *message)
 {
-	struct message ready = { .type = MESSAGE_READY, .reign = message->reign };
-
 	if (!from_source(replica, member, message))
 		return;
-	ready.epoch = message->epoch;
-	core_send(replica, member, REPLICA_CLASS_CONTROL, &ready, NULL);
+	replica->joining.handed_over = true;
+	bringup_log_saved(replica);
 }
 
 /* Whether this member should be brought up, and by whom. */
@@ -493,6 +505,7 @@ void bringup_tick(struct replica *replica)
 	if (!bringup_is_target(replica, source)) {
 		joining->joined = true;
 		joining->heard = false;
+		joining->handed_over = false;
 		joining->reign = core_configuration(replica)->reign;
 		joining->session = replica->sessions[source];
 		joining->next = replica->now;

@@ -440,6 +440,7 @@ struct joining {
 	bool heard;	     /* the primary has taken it as a target */
 	uint64_t reign;	     /* that it asked in */
 	uint64_t session;    /* by which it asked */
+	bool handed_over;    /* all was, and it is to answer when that is stable */
 };
 
 /* Whether this member has asked `member`, by its present session and in the present reign, to be brought up. */
@@ -456,6 +457,8 @@ void bringup_end_of_entry(struct replica *replica, struct entry *entry);
 void bringup_copy(struct replica *replica, int member, const struct message *message, void *frame, const void *data);
 void bringup_target_stored(struct replica *replica, struct entry *entry);
 void bringup_bits(struct replica *replica, int member, const struct message *message, const void *data);
+/* More of the activity log is stable. */
+void bringup_log_saved(struct replica *replica);
 void bringup_handed_over(struct replica *replica, int member, const struct message *message);
 void bringup_tick(struct replica *replica);
 
@@ -550,6 +553,9 @@ void maps_note_write(struct replica *replica, uint32_t device, uint64_t position
 /* Whether all extents of a range are hot and stable; else the entry waits until they are. */
 bool maps_hot(struct replica *replica, struct entry *entry);
 void maps_saved(struct replica *replica, struct replica_save *save, int result);
+/* Extents become hot because of what others say: bits in them need not be stable then. */
+void maps_heat(struct replica *replica, uint32_t device, uint64_t position, uint64_t length);
+bool maps_log_is_stable(const struct replica *replica);
 /* Nothing is hot: all that this member has written is flushed, and equal on all that were in sync. */
 bool maps_clean(const struct replica *replica);
 /* All that may be missing on a member that is absent from now on. */

@@ -347,6 +347,31 @@ bool maps_hot(struct replica *replica, struct entry *entry)
 	return false;
 }
 
+void maps_heat(struct replica *replica, uint32_t device, uint64_t position, uint64_t length)
+{
+	struct replica_device *of = &replica->devices[device];
+	uint64_t extent = replica->settings.extent_size;
+	uint64_t last = (position + length - 1) / extent;
+
+	for (uint64_t i = position / extent; i <= last; i++) {
+		block_map_add(&of->touched, i, 1);
+		if (block_map_has(&of->hot_stable, i))
+			continue;
+		block_map_add(&of->hot, i, 1);
+		block_map_add(&of->log_dirty, i / METADATA_SECTOR_BITS, 1);
+	}
+	log_save_next(of);
+}
+
+bool maps_log_is_stable(const struct replica *replica)
+{
+	for (int i = 0; i < replica->settings.nr_devices; i++) {
+		if (replica->devices[i].log_busy || replica->devices[i].log_dirty.count > 0)
+			return false;
+	}
+	return true;
+}
+
 static void log_saved(struct replica *replica, struct replica_device *device, uint32_t sector)
 {
 	struct entry *entry, *next, *ready = NULL;
@@ -485,10 +510,12 @@ void maps_saved(struct replica *replica, struct replica_save *save, int result)
 		core_fail(replica, "its activity log or bits cannot be written");
 		return;
 	}
-	if (save->place.kind == METADATA_LOG)
-		log_saved(replica, device, save->place.index);
-	else
+	if (save->place.kind == METADATA_BITS) {
 		device->bits_busy = false;
+		return;
+	}
+	log_saved(replica, device, save->place.index);
+	bringup_log_saved(replica);
 }
 
 /* ---- at the start ---- */
