@@ -32,17 +32,18 @@ void completions_destroy(struct completions *completions)
 	completions->ready = false;
 }
 
-void completions_put(struct completions *completions, struct io *io)
+/* Puts in a chain from `newest` to `oldest`, in the order in which completions->newest has them. */
+static void put(struct completions *completions, struct io *newest, struct io *oldest)
 {
-	struct io *newest = atomic_load_explicit(&completions->newest, memory_order_relaxed);
+	struct io *before = atomic_load_explicit(&completions->newest, memory_order_relaxed);
 
 	do
-		io->next = newest;
+		oldest->next = before;
 	/*
-	 * release: who takes it sees its result. Sequentially consistent against completions_await(): either that sees
-	 * this one, or this sees that it is awaited.
+	 * release: who takes them sees their results. Sequentially consistent against completions_await(): either that
+	 * sees these, or this sees that they are awaited.
 	 */
-	while (!atomic_compare_exchange_weak_explicit(&completions->newest, &newest, io, memory_order_seq_cst,
+	while (!atomic_compare_exchange_weak_explicit(&completions->newest, &before, newest, memory_order_seq_cst,
 						      memory_order_relaxed));
 	if (completions->wake)
 		completions->wake();
@@ -54,20 +55,35 @@ void completions_put(struct completions *completions, struct io *io)
 	pthread_mutex_unlock(&completions->lock);
 }
 
+void completions_put(struct completions *completions, struct io *io)
+{
+	put(completions, io, io);
+}
+
+/* The same elements, the last one first. */
+static struct io *reverse(struct io *list)
+{
+	struct io *reversed = NULL;
+
+	while (list) {
+		struct io *next = list->next;
+
+		list->next = reversed;
+		reversed = list;
+		list = next;
+	}
+	return reversed;
+}
+
+void completions_put_all(struct completions *completions, struct io *first)
+{
+	put(completions, reverse(first), first);
+}
+
 struct io *completions_take(struct completions *completions)
 {
 	/* acquire: the results that come with them */
-	struct io *newest = atomic_exchange_explicit(&completions->newest, NULL, memory_order_acquire);
-	struct io *first = NULL;
-
-	while (newest) {
-		struct io *before = newest->next;
-
-		newest->next = first;
-		first = newest;
-		newest = before;
-	}
-	return first;
+	return reverse(atomic_exchange_explicit(&completions->newest, NULL, memory_order_acquire));
 }
 
 void completions_await(struct completions *completions)

@@ -24,7 +24,7 @@ struct completions {
 };
 
 /*
- * Sets it up. `wake` (may be NULL) is called after each io that was put in, by the thread that did: it must be safe in
+ * Sets it up. `wake` (may be NULL) is called after each put, by the thread that did: it must be safe in
  * any, and interrupt whatever wait the taking thread may be in, also one that it is just about to begin. 0 or -errno.
  */
 int completions_init(struct completions *completions, void (*wake)(void));
@@ -34,6 +34,9 @@ void completions_destroy(struct completions *completions);
 
 /* Puts one in that is done, with its result set. It is no longer the caller's after that. Any thread; never waits. */
 void completions_put(struct completions *completions, struct io *io);
+
+/* The same for one or more, each naming the next by io->next: whoever takes them gets all at once, in this order. */
+void completions_put_all(struct completions *completions, struct io *first);
 
 /* All that are done, the first to be done first, each naming the next by io->next; NULL: none. Taking thread. */
 struct io *completions_take(struct completions *completions);

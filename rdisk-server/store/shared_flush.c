@@ -31,19 +31,27 @@ void shared_flush_destroy(struct shared_flush *flush)
 
 int shared_flush_post(struct shared_flush *flush, struct io *io)
 {
-	int code = 0;
+	bool first;
+	int code;
 
 	io->next = NULL;
 	pthread_mutex_lock(&flush->lock);
-	if (!flush->posted) {
-		/* No worker looks at the list before it gets the lock. */
-		code = workers_post(flush->workers, &flush->turn);
-		flush->posted = !code;
-	}
-	if (!code) {
-		*flush->tail = io;
-		flush->tail = &io->next;
-	}
+	first = !flush->posted;
+	flush->posted = true;
+	*flush->tail = io;
+	flush->tail = &io->next;
+	pthread_mutex_unlock(&flush->lock);
+	if (!first)
+		return 0;
+	/* Without the lock, which whoever is woken for it needs at once. */
+	code = workers_post(flush->workers, &flush->turn);
+	if (!code)
+		return 0;
+	/* No worker has it, and only this thread adds: the list was empty before, and nobody looks at it. */
+	pthread_mutex_lock(&flush->lock);
+	flush->posted = false;
+	flush->waiting = NULL;
+	flush->tail = &flush->waiting;
 	pthread_mutex_unlock(&flush->lock);
 	return code;
 }
@@ -109,13 +117,9 @@ void shared_flush_run(struct shared_flush *flush)
 	if (first) {
 		int code = flush->run(flush->context);
 
-		while (first) {
-			struct io *next = first->next;
-
-			first->result = code;
-			completions_put(flush->completions, first);
-			first = next;
-		}
+		for (struct io *io = first; io; io = io->next)
+			io->result = code;
+		completions_put_all(flush->completions, first);
 	}
 	pthread_mutex_lock(&flush->lock);
 	again = flush->waiting != NULL;

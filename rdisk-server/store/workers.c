@@ -112,11 +112,12 @@ int workers_post(struct workers *workers, struct io *io)
 			    workers->nr_threads, strerror(-code));
 		code = 0;
 	}
-	if (!code) {
+	if (!code)
 		append(workers, io);
-		pthread_cond_signal(&workers->work);
-	}
 	pthread_mutex_unlock(&workers->lock);
+	/* Not before: whoever is woken would find it locked, and sleep a second time. */
+	if (!code)
+		pthread_cond_signal(&workers->work);
 	return code;
 }
 

@@ -398,9 +398,11 @@ static void test_shared_flush(void **state)
 {
 	struct operation first, second, third, fourth;
 	struct store store;
+	int wakes_before;
 
 	(void)state;
 	open_fresh(&store, &file);
+	wakes_before = atomic_load(&wakes);
 	fake_hold(FAKE_SYNC, store.fd);
 	assert_int_equal(submit(&store, &first, IO_FLUSH, 0, 0), IO_PENDING);
 	fake_await_held(FAKE_SYNC, 1);
@@ -423,6 +425,8 @@ static void test_shared_flush(void **state)
 	assert_null(third.io.next);
 	assert_int_equal(second.io.result, 0);
 	assert_int_equal(third.io.result, 0);
+	/* Whoever is told of the second finds the third there, too. */
+	assert_int_equal(atomic_load(&wakes), wakes_before + 2);
 	fake_let(FAKE_SYNC, 1);
 	assert_int_equal(await_result(&fourth.io), 0);
 	assert_int_equal(fake_calls(FAKE_SYNC), 3);
