@@ -100,15 +100,22 @@ static void answer(struct server *server, struct front_request *request)
 		break;
 	case ANSWER_COLLECTED:
 		collect_add(client, cookie, answer_element(server, request, INTAKE_BEGIN));
-		if (client->collects)
-			collect_resume(client);
 		break;
 	}
+}
+
+/* Lets a client go on that waits to collect, with all that there is for it by now. NULL: nobody. */
+static void resume(struct client *collector)
+{
+	/* It may have been forgotten since. */
+	if (collector && collector->collects)
+		collect_resume(collector);
 }
 
 void answer_all_done(struct server *server)
 {
 	struct io *io = completions_take(&server->completions);
+	struct client *collector = NULL; /* got a result that it has not been woken for yet */
 	struct request *done;
 
 	while (io) {
@@ -126,6 +133,11 @@ void answer_all_done(struct server *server)
 		}
 		client_remove(request);
 		if (dvk_peer_incarnation(request->client) == request->owner->incarnation) {
+			/* What is done together wakes it once. */
+			if (request->kind == ANSWER_COLLECTED && request->owner != collector) {
+				resume(collector);
+				collector = request->owner;
+			}
 			answer(server, request);
 			continue;
 		}
@@ -133,4 +145,5 @@ void answer_all_done(struct server *server)
 		client_forget(server, request->client);
 		front_request_release(server, request);
 	}
+	resume(collector);
 }

@@ -195,12 +195,25 @@ void open_shared(int endpoint)
 	assert_int_equal(ask_for(endpoint, DEV_OPEN, SHARED, 0, 0, NULL), 0);
 }
 
-void end_first(int minor, int result)
+/* Without the server taking it. */
+static void put_first(int minor, int result)
 {
 	struct scripted_disk *scripted = &below[minor];
 
 	assert_true(scripted->nr_pending > 0);
 	completions_put(&server.completions, scripted_disk_end(scripted, scripted->pending[0], result));
+}
+
+void end_first(int minor, int result)
+{
+	put_first(minor, result);
+	turn();
+}
+
+void end_together(int minor, int count, int result)
+{
+	for (int i = 0; i < count; i++)
+		put_first(minor, result);
 	turn();
 }
 

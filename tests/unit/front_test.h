@@ -81,6 +81,8 @@ void open_shared(int endpoint);
 /* What is PENDING on a device's disk, the first or all, ends with this result, and the server takes it. */
 void end_first(int minor, int result);
 void end_all(int minor, int result);
+/* The first ones end before the server looks. */
+void end_together(int minor, int count, int result);
 
 /* The process on an endpoint dies; another comes there. */
 void die(int endpoint);

@@ -86,6 +86,34 @@ static void test_collect_waits(void **state)
 	}
 }
 
+/* What is done by the time that the server looks wakes each that waits for it once, with all that it has room for. */
+static void test_collect_takes_all(void **state)
+{
+	const message asked = batch(CLIENT, 1), other_asked = batch(OTHER, 1);
+	const struct rdisk_request *request, *other;
+
+	(void)state;
+	open_shared(CLIENT);
+	open_shared(OTHER);
+	all_pend(SHARED);
+	suspend(CLIENT, 3);
+	suspend(OTHER, 1);
+	suspend(CLIENT, 1);
+	request = collect(CLIENT, 0, 4, RDISK_REQUEST_WAIT);
+	other = collect(OTHER, 0, 4, RDISK_REQUEST_WAIT);
+	begin(&asked);
+	begin(&other_asked);
+	end_together(SHARED, 4, 0);
+	assert_int_equal(next_answered(CLIENT), 1);
+	assert_int_equal(answered(OTHER), 1);
+	assert_int_equal(request->result, 3);
+	assert_int_equal(other->result, 1);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(memory[0].completions[i].cookie, 1000 + i);
+	end_all(SHARED, 0);
+	assert_int_equal(collected(CLIENT), 1);
+}
+
 /* It ends a batch that waits for more than that: for all of it. */
 static void test_collect_waits_beside_others(void **state)
 {
@@ -511,6 +539,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		GRANTED(test_suspended),
 		GRANTED(test_collect_waits),
+		GRANTED(test_collect_takes_all),
 		GRANTED(test_collect_waits_beside_others),
 		GRANTED(test_collecting_given_up),
 		COPIED(test_collecting_fails),
