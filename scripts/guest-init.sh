@@ -11,6 +11,7 @@
 #   shares     in:  the host's directories and files to keep visible, one a line (below /tmp and /run they would not be)
 #   status     out: the command's exit status; there is none if the guest ends before
 #   abandoned  out: is there if a disk's server had gone, and the disk failed so that the guest could end
+#   failed     out: is there if a disk failed, for whatever reason, while it was open for writing
 
 state=${rdisk_state:?is on the command line of the kernel}
 unset rdisk_state
@@ -68,7 +69,9 @@ driver=/sys/module/rdisk/parameters
 [ ! -e "$driver/shutdown" ] || echo 1 >"$driver/shutdown"
 cd /
 sync
-[ "$(cat "$driver/abandoned" 2>/dev/null)" != Y ] || : >"$state/abandoned"
+for news in abandoned failed; do
+	[ "$(cat "$driver/$news" 2>/dev/null)" != Y ] || : >"$state/$news"
+done
 echo "$status" >"$state/status.tmp"
 mv "$state/status.tmp" "$state/status"
 echo o >/proc/sysrq-trigger

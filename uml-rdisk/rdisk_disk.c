@@ -300,14 +300,31 @@ static const char *difference(const struct rdisk_disk *disk, const struct rdisk_
 	return NULL;
 }
 
+static bool failed;
+module_param(failed, bool, 0444);
+MODULE_PARM_DESC(failed, "A disk has failed while it was open for writing: data may be lost");
+
 void rdisk_disk_fail(struct rdisk_disk *disk, const char *why)
 {
 	disk->failed = true;
+	if (disk->wanted & RDISK_OPEN_WRITE)
+		failed = true;
 	/* nothing will come from it any more: others may have it at the server */
 	disk->wanted = 0;
 	rdisk.work_opens = true;
 	pr_err("%s: %s: all I/O fails until it is closed\n", disk->gendisk->disk_name, why);
 	wake_up_all(&disk->settled);
+}
+
+/* What whoever runs the server needs to know after "it is another disk now". */
+static void print_identities(const struct rdisk_disk *disk)
+{
+	const char *old = disk->info.id;
+	const char *new = disk->next.id;
+
+	/* what the server sends is printed with escapes */
+	pr_err("%s: its id was \"%*pE\" and is \"%*pE\": if it is to be the disk that it was, restart the server with id = \"%*pE\"\n",
+	       disk->gendisk->disk_name, (int)strlen(old), old, (int)strlen(new), new, (int)strlen(old), old);
 }
 
 void rdisk_disks_recheck(void)
@@ -330,6 +347,8 @@ void rdisk_disks_recheck(void)
 		why = difference(disk, minor);
 		if (why) {
 			rdisk_disk_fail(disk, why);
+			if (disk->next_present && !same_id(&disk->next, &disk->info))
+				print_identities(disk);
 		} else if (disk->next.image_id != disk->info.image_id) {
 			pr_info("%s: its image is another file now, and the same disk as its server says\n",
 				disk->gendisk->disk_name);

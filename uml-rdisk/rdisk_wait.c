@@ -103,19 +103,23 @@ static const char *why_away(void)
 	}
 }
 
+/* The next line says what can be done: nobody else may be there who knows. */
 static void print_waiting(void)
 {
 	DECLARE_BITMAP(disks, RDISK_MINORS_MAX);
+	const struct rdisk_parameters *parameters = &rdisk.parameters;
 	unsigned int minor;
 
 	find_waiting(disks);
 	waits.watching = !bitmap_empty(disks, RDISK_MINORS_MAX);
 	for_each_set_bit(minor, disks, RDISK_MINORS_MAX)
 		pr_err("%s waits for the server at endpoint %d of DC %d, gone for %u s: %s\n",
-		       rdisk.disks[minor].gendisk->disk_name, rdisk.parameters.rd_ep, rdisk.parameters.dcid,
+		       rdisk.disks[minor].gendisk->disk_name, parameters->rd_ep, parameters->dcid,
 		       seconds_away(), why_away());
 	if (!waits.watching)
 		return;
+	pr_err("it goes on when rdisk -d %d -e %d runs on the host, at the node of %s; to end without: echo 1 >/sys/module/rdisk/parameters/shutdown\n",
+	       parameters->dcid, parameters->rd_ep, parameters->node_path);
 	waits.told = true;
 	waits.next_line = jiffies + waits.distance;
 	waits.distance = min_t(unsigned long, waits.distance * 2, LINE_LAST);

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Two disks of a guest come back from copies of their images, in other files. The one whose configuration says who it is
-# goes on under the file system that is mounted on it; the other one is another disk, and fails.
+# goes on under the file system that is mounted on it; the other one is another disk, and fails, which also the one who
+# started the guest learns.
 
 . "$(dirname "${BASH_SOURCE[0]}")/functions.sh"
 
@@ -20,7 +21,10 @@ kill_rdisk
 restore same
 restore other
 start_rdisk
-finish_guest "$guest" "$console" || fail "the guest ended with status $?"
+status=0
+finish_guest "$guest" "$console" 2>"$work/console" || status=$?
+cat "$work/console" >&2
+[ "$status" -eq 125 ] || fail "a disk has failed under the guest, and it ended with status $status"
 stop_rdisk
 check_image "$work/same.img"
 read_image "$work/same.img" "$work/files"

@@ -92,6 +92,7 @@ check_data
 begin start_rdisk sync 1
 go_without_server
 await_line '*rdisk: rdiska waits for the server*'
+await_line '*rdisk: it goes on when rdisk -d 0 -e 3 runs *'
 await_line '*rdisk: rdiska waits for the server*'
 start_rdisk
 await_line '*rdisk: the server * is back*'

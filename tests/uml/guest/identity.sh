@@ -11,7 +11,8 @@ connected_again() {
 await_device /dev/rdiska
 await_device /dev/rdiskb
 [ "$(cat /sys/block/rdiska/serial)" = disk-of-the-test ] || guest_fail "the first disk has another identity"
-[[ "$(cat /sys/block/rdiskb/serial)" =~ ^[0-9a-f-]{36}$ ]] || guest_fail "the second disk has no identity"
+id=$(cat /sys/block/rdiskb/serial)
+[[ $id =~ ^[0-9a-f-]{36}$ ]] || guest_fail "the second disk has no identity"
 mkfs.ext4 -q /dev/rdiska
 mount /dev/rdiska "$mnt"
 echo before >"$mnt/before"
@@ -24,3 +25,4 @@ umount "$mnt"
 dmesg | grep 'rdiska: its image is another file now' >/dev/null || guest_fail "no word of the other file"
 must_fail dd of=/dev/null bs=4k count=1 iflag=direct <&"$disk"
 dmesg | grep 'rdiskb: it is another disk now' >/dev/null || guest_fail "no word of the other disk"
+dmesg | grep "rdiskb: its id was \"$id\" and is \"[0-9a-f-]*\".* id = \"$id\"" >/dev/null || guest_fail "no word of the two ids"
