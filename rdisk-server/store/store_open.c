@@ -262,9 +262,18 @@ static int make_memory_store(struct store *store, uint64_t in_file, struct diagn
 static int claim_device(struct store *store, const struct store_settings *settings, struct diagnostic *diagnostic)
 {
 	int fd = image_claim(settings, diagnostic);
+	struct stat locked, claimed;
 
 	if (fd < 0)
 		return -1;
+	/* The claim goes by the path, which may be another device's by now. */
+	if (fstat(store->fd, &locked) || fstat(fd, &claimed) || !S_ISBLK(claimed.st_mode) ||
+	    locked.st_rdev != claimed.st_rdev) {
+		close(fd);
+		return diagnostic_set(diagnostic,
+				      "image %s became another device or file while it was opened: start again",
+				      settings->path);
+	}
 	store->lock_fd = store->fd;
 	store->fd = fd;
 	return 0;

@@ -157,6 +157,32 @@ static void test_foreign_claim(void **state)
 	close(fd);
 }
 
+static char link_path[TEST_PATH_SIZE];
+
+/* The link to the device becomes one to its file. */
+static bool replace_device(void)
+{
+	fake_clock_advance(500000000);
+	return unlink(link_path) || symlink(image_path, link_path);
+}
+
+/* What is claimed has to be what was locked, though both go by the path. */
+static void test_replaced_before_claim(void **state)
+{
+	struct store_settings linked = writer;
+	int fd = open(device_path, O_RDONLY | O_EXCL | O_CLOEXEC);
+
+	(void)state;
+	assert_true(fd >= 0);
+	test_path(link_path, "link");
+	assert_int_equal(symlink(device_path, link_path), 0);
+	linked.path = link_path;
+	linked.lock_wait = STORE_LOCK_WAIT;
+	linked.interrupted = replace_device;
+	assert_not_opened(&linked, "became another device or file while it was opened");
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -164,6 +190,7 @@ int main(void)
 		cmocka_unit_test_setup(test_claim, reset),
 		cmocka_unit_test_setup(test_wait_for_killed, reset),
 		cmocka_unit_test_setup(test_foreign_claim, reset),
+		cmocka_unit_test_setup(test_replaced_before_claim, reset),
 	};
 	int device, status;
 
