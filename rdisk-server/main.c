@@ -164,11 +164,20 @@ static int check_config(const struct configuration *configuration, const char *p
 {
 	static char description[DESCRIPTION_SIZE];
 	struct diagnostic diagnostic = { 0 };
+	struct store_found found[DEVICES_MAX];
 	uint64_t sizes[DEVICES_MAX];
 
-	if (device_table_check(configuration, path, sizes, &diagnostic)) {
+	if (device_table_check(configuration, path, found, &diagnostic)) {
 		log_plain("%s", diagnostic.text);
 		return EXIT_START;
+	}
+	for (int minor = 0; minor < configuration->nr_devices; minor++) {
+		sizes[minor] = found[minor].size;
+		if (found[minor].copy_of[0])
+			log_warning("image %s is a copy of the image of disk %s, or was restored: it will be a disk of "
+				    "its own; if it is to be the one that it was, set id = \"%s\"",
+				    configuration->devices[minor].image_file, found[minor].copy_of,
+				    found[minor].copy_of);
 	}
 	device_describe(configuration, sizes, description, sizeof(description));
 	if (printf("devices=%d (%s)\n", configuration->nr_devices, description) < 0 || fflush(stdout)) {
@@ -258,12 +267,16 @@ static int bind_when_free(const struct server *server)
 
 static int bind_endpoint(struct server *server, struct diagnostic *diagnostic)
 {
+	proc_usr_t holder;
 	int code;
 
 	if (!dvk_endpoint_is_system(server->endpoint, server->nr_tasks, server->nr_sysprocs))
 		return diagnostic_set(diagnostic, "endpoint %d is for users: a server needs one below %d",
 				      server->endpoint, server->nr_sysprocs - server->nr_tasks);
 	code = bind_when_free(server);
+	if (code == EDVSSLOTUSED && !dvk_getprocinfo(server->dcid, dvk_endpoint_number(server->endpoint), &holder))
+		return diagnostic_set(diagnostic, "cannot bind endpoint %d of container %d: it is in use by process %d",
+				      server->endpoint, server->dcid, holder.p_lpid);
 	if (code != server->endpoint)
 		return diagnostic_set(diagnostic, "cannot bind endpoint %d of container %d: %s", server->endpoint,
 				      server->dcid, dvk_strerror(code));
@@ -385,6 +398,7 @@ static int run(const struct options *options, const struct configuration *config
 		device_table_uncreate(&server.devices, configuration);
 		goto out_node;
 	}
+	device_table_log(&server.devices);
 	status = serve(&server, configuration);
 	termination_acknowledge();
 	driver_drain(&server);

@@ -42,25 +42,45 @@ static struct store_settings settings_of(const struct device_configuration *devi
 	};
 }
 
-int device_table_check(const struct configuration *configuration, const char *path, uint64_t *sizes,
+static int same_id(const char *name, const char *other, const char *id, struct diagnostic *diagnostic)
+{
+	return diagnostic_set(
+		diagnostic,
+		"device \"%s\" has the same id as \"%s\", %s: guests could not tell one disk from the other; "
+		"give one of them another id = \"...\"",
+		name, other, id);
+}
+
+/* One device, when those before it are in found[]. */
+static int check_device(const struct configuration *configuration, int minor, struct store_found *found,
+			struct diagnostic *diagnostic)
+{
+	const struct device_configuration *device = &configuration->devices[minor];
+	const struct store_settings settings = settings_of(device);
+
+	for (int other = 0; other < minor; other++) {
+		const struct device_configuration *earlier = &configuration->devices[other];
+		const struct store_settings earlier_settings = settings_of(earlier);
+
+		if (store_same(&settings, &earlier_settings))
+			return diagnostic_set(diagnostic, "device \"%s\" has the same image as \"%s\", %s",
+					      device->name, earlier->name, device->image_file);
+	}
+	if (store_check(&settings, &found[minor], diagnostic))
+		return -1;
+	for (int other = 0; other < minor && found[minor].id[0]; other++) {
+		if (!strcmp(found[minor].id, found[other].id))
+			return same_id(device->name, configuration->devices[other].name, found[minor].id, diagnostic);
+	}
+	return 0;
+}
+
+int device_table_check(const struct configuration *configuration, const char *path, struct store_found *found,
 		       struct diagnostic *diagnostic)
 {
 	for (int minor = 0; minor < configuration->nr_devices; minor++) {
-		const struct device_configuration *device = &configuration->devices[minor];
-		const struct store_settings settings = settings_of(device);
-
-		for (int other = 0; other < minor; other++) {
-			const struct device_configuration *earlier = &configuration->devices[other];
-			const struct store_settings earlier_settings = settings_of(earlier);
-
-			if (!store_same(&settings, &earlier_settings))
-				continue;
-			diagnostic_set(diagnostic, "device \"%s\" has the same image as \"%s\", %s", device->name,
-				       earlier->name, device->image_file);
-			return at_line(diagnostic, path, device->image_line);
-		}
-		if (store_check(&settings, &sizes[minor], diagnostic))
-			return at_line(diagnostic, path, device->image_line);
+		if (check_device(configuration, minor, found, diagnostic))
+			return at_line(diagnostic, path, configuration->devices[minor].image_line);
 	}
 	return 0;
 }
@@ -122,11 +142,7 @@ static int open_minor(struct device_table *table, int minor, const struct config
 
 		if (i == minor || !other->buffers || !store_same_id(&device->store, &other->store))
 			continue;
-		diagnostic_set(
-			diagnostic,
-			"device \"%s\" has the same id as \"%s\", %s: guests could not tell one disk from the other; "
-			"give one of them another id = \"...\"",
-			device->name, other->name, device->store.id);
+		same_id(device->name, other->name, device->store.id, diagnostic);
 		return at_line(diagnostic, path, line);
 	}
 	return 0;
@@ -135,10 +151,10 @@ static int open_minor(struct device_table *table, int minor, const struct config
 int device_table_open(struct device_table *table, const struct configuration *configuration, const char *path,
 		      struct completions *completions, struct diagnostic *diagnostic)
 {
-	uint64_t sizes[DEVICES_MAX];
+	struct store_found found[DEVICES_MAX];
 
 	/* All is checked before the first image is opened, and long before one is created. */
-	if (device_table_check(configuration, path, sizes, diagnostic))
+	if (device_table_check(configuration, path, found, diagnostic))
 		return -1;
 	if (getrandom(&table->instance, sizeof(table->instance), 0) != (ssize_t)sizeof(table->instance))
 		return diagnostic_set(diagnostic, "cannot get a random number: %s", strerror(errno));
@@ -177,6 +193,15 @@ void device_table_uncreate(const struct device_table *table, const struct config
 		const struct store_settings settings = settings_of(&configuration->devices[minor]);
 
 		store_uncreate(&table->devices[minor].store, &settings);
+	}
+}
+
+void device_table_log(const struct device_table *table)
+{
+	for (int minor = 0; minor < table->nr_devices; minor++) {
+		const struct device *device = &table->devices[minor];
+
+		log_info("device %s: minor %d, id \"%s\"", device->name, minor, device->store.id);
 	}
 }
 

@@ -47,10 +47,10 @@ struct device_table {
 };
 
 /*
- * Checks all images of the configuration without changing anything; sizes[minor] (DEVICES_MAX of them)
+ * Checks all images of the configuration without changing anything; found[minor] (DEVICES_MAX of them)
  * gets what each device would have. 0, or -1 and *diagnostic, "FILE:LINE: cause".
  */
-int device_table_check(const struct configuration *configuration, const char *path, uint64_t *sizes,
+int device_table_check(const struct configuration *configuration, const char *path, struct store_found *found,
 		       struct diagnostic *diagnostic);
 
 /*
@@ -70,6 +70,9 @@ int device_table_create(struct device_table *table, const struct configuration *
 
 /* The start has failed: removes what device_table_create() has created. */
 void device_table_uncreate(const struct device_table *table, const struct configuration *configuration);
+
+/* Logs who each device is. */
+void device_table_log(const struct device_table *table);
 
 /* Makes all that was written stable. 0, or -1 when one failed (it is logged). */
 int device_table_flush(struct device_table *table);

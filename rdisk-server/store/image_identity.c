@@ -204,6 +204,11 @@ static int make_id(struct store *store, const struct store_settings *settings, i
 	return code < 0 ? -1 : 0;
 }
 
+static bool is_kept_in_memory(const struct store_settings *settings)
+{
+	return settings->kind == STORE_MEMORY || settings->is_volatile;
+}
+
 int image_identity_check(const struct store_settings *settings, struct diagnostic *diagnostic)
 {
 	const char *id = settings->id;
@@ -211,7 +216,7 @@ int image_identity_check(const struct store_settings *settings, struct diagnosti
 
 	if (!id)
 		return 0;
-	if (settings->kind == STORE_MEMORY || settings->is_volatile)
+	if (is_kept_in_memory(settings))
 		return diagnostic_set(diagnostic,
 				      "a disk that is kept in memory has no id of its own: what it holds does "
 				      "not outlive the server, so it is another disk at each start");
@@ -223,19 +228,59 @@ int image_identity_check(const struct store_settings *settings, struct diagnosti
 	return 0;
 }
 
+/* What is kept with an image is of no use. */
+static int not_usable(enum kept kept, const char *path, struct diagnostic *diagnostic)
+{
+	if (kept == KEPT_ERROR)
+		return diagnostic_set(diagnostic, "cannot read the attribute " ATTRIBUTE " of image %s: %s", path,
+				      strerror(errno));
+	return diagnostic_set(diagnostic,
+			      "the attribute " ATTRIBUTE
+			      " of image %s is not one of this version: set an id for it, or "
+			      "take it away (setfattr -x " ATTRIBUTE " %s)",
+			      path, path);
+}
+
+int image_identity_look(const struct store_settings *settings, int fd, struct store_found *found,
+			struct diagnostic *diagnostic)
+{
+	char id[STORE_ID_SIZE] = "";
+	enum kept kept;
+
+	if (settings->id || is_kept_in_memory(settings))
+		return 0;
+	kept = read_kept(fd, id);
+	switch (kept) {
+	case KEPT_HERE:
+		memcpy(found->id, id, sizeof(id));
+		return 0;
+	case KEPT_ELSEWHERE:
+		memcpy(found->copy_of, id, sizeof(id));
+		return 0;
+	case KEPT_NONE:
+		return 0;
+	case KEPT_UNREADABLE:
+	case KEPT_ERROR:
+		break;
+	}
+	return not_usable(kept, settings->path, diagnostic);
+}
+
 int image_identity_find(struct store *store, const struct store_settings *settings, int fd,
 			struct diagnostic *diagnostic)
 {
 	const char *path = settings->path;
 	char kept[STORE_ID_SIZE] = ""; /* zeros behind the text are part of it: clients compare all of it */
+	enum kept what;
 
 	if (settings->id) {
 		snprintf(store->id, sizeof(store->id), "%s", settings->id);
 		return 0;
 	}
-	if (settings->kind == STORE_MEMORY || settings->is_volatile)
+	if (is_kept_in_memory(settings))
 		return make_random(store->id, diagnostic);
-	switch (read_kept(fd, kept)) {
+	what = read_kept(fd, kept);
+	switch (what) {
 	case KEPT_HERE:
 		memcpy(store->id, kept, sizeof(kept));
 		return 0;
@@ -250,14 +295,8 @@ int image_identity_find(struct store *store, const struct store_settings *settin
 			    path, kept, store->id, kept);
 		return 0;
 	case KEPT_UNREADABLE:
-		return diagnostic_set(diagnostic,
-				      "the attribute " ATTRIBUTE
-				      " of image %s is not one of this version: set an id for it, or "
-				      "take it away (setfattr -x " ATTRIBUTE " %s)",
-				      path, path);
 	case KEPT_ERROR:
 		break;
 	}
-	return diagnostic_set(diagnostic, "cannot read the attribute " ATTRIBUTE " of image %s: %s", path,
-			      strerror(errno));
+	return not_usable(what, path, diagnostic);
 }

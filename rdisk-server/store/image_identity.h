@@ -29,6 +29,13 @@ uint64_t image_file_identity(int fd, const struct stat *status);
 int image_identity_check(const struct store_settings *settings, struct diagnostic *diagnostic);
 
 /*
+ * Looks who the disk of an image would be, where the settings have been checked: sets found->id, or found->copy_of.
+ * `fd`: the image file. Changes nothing. 0, or -1 and *diagnostic. Any thread.
+ */
+int image_identity_look(const struct store_settings *settings, int fd, struct store_found *found,
+			struct diagnostic *diagnostic);
+
+/*
  * Sets store->id, where the settings have been checked and store->file_identity is set. `fd`: the image file, locked;
  * -1: none. May write the attribute, if the image is locked for writing. 0, or -1 and *diagnostic.
  */

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "coarse_clock.h"
+#include "lock_holder.h"
 #include "log.h"
 
 #ifndef sigev_notify_thread_id
@@ -116,6 +117,7 @@ int image_lock(int fd, const struct store_settings *settings, bool writable, str
 	struct flock lock = { .l_type = writable ? F_WRLCK : F_RDLCK, .l_whence = SEEK_SET };
 	const char *path = settings->path;
 	int code = fcntl(fd, F_OFD_SETLK, &lock) ? -errno : 0;
+	pid_t holder;
 
 	if ((code == -EAGAIN || code == -EACCES) && settings->lock_wait)
 		code = wait_for_lock(fd, &lock, settings);
@@ -129,6 +131,10 @@ int image_lock(int fd, const struct store_settings *settings, bool writable, str
 	/* Only a lock of the older kind has a pid to name. */
 	if (!fcntl(fd, F_OFD_GETLK, &lock) && lock.l_type != F_UNLCK && lock.l_pid > 0)
 		return diagnostic_set(diagnostic, "image %s is in use by process %ld", path, (long)lock.l_pid);
+	holder = lock_holder_find(fd);
+	if (holder)
+		return diagnostic_set(diagnostic, "image %s is in use by another server, process %ld", path,
+				      (long)holder);
 	return diagnostic_set(diagnostic, "image %s is in use by another server", path);
 }
 

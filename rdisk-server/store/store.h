@@ -56,6 +56,13 @@ struct store_settings {
 	bool (*interrupted)(void);
 };
 
+/* What is known of a store before it is opened. */
+struct store_found {
+	uint64_t size;		     /* bytes that the disk would have */
+	char id[STORE_ID_SIZE];	     /* of the disk; "": it is made when the store is opened */
+	char copy_of[STORE_ID_SIZE]; /* the disk of whose image the file is a copy, where `id` is to be made; or "" */
+};
+
 struct store_operations;
 
 /* Stays where it is while it is open: threads know its address. */
@@ -89,9 +96,10 @@ struct store {
 
 /*
  * Looks at the image that a store is configured with, changes nothing and takes no lock: whether it can be opened, its
- * kind and size. *size gets the size that the disk would have, in bytes. 0, or -1 and *diagnostic (the cause alone).
+ * kind, size and id; for a file that is missing, whether it can be created. 0 and *found, or -1 and *diagnostic (the
+ * cause alone).
  */
-int store_check(const struct store_settings *settings, uint64_t *size, struct diagnostic *diagnostic);
+int store_check(const struct store_settings *settings, struct store_found *found, struct diagnostic *diagnostic);
 
 /*
  * Opens it, creates a missing file of the configured size (sparse), and locks it against other servers; a server that

@@ -85,6 +85,12 @@ static int open_existing(const struct store_settings *settings, struct diagnosti
 			      writable ? "writing" : "reading", strerror(errno));
 }
 
+static int cannot_create(const struct store_settings *settings, int code, struct diagnostic *diagnostic)
+{
+	return diagnostic_set(diagnostic, "cannot create image %s of %llu bytes: %s", settings->path,
+			      (unsigned long long)settings->size, strerror(-code));
+}
+
 /* Whether a missing image may be created; says why not. */
 static int may_create(const struct store_settings *settings, struct diagnostic *diagnostic)
 {
@@ -104,6 +110,25 @@ static const char *folder_of(const char *path, char *folder)
 	if (snprintf(folder, PATH_MAX, "%s", path) >= PATH_MAX)
 		return ".";
 	return dirname(folder);
+}
+
+/*
+ * Whether a missing image can be created: its folder takes a file of that size, one without a name that goes at once.
+ * Where there is no such thing, only the start will tell.
+ */
+static int try_creating(const struct store_settings *settings, struct diagnostic *diagnostic)
+{
+	char folder[PATH_MAX];
+	int fd, code;
+
+	if (may_create(settings, diagnostic))
+		return -1;
+	fd = open(folder_of(settings->path, folder), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return errno == EOPNOTSUPP || errno == EISDIR ? 0 : cannot_create(settings, -errno, diagnostic);
+	code = ftruncate(fd, (off_t)settings->size) ? -errno : 0;
+	close(fd);
+	return code ? cannot_create(settings, code, diagnostic) : 0;
 }
 
 static const char *last_part(const char *path)
@@ -144,8 +169,7 @@ static int create_file(const struct store_settings *settings, struct diagnostic 
 	else
 		code = sync_folder(path);
 	if (code) {
-		diagnostic_set(diagnostic, "cannot create image %s of %llu bytes: %s", path,
-			       (unsigned long long)settings->size, strerror(-code));
+		cannot_create(settings, code, diagnostic);
 		goto fail;
 	}
 	log_info("created image %s, %llu bytes", path, (unsigned long long)settings->size);
@@ -211,25 +235,29 @@ static bool in_memory_file_system(int fd)
 	return !fstatfs(fd, &status) && (status.f_type == TMPFS_MAGIC || status.f_type == RAMFS_MAGIC);
 }
 
-int store_check(const struct store_settings *settings, uint64_t *size, struct diagnostic *diagnostic)
+int store_check(const struct store_settings *settings, struct store_found *found, struct diagnostic *diagnostic)
 {
 	struct stat status;
 	uint64_t in_file = 0;
 	int fd, code;
 
-	*size = settings->size;
+	*found = (struct store_found){ .size = settings->size };
 	if (image_identity_check(settings, diagnostic))
 		return -1;
+	if (settings->id)
+		snprintf(found->id, sizeof(found->id), "%s", settings->id);
 	if (!settings->path)
 		return 0;
 	fd = open_existing(settings, diagnostic);
 	if (fd == -ENOENT)
-		return may_create(settings, diagnostic);
+		return try_creating(settings, diagnostic);
 	if (fd < 0)
 		return -1;
 	code = file_size(fd, settings->path, &in_file, &status, diagnostic);
 	if (!code)
-		code = disk_size(settings, in_file, size, diagnostic);
+		code = disk_size(settings, in_file, &found->size, diagnostic);
+	if (!code)
+		code = image_identity_look(settings, fd, found, diagnostic);
 	close(fd);
 	return code;
 }

@@ -94,7 +94,7 @@ static void test_claim(void **state)
 	const struct store_settings reader = { .name = "R", .path = device_path, .read_only = true };
 	struct diagnostic diagnostic;
 	struct store store, other;
-	uint64_t size;
+	struct store_found found;
 	int fd;
 
 	(void)state;
@@ -108,7 +108,7 @@ static void test_claim(void **state)
 	assert_int_equal(open(device_path, O_RDONLY | O_EXCL | O_CLOEXEC), -1);
 	assert_not_opened(&writer, "in use by another server");
 	assert_not_opened(&reader, "in use by another server");
-	assert_int_equal(store_check(&writer, &size, &diagnostic), 0);
+	assert_int_equal(store_check(&writer, &found, &diagnostic), 0);
 	store_close(&store);
 	assert_opens(&store, &reader);
 	assert_opens(&other, &reader);

@@ -102,11 +102,24 @@ static void test_kept(void **state)
 static void test_copy(void **state)
 {
 	char first[STORE_ID_SIZE], second[STORE_ID_SIZE], third[STORE_ID_SIZE];
+	struct diagnostic diagnostic;
+	struct store_found found;
 
 	(void)state;
 	NEED_ATTRIBUTES();
 	get_id(&file, first);
+	assert_int_equal(store_check(&file, &found, &diagnostic), 0);
+	assert_string_equal(found.id, first);
+	assert_string_equal(found.copy_of, "");
 	restore_copy();
+	/* Looking changes nothing, and says nothing by itself. */
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(store_check(&file, &found, &diagnostic), 0);
+		assert_string_equal(found.id, "");
+		assert_string_equal(found.copy_of, first);
+	}
+	assert_int_equal(fake_calls(FAKE_SET), 1);
+	assert_int_equal(fake_log_lines(), 0);
 	/* Whoever may not write says so each time. */
 	for (int i = 1; i <= 2; i++) {
 		get_id(&read_only, second);
@@ -139,6 +152,8 @@ static void test_strange_attribute(void **state)
 		"01234567-89ab-4cde-8f01-23456789abcd 0123456789abcdef and much more",
 	};
 	struct store_settings named = file;
+	struct diagnostic diagnostic;
+	struct store_found found;
 	char id[STORE_ID_SIZE], kept[128];
 
 	(void)state;
@@ -150,6 +165,7 @@ static void test_strange_attribute(void **state)
 		assert_int_equal(setxattr(image_path, ATTRIBUTE, strange[i], length, 0), 0);
 		assert_not_opened(&file, "set an id for it, or take it away (setfattr -x user.rdisk.id ");
 		assert_not_opened(&read_only, "is not one of this version");
+		assert_int_equal(store_check(&file, &found, &diagnostic), -1);
 		get_id(&named, id);
 		assert_string_equal(id, "its.name");
 		assert_int_equal(getxattr(image_path, ATTRIBUTE, kept, sizeof(kept)), length);
@@ -206,12 +222,12 @@ static void test_configured(void **state)
 	struct diagnostic diagnostic;
 	struct store first, second;
 	char id[STORE_ID_SIZE];
-	uint64_t size;
+	struct store_found found;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
 		settings.id = good[i];
-		assert_int_equal(store_check(&settings, &size, &diagnostic), 0);
+		assert_int_equal(store_check(&settings, &found, &diagnostic), 0);
 		get_id(&settings, id);
 		assert_string_equal(id, good[i]);
 	}
@@ -219,7 +235,7 @@ static void test_configured(void **state)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		settings.id = bad[i];
 		assert_not_opened(&settings, "is no id");
-		assert_int_equal(store_check(&settings, &size, &diagnostic), -1);
+		assert_int_equal(store_check(&settings, &found, &diagnostic), -1);
 	}
 	settings.id = good[0];
 	settings.read_only = true;
@@ -244,7 +260,7 @@ static void test_not_lasting(void **state)
 	};
 	char first[STORE_ID_SIZE], second[STORE_ID_SIZE];
 	struct diagnostic diagnostic;
-	uint64_t size;
+	struct store_found found;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
@@ -254,7 +270,7 @@ static void test_not_lasting(void **state)
 		assert_string_not_equal(first, second);
 		settings[i].id = "name";
 		assert_not_opened(&settings[i], "does not outlive the server");
-		assert_int_equal(store_check(&settings[i], &size, &diagnostic), -1);
+		assert_int_equal(store_check(&settings[i], &found, &diagnostic), -1);
 	}
 	assert_int_equal(fake_calls(FAKE_GET) + fake_calls(FAKE_SET), 0);
 }

@@ -25,13 +25,13 @@ static void test_create(void **state)
 	struct diagnostic diagnostic;
 	struct stat status;
 	struct store store;
-	uint64_t size;
+	struct store_found found;
 
 	(void)state;
 	test_path(path, "created");
 	assert_true(store_missing(&settings));
-	assert_int_equal(store_check(&settings, &size, &diagnostic), 0);
-	assert_int_equal(size, 6ull << 30);
+	assert_int_equal(store_check(&settings, &found, &diagnostic), 0);
+	assert_int_equal(found.size, 6ull << 30);
 	assert_int_equal(access(path, F_OK), -1);
 	assert_opens(&store, &settings);
 	assert_false(store_missing(&settings));

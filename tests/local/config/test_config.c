@@ -58,6 +58,20 @@ static void make_file(const char *name, off_t size, mode_t mode)
 		test_fatal("%s: %s", path, strerror(errno));
 }
 
+/* Whether a file of the test's can be that long. */
+static bool takes_size(off_t size)
+{
+	char path[TEST_PATH_SIZE];
+	int fd, code;
+
+	test_path(path, "long.img");
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	code = ftruncate(fd, size);
+	if (fd < 0 || close(fd) || unlink(path))
+		test_fatal("%s: %s", path, strerror(errno));
+	return !code;
+}
+
 /* Runs rdisk to its end; the exit status. */
 static int run(const char *const arguments[])
 {
@@ -203,6 +217,11 @@ static void test_bad_images(void **state)
 	assert_refused(
 		"devices = ( { name = \"A\"; size = \"1M\"; read_only = true;\nimage_file = \"none.img\"; } );\n", 2,
 		"does not exist");
+	assert_refused("devices = ( { name = \"A\"; size = \"1M\";\nimage_file = \"nowhere/none.img\"; } );\n", 2,
+		       "nowhere/none.img of 1048576 bytes: No such file or directory");
+	if (!takes_size((off_t)1 << 50))
+		assert_refused("devices = ( { name = \"A\"; size = \"1024T\";\nimage_file = \"none.img\"; } );\n", 2,
+			       "none.img of 1125899906842624 bytes: File too large");
 	assert_refused("devices = ( { name = \"A\";\nimage_file = \"fifo.img\"; } );\n", 2, "neither a regular file");
 	assert_refused("devices = ( { name = \"A\";\nimage_file = \".\"; } );\n", 2, "directory");
 	assert_false(exists("none.img"));
@@ -292,23 +311,25 @@ static void test_endpoint_and_image_in_use(void **state)
 	const char *const same_endpoint[] = { RDISK_PROGRAM, "-d", "0", "-e", "3", "-c", config, NULL };
 	const char *const same_image[] = { RDISK_PROGRAM, "-d", "0", "-e", "4", "-c", config, NULL };
 	const char *const check[] = { RDISK_PROGRAM, "--check-config", "-c", config, NULL };
-	char place[TEST_PATH_SIZE + 16];
+	char place[TEST_PATH_SIZE + 16], image_holder[64], endpoint_holder[64];
 
 	(void)state;
 	make_file("good.img", 1 << 20, 0600);
 	make_file("other.img", 1 << 20, 0600);
 	write_config("first.cfg", GOOD_DEVICE);
 	start_server("3");
+	snprintf(image_holder, sizeof(image_holder), "in use by another server, process %d\n", (int)server.pid);
+	snprintf(endpoint_holder, sizeof(endpoint_holder), "in use by process %d\n", (int)server.pid);
 
 	snprintf(place, sizeof(place), "%s:1: ", config);
 	assert_int_equal(run(same_image), 1);
-	assert_waited_in_vain("good.img is in use by another server", place, "in use by another server");
+	assert_waited_in_vain("good.img is in use by another server", place, image_holder);
 	assert_int_equal(run(check), 0);
 
 	write_config("second.cfg", "devices = ( { name = \"B\"; image_file = \"other.img\"; } );\n");
 	assert_int_equal(run(same_endpoint), 1);
 	assert_waited_in_vain("endpoint 3 of container 0 is in use by process ",
-			      "cannot bind endpoint 3 of container 0: ", "in use");
+			      "cannot bind endpoint 3 of container 0: ", endpoint_holder);
 
 	/* After a kill all of it is free again. */
 	assert_int_equal(test_process_stop(&server, SIGKILL), 128 + SIGKILL);

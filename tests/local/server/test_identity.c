@@ -79,6 +79,18 @@ static void test_ids(void **state)
 	assert_int_not_equal(first[KEPT].image_id, copied[KEPT].image_id);
 }
 
+static struct test_process checked;
+
+/* rdisk --check-config with the server's configuration; its exit status. */
+static int check(void)
+{
+	const char *const arguments[] = { RDISK_PROGRAM, "--check-config", "-c", server.config, NULL };
+
+	test_process_start(&checked, arguments, NULL);
+	assert_true(test_process_wait_end(&checked, TEST_TIMEOUT_MS));
+	return test_process_exit_code(&checked);
+}
+
 /* What one has kept, and another is configured with: no guest could tell them apart. */
 static void test_two_with_one_id(void **state)
 {
@@ -95,6 +107,10 @@ static void test_two_with_one_id(void **state)
 	assert_int_equal(test_process_exit_code(&server.process), 1);
 	assert_non_null(strstr(server.process.log.text, "device \"KEPT\" has the same id as \"CONFIGURED\""));
 	assert_non_null(strstr(server.process.log.text, "give one of them another id"));
+	/* Before it is started, too. */
+	assert_int_equal(check(), 1);
+	assert_non_null(strstr(checked.log.text, "device \"KEPT\" has the same id as \"CONFIGURED\""));
+	test_process_discard(&checked);
 }
 
 int main(void)

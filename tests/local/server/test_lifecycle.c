@@ -261,14 +261,17 @@ static void test_failed_start(void **state)
 	static const struct test_device devices[] = {
 		{ .name = "OLD", .file = "old.img" },
 		{ .name = "NEW", .file = "new.img", .size = "1M" },
-		{ .name = "NONE", .file = "none/x.img", .size = "1M" },
+		{ .name = "NONE", .file = "dangling.img", .size = "1M" },
 	};
 	static struct test_process process;
-	char config[TEST_PATH_SIZE], record[TEST_PATH_SIZE];
+	char config[TEST_PATH_SIZE], record[TEST_PATH_SIZE], dangling[TEST_PATH_SIZE];
 	const char *const arguments[] = { RDISK_PROGRAM, "-d", "0", "-c", config, "--record", record, NULL };
 
 	(void)state;
 	test_runtime_new();
+	/* It is missing, and cannot be made: a look before does not tell. */
+	test_path(dangling, "dangling.img");
+	assert_int_equal(symlink("nowhere", dangling), 0);
 	test_image_create("old.img", (uint64_t)MIB(1));
 	test_path(record, "record");
 	for (size_t count = 3; count >= 2; count--) {
