@@ -54,39 +54,8 @@ int client_memory_owner(struct server *server, const message *asked, struct memo
 	return owner->incarnation < 0 ? EDVSNOTBIND : 0;
 }
 
-int client_memory_read(const struct memory_owner *owner, uint64_t address, void *to, size_t bytes)
-{
-	const void *local;
-	uint64_t end;
-
-	if (bytes == 0)
-		return 0;
-	if (__builtin_add_overflow(address, (uint64_t)bytes, &end))
-		return EDVSFAULT;
-	if (!is_there(owner))
-		return EDVSNOTBIND;
-	local = sealed_memory(owner->endpoint, address, bytes);
-	if (local) {
-		memcpy(to, local, bytes);
-		return 0;
-	}
-	while (bytes > 0) {
-		size_t piece = bytes < MAXCOPYLEN ? bytes : MAXCOPYLEN;
-		long copied = dvk_vcopy(owner->endpoint, client_pointer(address), SELF, to, (long)piece);
-
-		if (copied < 0)
-			return (int)copied;
-		if (copied != (long)piece)
-			return EDVSFAULT;
-		address += piece;
-		to = (char *)to + piece;
-		bytes -= piece;
-	}
-	/* Its end may have been learned of by the copy. */
-	return is_there(owner) ? 0 : EDVSNOTBIND;
-}
-
-int client_memory_write(const struct memory_owner *owner, uint64_t address, const void *from, size_t bytes)
+/* Copies between an address of the owner's and memory of our own: `in`, which is written to, or out of it. */
+static int copy_owned(const struct memory_owner *owner, uint64_t address, char *own, size_t bytes, bool in)
 {
 	void *local;
 	uint64_t end;
@@ -99,22 +68,36 @@ int client_memory_write(const struct memory_owner *owner, uint64_t address, cons
 		return EDVSNOTBIND;
 	local = sealed_memory(owner->endpoint, address, bytes);
 	if (local) {
-		memcpy(local, from, bytes);
+		memcpy(in ? own : local, in ? local : own, bytes);
 		return 0;
 	}
 	while (bytes > 0) {
 		size_t piece = bytes < MAXCOPYLEN ? bytes : MAXCOPYLEN;
-		long copied = dvk_vcopy(SELF, from, owner->endpoint, client_pointer(address), (long)piece);
+		void *theirs = client_pointer(address);
+		long copied = in ? dvk_vcopy(owner->endpoint, theirs, SELF, own, (long)piece)
+				 : dvk_vcopy(SELF, own, owner->endpoint, theirs, (long)piece);
 
 		if (copied < 0)
 			return (int)copied;
 		if (copied != (long)piece)
 			return EDVSFAULT;
 		address += piece;
-		from = (const char *)from + piece;
+		own += piece;
 		bytes -= piece;
 	}
+	/* Its end may have been learned of by the copy. */
 	return is_there(owner) ? 0 : EDVSNOTBIND;
+}
+
+int client_memory_read(const struct memory_owner *owner, uint64_t address, void *to, size_t bytes)
+{
+	return copy_owned(owner, address, to, bytes, true);
+}
+
+int client_memory_write(const struct memory_owner *owner, uint64_t address, const void *from, size_t bytes)
+{
+	/* It is only read from. */
+	return copy_owned(owner, address, (char *)(uintptr_t)from, bytes, false);
 }
 
 bool client_memory_pin(struct front_request *request)
