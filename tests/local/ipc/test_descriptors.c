@@ -20,6 +20,7 @@
 #include "dvk_client.h"
 #include "dvk_internal.h"
 #include "dvk_runtime.h"
+#include "dvk_system.h"
 #include "ipc_fixture.h"
 
 #define MANY	 200
@@ -80,6 +81,12 @@ static struct dvk_peer *server_of(struct dvk_client *client)
 	return &client->peers[dvk_endpoint_slot(TESTER)];
 }
 
+static void await_asleep(struct dvk_client *client)
+{
+	while (!atomic_load(&server_of(client)->page->asleep))
+		sched_yield();
+}
+
 /* Makes one exchange with the server, so that the two are introduced, and waits until it sleeps after that. */
 static struct dvk_client *watch_server(int endpoint)
 {
@@ -88,8 +95,7 @@ static struct dvk_client *watch_server(int endpoint)
 
 	EXPECT_RC(dvk_client_sendrec(client, TESTER, &msg, LONG_MS), 0);
 	EXPECT(server_of(client)->ring_fd >= 0);
-	while (!atomic_load(&server_of(client)->page->asleep))
-		sched_yield();
+	await_asleep(client);
 	return client;
 }
 
@@ -424,8 +430,21 @@ static void calls_when_asleep(void *argument)
 	EXPECT_RC(dvk_client_sendrec(client, TESTER, &msg, LONG_MS), 0);
 }
 
-/* Whose turn it is to wake the server: an endpoint, in memory that all parties share. */
-static _Atomic int *turn;
+/* Whose turn it is to wake the server: PARTY and so many more, in memory that all parties share. */
+static _Atomic uint32_t *turn;
+
+#define NOBODYS_TURN UINT32_MAX
+
+static void await_turn(int endpoint)
+{
+	for (;;) {
+		uint32_t now = atomic_load(turn);
+
+		if (now == (uint32_t)(endpoint - PARTY))
+			return;
+		(void)dvk_system_futex_wait_one(turn, now, INT64_MAX);
+	}
+}
 
 static void calls_in_turn(void *argument)
 {
@@ -434,8 +453,8 @@ static void calls_in_turn(void *argument)
 	message msg = { 0 };
 
 	EXPECT_RC(dvk_client_sendrec(client, TESTER, &msg, LONG_MS), 0);
-	while (atomic_load(turn) != endpoint || !atomic_load(&server_of(client)->page->asleep))
-		usleep(1000);
+	await_turn(endpoint);
+	await_asleep(client);
 	EXPECT_RC(dvk_client_sendrec(client, TESTER, &msg, LONG_MS), 0);
 }
 
@@ -447,14 +466,15 @@ static void test_each_of_200_wakes(void **state)
 	(void)state;
 	turn = mmap(NULL, sizeof(*turn), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	assert_ptr_not_equal(turn, MAP_FAILED);
-	atomic_store(turn, NONE);
+	atomic_store(turn, NOBODYS_TURN);
 	for (int i = 0; i < MANY; i++) {
 		endpoints[i] = PARTY + i;
 		parties[i] = party_start(NONE, calls_in_turn, &endpoints[i]);
 		meet(endpoints[i]);
 	}
 	for (int i = 0; i < MANY; i++) {
-		atomic_store(turn, endpoints[i]);
+		atomic_store(turn, (uint32_t)i);
+		dvk_system_futex_wake(turn);
 		meet(endpoints[i]);
 	}
 	for (int i = 0; i < MANY; i++)
