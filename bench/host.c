@@ -29,7 +29,7 @@ static const char usage[] =
 	"WHAT is rows (one client of minor 0 beside NBD and file), clients (1 to 8), devices (1 to 8 minors),\n"
 	"depth (1 to 128 in flight), sizes (minors 0 to 6, of 1 to 64 GiB) or slow (one client of minor 0, and of\n"
 	"minor 1, while another's discards, zeroes and flushes wait for minor 1, a slow disk, whose second half they\n"
-	"change).\n";
+	"change), or beside (the same of minor 0 only, without a measurement alone).\n";
 
 struct plan {
 	struct bench_target target;
@@ -244,12 +244,21 @@ static int run_slow(const struct plan *plan, int round)
 	return 0;
 }
 
+static int run_beside(const struct plan *plan, int round)
+{
+	struct bench_target target = plan->target;
+
+	target.minor = FAST_MINOR;
+	target.first_half = true;
+	return measure_slow(plan, "slow-other", &target, true, round);
+}
+
 static const struct {
 	const char *name;
 	int (*run)(const struct plan *plan, int round);
 } subjects[] = {
-	{ "rows", run_rows },	{ "clients", run_clients }, { "devices", run_devices },
-	{ "depth", run_depth }, { "sizes", run_sizes },	    { "slow", run_slow },
+	{ "rows", run_rows },	{ "clients", run_clients }, { "devices", run_devices }, { "depth", run_depth },
+	{ "sizes", run_sizes }, { "slow", run_slow },	    { "beside", run_beside },
 };
 
 #define NR_SUBJECTS (sizeof(subjects) / sizeof(subjects[0]))

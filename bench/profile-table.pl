@@ -6,6 +6,10 @@
 # sample was taken: what the host's kernel does for the driver counts as the driver's.
 #
 # usage: profile-table.pl GUEST SERVER   (output of perf script --fields comm,ip,sym,dso)
+#        profile-table.pl --slow SECONDS RATE LOOP CLIENTS SERVER   (of perf script --fields tid,ip,sym,dso)
+#
+# The second prints one table, of clients on the host, one of which reads while what the others ask for waits for a slow
+# disk (profile.sh slow). LOOP is the server's first thread.
 
 use strict;
 use warnings;
@@ -37,7 +41,7 @@ sub next_sample {
 		if ($line =~ /^\s*$/) {
 			last if defined $program;
 		} elsif (!defined $program) {
-			$program = $line =~ s/\s+$//r;
+			$program = $line =~ s/^\s+|\s+$//gr;
 		} elsif ($line =~ /^\s+[0-9a-f]+\s+(\S+).*\((.*)\)$/) {
 			my ($function, $file) = ($1, $2);
 
@@ -65,6 +69,48 @@ sub table {
 	print "\n";
 }
 
+# Of the server's loop and of its other threads, for --slow. What the C library was called by is mostly not to be seen:
+# it has no frame pointers.
+my @loop = (
+	[ 'waking a thread, or a client that sleeps', qr/^(?:__x64_sys_futex|do_futex|futex_wake|pthread_cond_signal|workers_post)/ ],
+	[ 'pread, and all else', qr// ],
+);
+my @threads = (
+	[ "the disk's own operations: fallocate, fdatasync", qr/^(?:vfs_fallocate|__x64_sys_fallocate|__x64_sys_fdatasync|do_fsync)/ ],
+	[ 'making them slow: nanosleep', qr/nanosleep/ ],
+	[ 'waiting for work, and being woken', qr/^(?:__x64_sys_futex|do_futex|futex_wait|pthread_cond_wait|__futex)/ ],
+	[ 'all else', qr// ],
+);
+
+sub slow_table {
+	my ($seconds, $rate, $loop, $clients, $server) = @_;
+	my (%client, %count);
+
+	open(my $in, '<', $clients) or die "$clients: $!\n";
+	while (my ($thread) = next_sample($in)) {
+		$client{$thread}++;
+	}
+	close($in);
+	open($in, '<', $server) or die "$server: $!\n";
+	while (my ($thread, @functions) = next_sample($in)) {
+		my ($who, @kinds) = $thread == $loop ? ("the server's loop", @loop) : ("the server's threads", @threads);
+		my ($kind) = grep { my $words = $_->[1]; grep { $_ =~ $words } @functions, '' } @kinds;
+
+		$count{"$who: $kind->[0]"}++;
+	}
+	close($in);
+	die "perf has no samples\n" unless %client && %count;
+	my ($reader, @others) = sort { $b <=> $a } values %client;
+	$count{'the client that reads'} = $reader;
+	$count{'the client whose requests wait'} += $_ for @others;
+	print "| | of one processor's time |\n|---|---|\n";
+	printf "| %s | %.1f %% |\n", $_, 100 * $count{$_} / $rate / $seconds for sort { $count{$b} <=> $count{$a} } keys %count;
+}
+
+if (@ARGV == 6 && $ARGV[0] eq '--slow') {
+	slow_table(@ARGV[ 1 .. 5 ]);
+	exit 0;
+}
 die "usage: profile-table.pl GUEST SERVER\n" unless @ARGV == 2;
 table("the guest's processes", $ARGV[0], @guest);
 table('the server', $ARGV[1], @server);

@@ -88,6 +88,43 @@ device() {
 	echo "{ name = \"$1\"; image_type = \"FILE_IMAGE\"; image_file = \"$2\"; size = \"$3\"; ${*:4} }"
 }
 
+# find_disk DIRECTORY...: a new directory that is not in memory, for an image that is to be slow; nothing if there is none.
+find_disk() {
+	local candidate
+
+	for candidate in "$@" "${TMPDIR:-/tmp}" /var/tmp; do
+		[ -d "$candidate" ] || continue
+		case $(stat -f -c %T "$candidate") in
+		tmpfs | ramfs | hugetlbfs) ;;
+		*) mktemp -d "$candidate/rdisk-bench.XXXXXX"; return ;;
+		esac
+	done
+}
+
+# slow_server_lacks DISK: why start_slow_server cannot be called with what find_disk has found, or nothing.
+slow_server_lacks() {
+	[ -n "${RDISK_BIN:-}" ] || (cd "$rdisk_root" && cmake --build --preset release --target fault_inject) >&2 ||
+		say "the library that makes a disk slow cannot be built"
+	if [ ! -r "$bin/../tests/libfault_inject.so" ]; then
+		echo "there is no libfault_inject.so beside the programs: it is built with the tests (libcmocka-dev)"
+	elif [ -z "$1" ]; then
+		echo "all directories that were looked at are in memory"
+	fi
+}
+
+# start_slow_server DISK MS: start_server with two devices: one in memory, and one whose image is in DISK, for each of
+# whose operations the server's threads take MS longer. In memory there is nothing to wait for, so nothing could be made
+# slow.
+start_slow_server() {
+	leftovers+=("$1")
+	head -c 64M /dev/urandom >"$work/rdisk.img"
+	head -c 64M /dev/urandom >"$1/slow.img"
+	sync "$1/slow.img" # it stays in the page cache
+	server_front=(env "LD_PRELOAD=$bin/../tests/libfault_inject.so" "RDISK_HOLD_MS=$2")
+	start_server "$(device fast rdisk.img 64M "shared = true;")," "$(device slow "$1/slow.img" 64M "shared = true;")"
+	server_front=()
+}
+
 attached="dcid=0 uml_ep=-2 rd_ep=3"
 
 # Waits for the last command in the background as if it were in the foreground; unlike there, a signal ends the wait.

@@ -154,39 +154,15 @@ part_host() {
 	fi
 }
 
-# A directory that is not in memory, for an image that is to be slow; nothing if there is none.
-find_disk() {
-	local candidate
-
-	for candidate in "$directory" "${TMPDIR:-/tmp}" /var/tmp; do
-		[ -d "$candidate" ] || continue
-		case $(stat -f -c %T "$candidate") in
-		tmpfs | ramfs | hugetlbfs) ;;
-		*) mktemp -d "$candidate/rdisk-bench.XXXXXX"; return ;;
-		esac
-	done
-}
-
-# Two devices: one in memory, and one whose image is on a disk, for each of whose operations the server's threads take
-# slow_ms longer. In memory there is nothing to wait for, so nothing could be made slow.
 part_slow() {
-	local library=$bin/../tests/libfault_inject.so disk
+	local disk lacks
 
-	[ -n "${RDISK_BIN:-}" ] || (cd "$rdisk_root" && cmake --build --preset release --target fault_inject) >&2 ||
-		say "the library that makes a disk slow cannot be built"
-	disk=$(find_disk)
-	[ -z "$disk" ] || leftovers+=("$disk")
-	if [ ! -r "$library" ]; then
-		skip slow-other "there is no libfault_inject.so beside the programs: it is built with the tests (libcmocka-dev)"
-	elif [ -z "$disk" ]; then
-		skip slow-other "$directory, /tmp and /var/tmp are in memory"
+	disk=$(find_disk "$directory")
+	lacks=$(slow_server_lacks "$disk")
+	if [ -n "$lacks" ]; then
+		skip slow-other "$lacks"
 	else
-		head -c 64M /dev/urandom >"$work/rdisk.img"
-		head -c 64M /dev/urandom >"$disk/slow.img"
-		sync "$disk/slow.img" # it stays in the page cache
-		server_front=(env "LD_PRELOAD=$library" "RDISK_HOLD_MS=$slow_ms")
-		start_server "$(device fast rdisk.img 64M "shared = true;")," "$(device slow "$disk/slow.img" 64M "shared = true;")"
-		server_front=()
+		start_slow_server "$disk" "$slow_ms"
 		# Few per cent are looked for: more pairs than of others.
 		"$bin/rdisk-bench-host" --rounds $((rounds * 3)) --seconds "$slow_seconds" slow >>"$results" &
 		attend
