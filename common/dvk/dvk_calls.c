@@ -11,6 +11,7 @@
 
 #include <limits.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -29,13 +30,19 @@ static struct handle process_handle = { .lock = PTHREAD_MUTEX_INITIALIZER };
 static struct handle *thread_handles;
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static pthread_key_t thread_key;
+static pthread_key_t thread_key; /* its only use is that the handle goes with the thread */
 static int setup_error;
+static atomic_bool is_set_up;
 
+/* The calling thread's own handle, or NULL. */
+static _Thread_local struct handle *thread_handle;
+
+/* In its own thread. */
 static void free_thread_handle(void *value)
 {
 	struct handle *handle = value;
 
+	thread_handle = NULL;
 	/* Closed while it is in the list: a child that is forked meanwhile finds it there. */
 	dvk_client_close(&handle->client);
 	pthread_mutex_lock(&list_lock);
@@ -60,6 +67,7 @@ static void after_fork(void)
 	pthread_mutex_init(&process_handle.lock, NULL);
 	dvk_client_forget(&process_handle.client);
 	pthread_setspecific(thread_key, NULL);
+	thread_handle = NULL;
 	while (thread_handles) {
 		struct handle *handle = thread_handles;
 
@@ -86,6 +94,17 @@ static void setup(void)
 	init_handle(&process_handle);
 	if (pthread_key_create(&thread_key, free_thread_handle) || pthread_atfork(NULL, NULL, after_fork))
 		setup_error = EDVSNOMEM;
+	/* release: who sees it sees the rest */
+	atomic_store_explicit(&is_set_up, true, memory_order_release);
+}
+
+/* Before anything else; without pthread_once() after the first time, which is dear beside the small calls. 0 or a code.
+ */
+static int set_up(void)
+{
+	if (!atomic_load_explicit(&is_set_up, memory_order_acquire))
+		pthread_once(&once, setup);
+	return setup_error;
 }
 
 static int open_handle(struct handle *handle)
@@ -109,14 +128,11 @@ static int open_handle(struct handle *handle)
 /* The handle that the calling thread acts for, locked and open; release() it. */
 static int acquire(struct handle **handle)
 {
-	int rc;
+	int rc = set_up();
 
-	pthread_once(&once, setup);
-	if (setup_error)
-		return setup_error;
-	*handle = pthread_getspecific(thread_key);
-	if (!*handle)
-		*handle = &process_handle;
+	if (rc)
+		return rc;
+	*handle = thread_handle ? thread_handle : &process_handle;
 	pthread_mutex_lock(&(*handle)->lock);
 	if ((*handle)->client.node_fd >= 0)
 		return 0;
@@ -148,12 +164,11 @@ int dvk_open(void)
 
 int dvk_close(void)
 {
-	struct handle *own;
+	struct handle *own = thread_handle;
+	int rc = set_up();
 
-	pthread_once(&once, setup);
-	if (setup_error)
-		return setup_error;
-	own = pthread_getspecific(thread_key);
+	if (rc)
+		return rc;
 	if (own) {
 		pthread_setspecific(thread_key, NULL);
 		free_thread_handle(own);
@@ -167,12 +182,11 @@ int dvk_close(void)
 int dvk_tbind(int dcid, int endpoint)
 {
 	struct handle *handle;
-	int rc;
+	int rc = set_up();
 
-	pthread_once(&once, setup);
-	if (setup_error)
-		return setup_error;
-	if (pthread_getspecific(thread_key))
+	if (rc)
+		return rc;
+	if (thread_handle)
 		return EDVSSLOTUSED;
 	handle = calloc(1, sizeof(*handle));
 	if (!handle)
@@ -191,6 +205,7 @@ int dvk_tbind(int dcid, int endpoint)
 		return dvk_endpoint_error(rc);
 	}
 	pthread_setspecific(thread_key, handle);
+	thread_handle = handle;
 	return rc;
 }
 
@@ -338,11 +353,8 @@ int dvk_pin(int endpoint, const struct dvk_range *ranges, int count, struct dvk_
 /* The handle that the calling thread acts for, open or not. */
 static struct handle *own_handle(void)
 {
-	struct handle *handle;
-
-	pthread_once(&once, setup);
-	handle = pthread_getspecific(thread_key);
-	return handle ? handle : &process_handle;
+	(void)set_up();
+	return thread_handle ? thread_handle : &process_handle;
 }
 
 /* The same, locked; release() it. */
@@ -381,11 +393,10 @@ bool dvk_notified(void)
 
 int dvk_use_descriptors(int fd)
 {
-	int rc;
+	int rc = set_up();
 
-	pthread_once(&once, setup);
-	if (setup_error)
-		return setup_error;
+	if (rc)
+		return rc;
 	pthread_mutex_lock(&process_handle.lock);
 	rc = dvk_client_use_descriptors(&process_handle.client, fd);
 	pthread_mutex_unlock(&process_handle.lock);
