@@ -366,6 +366,10 @@ static bool from_source(const struct replica *replica, int member, const struct 
 	       configuration->reign == message->reign && peer_is_named(replica, member, configuration);
 }
 
+/*
+ * With all that it may have and nobody else knows of: what is unfinished, and what others may have lost since, as it
+ * was not flushed on all.
+ */
 static void send_join(struct replica *replica, int primary)
 {
 	unsigned char data[256 * MESSAGE_RANGE_SIZE];
@@ -373,13 +377,18 @@ static void send_join(struct replica *replica, int primary)
 
 	if (replica->durable.now.wants_all)
 		join.flags = MESSAGE_EMPTY;
+	backup_reign_ends(replica);
 	for (int i = 0; i < replica->settings.nr_devices; i++) {
-		uint64_t cursor = 0;
+		struct replica_device *device = &replica->devices[i];
+		const struct block_map *maps[] = { &device->owed, &device->unflushed, &device->unflushed_before };
 
 		join.device = (uint32_t)i;
-		while ((join.data_size = maps_ranges(replica, &replica->devices[i].owed, &cursor, data, sizeof(data))) >
-		       0)
-			core_send(replica, primary, REPLICA_CLASS_STREAM, &join, data);
+		for (unsigned int k = 0; k < sizeof(maps) / sizeof(maps[0]); k++) {
+			uint64_t cursor = 0;
+
+			while ((join.data_size = maps_ranges(replica, maps[k], &cursor, data, sizeof(data))) > 0)
+				core_send(replica, primary, REPLICA_CLASS_STREAM, &join, data);
+		}
 	}
 	join.data_size = 0;
 	join.flags |= MESSAGE_LAST;
