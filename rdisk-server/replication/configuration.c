@@ -33,8 +33,8 @@ bool configuration_same(const struct configuration *a, const struct configuratio
 		return true;
 	if (memcmp(a->set.bytes, b->set.bytes, sizeof(a->set.bytes)) != 0 ||
 	    a->generation.number != b->generation.number || a->generation.id != b->generation.id ||
-	    a->generation.parent != b->generation.parent || a->reign != b->reign || a->primary != b->primary ||
-	    a->in_sync != b->in_sync || a->digest != b->digest)
+	    a->generation.parent != b->generation.parent || a->dead != b->dead || a->reign != b->reign ||
+	    a->primary != b->primary || a->in_sync != b->in_sync || a->digest != b->digest)
 		return false;
 	for (int member = 0; member < MEMBERS_MAX; member++)
 		if (!process_same(a->processes[member], b->processes[member]))

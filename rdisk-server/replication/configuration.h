@@ -47,6 +47,7 @@ struct configuration {
 	uint64_t reign;	    /* the first epoch since when the primary has been this process */
 	uint32_t primary;   /* a member of in_sync */
 	member_set in_sync; /* never empty */
+	member_set dead;    /* their votes do not count: an operator has said so, and they were not invalidated since */
 	struct process_id processes[MEMBERS_MAX]; /* of in_sync, no two of one incarnation; others are zero */
 	uint64_t sizes[REPLICA_DEVICES_MAX];	  /* bytes, 1 .. INT64_MAX; 0 beyond the last device */
 	uint64_t digest;			  /* of the list of members (see member_list_digest()) */

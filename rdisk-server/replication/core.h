@@ -118,6 +118,7 @@ struct decision {
 	struct configuration value; /* own, or adopted */
 	struct ballot adopted;	    /* counter 0: own */
 	bool own;		    /* `value` is set */
+	member_set dead;	    /* whose votes do not count for it */
 	member_set answers;	    /* promised, or accepted */
 	uint64_t deadline;	    /* of the phase */
 	uint32_t highest_counter;   /* seen in any ballot */
@@ -135,6 +136,8 @@ struct decision {
 
 /* Proposes `value` for the epoch after the decided one; fills in epoch and ballot. Not while another is under way. */
 void decision_propose(struct replica *replica, const struct configuration *value);
+/* The same, decided without the votes of those that `value` has for dead, also over what is not known to be decided. */
+void decision_force(struct replica *replica, const struct configuration *value);
 /* Proposes again what was accepted and is not known to be decided. */
 void decision_settle(struct replica *replica);
 void decision_give_up(struct replica *replica);
@@ -220,6 +223,7 @@ struct reign {
 	uint64_t flushed;		      /* number of the last flush that all have completed */
 	int candidate;			      /* NO_MEMBER: no admission is proposed */
 	int successor;			      /* to hand over to; NO_MEMBER */
+	member_set force_without; /* an operator wants this member to be primary, and takes these for dead */
 };
 
 void reign_changed(struct replica *replica); /* another configuration was accepted, or became known as decided */
@@ -628,9 +632,18 @@ static inline bool core_diskless(const struct replica *replica, int member)
 	return replica->settings.list[member].diskless;
 }
 
-static inline int core_majority(const struct replica *replica)
+/* Members whose votes count. */
+static inline member_set core_voters(const struct replica *replica, member_set dead)
 {
-	return replica->settings.members / 2 + 1;
+	return (member_set)((1u << replica->settings.members) - 1) & (member_set)~dead;
+}
+
+/* Whether `set` holds a majority of them, by what was accepted. */
+static inline bool core_majority(const struct replica *replica, member_set set)
+{
+	member_set voters = core_voters(replica, core_configuration(replica)->dead);
+
+	return member_count(set & voters) > member_count(voters) / 2;
 }
 
 #endif

@@ -223,6 +223,13 @@ void decision_give_up(struct replica *replica)
 	replica->consider = true;
 }
 
+static bool is_enough(const struct replica *replica)
+{
+	member_set voters = core_voters(replica, replica->decision.dead);
+
+	return member_count(replica->decision.answers & voters) > member_count(voters) / 2;
+}
+
 static void collect(struct replica *replica, uint64_t epoch)
 {
 	struct decision *decision = &replica->decision;
@@ -250,12 +257,10 @@ static void collect(struct replica *replica, uint64_t epoch)
 	decision_collect(replica, replica->settings.self, &collect);
 }
 
-void decision_propose(struct replica *replica, const struct configuration *value)
+static void begin_proposal(struct replica *replica, const struct configuration *value, uint64_t epoch)
 {
 	struct decision *decision = &replica->decision;
-	uint64_t epoch = core_configuration(replica)->epoch + 1;
 
-	assert(decision->phase == PROPOSAL_NONE && (decision->decided || epoch == 1));
 	decision->value = *value;
 	decision->value.epoch = epoch;
 	if (decision->value.reign == 0)
@@ -265,12 +270,30 @@ void decision_propose(struct replica *replica, const struct configuration *value
 	collect(replica, epoch);
 }
 
+void decision_propose(struct replica *replica, const struct configuration *value)
+{
+	struct decision *decision = &replica->decision;
+	uint64_t epoch = core_configuration(replica)->epoch + 1;
+
+	assert(decision->phase == PROPOSAL_NONE && (decision->decided || epoch == 1));
+	decision->dead = core_configuration(replica)->dead;
+	begin_proposal(replica, value, epoch);
+}
+
+void decision_force(struct replica *replica, const struct configuration *value)
+{
+	assert(replica->decision.phase == PROPOSAL_NONE);
+	replica->decision.dead = value->dead;
+	begin_proposal(replica, value, core_configuration(replica)->epoch + 1);
+}
+
 void decision_settle(struct replica *replica)
 {
 	struct decision *decision = &replica->decision;
 
 	assert(decision->phase == PROPOSAL_NONE && !decision->decided);
 	decision->own = false;
+	decision->dead = core_configuration(replica)->dead;
 	collect(replica, core_configuration(replica)->epoch);
 }
 
@@ -313,8 +336,7 @@ void decision_promise(struct replica *replica, int member, const struct message 
 		decision->own = true;
 	}
 	/* Its own promise, too: so that it does not use the ballot again after a restart, for another value. */
-	if (member_count(decision->answers) < core_majority(replica) ||
-	    !member_in(decision->answers, replica->settings.self))
+	if (!is_enough(replica) || !member_in(decision->answers, replica->settings.self))
 		return;
 	if (!decision->own) {
 		decision_give_up(replica); /* nobody of this majority has accepted anything: nothing to settle */
@@ -345,7 +367,7 @@ void decision_accepted(struct replica *replica, int member, const struct message
 	if (!is_current(decision, PROPOSAL_PROPOSING, message))
 		return;
 	decision->answers |= member_bit(member);
-	if (member_count(decision->answers) < core_majority(replica))
+	if (!is_enough(replica))
 		return;
 	news.configuration = decision->value;
 	news.accepted = decision->ballot;
@@ -375,7 +397,7 @@ void decision_heard(struct replica *replica, int member, uint64_t epoch, struct 
 	}
 	decision->heard |= member_bit(member);
 	/* Whoever has accepted under one ballot has accepted the same: a majority of them is a decision. */
-	if (decided || member_count(decision->heard) >= core_majority(replica)) {
+	if (decided || core_majority(replica, decision->heard)) {
 		struct configuration configuration = now->configuration;
 
 		take_configuration(replica, &configuration, ballot, true);
@@ -446,7 +468,7 @@ void decision_learnt(struct replica *replica, int member, const struct message *
 {
 	struct decision *decision = &replica->decision;
 	struct metadata_slot *now = now_of(replica);
-	int others = replica->settings.members - 1;
+	member_set others;
 
 	if (!decision->learning)
 		return;
@@ -457,7 +479,8 @@ void decision_learnt(struct replica *replica, int member, const struct message *
 	 */
 	if ((message->flags & MESSAGE_DECIDED) && message->configuration.epoch >= now->configuration.epoch)
 		take_configuration(replica, &message->configuration, message->accepted, true);
-	if (member_count(decision->learnt) < others / 2 + 1 || !decision->learnt_epoch)
+	others = core_voters(replica, now->configuration.dead) & (member_set)~member_bit(replica->settings.self);
+	if (member_count(decision->learnt & others) <= member_count(others) / 2 || !decision->learnt_epoch)
 		return;
 	decision->learning = false;
 	now->votes_from = decision->learnt_epoch + 2;

@@ -20,7 +20,7 @@ enum {
 	AT_GENERATION_NUMBER = 48,
 	AT_PRIMARY = 52,
 	AT_IN_SYNC = 56,
-	AT_RESERVED = 60,
+	AT_DEAD = 60,
 	AT_DIGEST = 64,
 	AT_PROCESSES = 72,
 	AT_SIZES = AT_PROCESSES + 16 * MEMBERS_MAX,
@@ -42,6 +42,7 @@ void configuration_encode(const struct configuration *configuration, unsigned ch
 	put_u32(bytes + AT_GENERATION_NUMBER, configuration->generation.number);
 	put_u32(bytes + AT_PRIMARY, configuration->primary);
 	put_u32(bytes + AT_IN_SYNC, configuration->in_sync);
+	put_u32(bytes + AT_DEAD, configuration->dead);
 	put_u64(bytes + AT_DIGEST, configuration->digest);
 	for (size_t member = 0; member < MEMBERS_MAX; member++) {
 		put_u64(bytes + AT_PROCESSES + 16 * member, configuration->processes[member].incarnation);
@@ -63,8 +64,8 @@ const char *configuration_decode(const unsigned char bytes[static CONFIGURATION_
 		return bytes_are_zero(bytes, CONFIGURATION_BYTES) ? NULL : "no epoch";
 	if (in_sync >> MEMBERS_MAX)
 		return "more members in sync than there are";
-	if (get_u32(bytes + AT_RESERVED) != 0)
-		return "bytes that are not 0";
+	if (get_u32(bytes + AT_DEAD) >> MEMBERS_MAX)
+		return "more dead members than there are";
 	memcpy(configuration->set.bytes, bytes + AT_SET, sizeof(configuration->set.bytes));
 	configuration->reign = get_u64(bytes + AT_REIGN);
 	configuration->generation.id = get_u64(bytes + AT_GENERATION_ID);
@@ -72,6 +73,7 @@ const char *configuration_decode(const unsigned char bytes[static CONFIGURATION_
 	configuration->generation.number = get_u32(bytes + AT_GENERATION_NUMBER);
 	configuration->primary = get_u32(bytes + AT_PRIMARY);
 	configuration->in_sync = (member_set)in_sync;
+	configuration->dead = (member_set)get_u32(bytes + AT_DEAD);
 	configuration->digest = get_u64(bytes + AT_DIGEST);
 	for (size_t member = 0; member < MEMBERS_MAX; member++) {
 		configuration->processes[member].incarnation = get_u64(bytes + AT_PROCESSES + 16 * member);

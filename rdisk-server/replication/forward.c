@@ -536,7 +536,7 @@ void forward_tick(struct replica *replica)
 {
 	const struct configuration *configuration = core_configuration(replica);
 	struct forward *forward = &replica->forward;
-	int there = 1;
+	member_set there = member_bit(replica->settings.self);
 
 	close_the_gone(replica);
 	if (forward->held_back) {
@@ -548,8 +548,8 @@ void forward_tick(struct replica *replica)
 	if (!replica->settings.error_on_no_quorum || !forward->first)
 		return;
 	for (int i = 0; i < replica->settings.members; i++)
-		there += replica->peers[i].greeted;
-	if (there >= core_majority(replica) &&
+		there |= replica->peers[i].greeted ? member_bit(i) : 0;
+	if (core_majority(replica, there) &&
 	    (!configuration->epoch || member_count(configuration->in_sync) >= (int)replica->settings.min_in_sync))
 		return;
 	for (struct replica_request *at = forward->first, *next; at; at = next) {

@@ -138,7 +138,8 @@ uint64_t lease_end(const struct replica *replica)
 {
 	const struct lease *lease = &replica->lease;
 	uint64_t ends[MEMBERS_MAX];
-	int nr = 0, missing = core_majority(replica) - 1;
+	member_set voters = core_voters(replica, core_configuration(replica)->dead);
+	int nr = 0, missing = member_count(voters) / 2;
 
 	if (!reign_is_primary(replica) || lease->released)
 		return 0;
@@ -147,7 +148,7 @@ uint64_t lease_end(const struct replica *replica)
 	for (int i = 0; i < replica->settings.members; i++) {
 		int at;
 
-		if (i == replica->settings.self)
+		if (i == replica->settings.self || !member_in(voters, i))
 			continue;
 		for (at = nr++; at > 0 && ends[at - 1] < lease->until[i]; at--)
 			ends[at] = ends[at - 1];

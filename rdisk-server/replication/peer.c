@@ -193,9 +193,12 @@ static const char *hello_wrong(const struct replica *replica, int member, const 
 	if (!set_is_none(own) && !set_is_none(&message->set) && memcmp(own, &message->set, sizeof(*own)))
 		return "it belongs to another replica set";
 	if (message->configuration.epoch && core_configuration(replica)->epoch &&
-	    message->configuration.generation.number == generation->number &&
-	    message->configuration.generation.id != generation->id)
-		return "both went on apart from one generation: decide which one to discard (rdiskctl invalidate)";
+	    message->configuration.generation.id != generation->id &&
+	    (message->configuration.generation.number == generation->number ||
+	     member_in(core_configuration(replica)->dead, member) ||
+	     member_in(message->configuration.dead, replica->settings.self)))
+		return "it was taken for dead, or went on by itself: decide which copy to discard (rdiskctl "
+		       "invalidate)";
 	if (message->data_size != (uint32_t)replica->settings.nr_devices * MESSAGE_DEVICE_SIZE)
 		return "it has another number of devices";
 	for (int i = 0; i < replica->settings.nr_devices; i++) {

@@ -247,14 +247,14 @@ void reign_changed(struct replica *replica)
 
 /* ---- what it proposes ---- */
 
-/* Members that could vote, this one included. */
-static int voters_there(const struct replica *replica)
+/* Whether those that are seen, this one included, can decide something. */
+static bool majority_there(const struct replica *replica)
 {
-	int count = 1;
+	member_set there = member_bit(replica->settings.self);
 
 	for (int i = 0; i < replica->settings.members; i++)
-		count += replica->peers[i].greeted;
-	return count;
+		there |= replica->peers[i].greeted ? member_bit(i) : 0;
+	return core_majority(replica, there);
 }
 
 static uint64_t random_delay(struct replica *replica, uint64_t least)
@@ -394,7 +394,7 @@ static void consider_settling(struct replica *replica)
 	if (names_self(replica, core_configuration(replica)) &&
 	    core_configuration(replica)->primary == (uint32_t)replica->settings.self)
 		delay /= 4;
-	if (voters_there(replica) >= core_majority(replica) && waited(replica, delay))
+	if (majority_there(replica) && waited(replica, delay))
 		decision_settle(replica);
 }
 
@@ -426,19 +426,27 @@ static void hand_over(struct replica *replica, int successor)
 	decision_propose(replica, &value);
 }
 
-/* A member that has no vote any more waits for an epoch that it cannot have voted in. */
-static bool voter_waits(const struct replica *replica)
+/*
+ * A member that has no vote any more waits for an epoch that it cannot have voted in. One that was taken for dead, and
+ * was made empty since, gets its vote back by that.
+ */
+static bool voter_waits(const struct replica *replica, struct configuration *value)
 {
-	const struct configuration *configuration = core_configuration(replica);
+	bool waits = false;
 
 	for (int i = 0; i < replica->settings.members; i++) {
 		const struct peer *peer = &replica->peers[i];
 
-		if (peer->greeted && (peer->flags & MESSAGE_NO_VOTE) && peer->decided &&
-		    peer->epoch == configuration->epoch)
-			return true;
+		if (!peer->greeted || !(peer->flags & MESSAGE_NO_VOTE) || !peer->decided || peer->epoch != value->epoch)
+			continue;
+		waits = true;
+		/* One at a time, so that any two majorities have a member in common. */
+		if (member_in(value->dead, i)) {
+			value->dead &= (member_set)~member_bit(i);
+			break;
+		}
 	}
-	return false;
+	return waits;
 }
 
 static void new_generation(struct replica *replica, struct configuration *value)
@@ -457,7 +465,7 @@ static void consider_as_primary(struct replica *replica)
 	int successor = reign->successor;
 	bool change = false;
 
-	if (voters_there(replica) < core_majority(replica)) {
+	if (!majority_there(replica)) {
 		reign->blocked = "no majority of the members is seen";
 		return;
 	}
@@ -496,7 +504,8 @@ static void consider_as_primary(struct replica *replica)
 	}
 	if (reign->candidate != NO_MEMBER)
 		change = true;
-	if ((change || voter_waits(replica)) && waited(replica, 0))
+	change |= voter_waits(replica, &value);
+	if (change && waited(replica, 0))
 		decision_propose(replica, &value);
 }
 
@@ -549,7 +558,7 @@ static void consider_promotion(struct replica *replica)
 		reign->blocked = "the primary is not seen, and this member is not in sync";
 		return;
 	}
-	if (voters_there(replica) < core_majority(replica)) {
+	if (!majority_there(replica)) {
 		reign->blocked = "no majority of the members is seen";
 		reign->waiting = false;
 		return;
@@ -580,6 +589,29 @@ static void consider_promotion(struct replica *replica)
 	decision_propose(replica, &value);
 }
 
+/* An operator's order: this member, whatever it may lack, without the votes of some. */
+static void consider_force(struct replica *replica)
+{
+	struct configuration value = *core_configuration(replica);
+	member_set dead = replica->reign.force_without;
+
+	if (replica->decision.decided && reign_is_primary(replica) && (value.dead & dead) == dead) {
+		replica->reign.force_without = 0;
+		return;
+	}
+	replica->reign.blocked = "an operator's order to be primary is not decided yet";
+	if (!waited(replica, replica->settings.election_delay / 4))
+		return;
+	for (int i = 0; i < replica->settings.members; i++)
+		drop_process(&value, i);
+	fill_process(replica, &value, replica->settings.self);
+	value.dead |= dead;
+	value.primary = (uint32_t)replica->settings.self;
+	value.reign = 0;
+	new_generation(replica, &value);
+	decision_force(replica, &value);
+}
+
 void reign_consider(struct replica *replica)
 {
 	const struct configuration *configuration = core_configuration(replica);
@@ -589,7 +621,9 @@ void reign_consider(struct replica *replica)
 		return;
 	reign->blocked = NULL;
 	reign->asked = false;
-	if (!configuration->epoch)
+	if (reign->force_without)
+		consider_force(replica);
+	else if (!configuration->epoch)
 		consider_birth(replica);
 	else if (!replica->decision.decided)
 		consider_settling(replica);

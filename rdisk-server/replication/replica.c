@@ -497,6 +497,26 @@ int replica_promote(struct replica *replica, uint64_t now, int member, const cha
 	return error;
 }
 
+int replica_force(struct replica *replica, uint64_t now, member_set dead, const char **why)
+{
+	int error = 0;
+
+	begin(replica, now);
+	if (core_diskless(replica, replica->settings.self) || !core_configuration(replica)->epoch ||
+	    replica->durable.now.wants_all) {
+		*why = "this member has no image that was ever in sync";
+		error = -EINVAL;
+	} else if (!dead || member_in(dead, replica->settings.self) || (dead & (member_set)~core_voters(replica, 0))) {
+		*why = "name the members that are dead, and only those";
+		error = -EINVAL;
+	} else {
+		replica->reign.force_without = dead;
+		replica->consider = true;
+	}
+	after(replica);
+	return error;
+}
+
 int replica_init_from(struct replica *replica, uint64_t now, int member, const char **why)
 {
 	begin(replica, now);
