@@ -16,6 +16,11 @@
 #include "sim_memory.h"
 #include "sim_shorten.h"
 
+/* Where scenarios are, if the build does not say. */
+#ifndef SIM_SCENARIOS
+#define SIM_SCENARIOS "sim/scenarios"
+#endif
+
 #define JOBS_MAX      64
 #define ARGUMENTS_MAX 64
 

@@ -15,7 +15,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "configuration.h"
 #include "replica.h"
 #include "sim_engine.h"
 #include "sim_random.h"

@@ -62,7 +62,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "configuration.h"
+#include "replica.h"
 #include "sim_random.h"
 #include "sim_settings.h"
 

@@ -8,7 +8,6 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "configuration.h"
 #include "message.h"
 #include "sim_disk.h"
 #include "sim_engine.h"
