@@ -265,6 +265,11 @@ void backup_flush_stored(struct replica *replica, int result)
 	if (--backup->nr_pending > 0)
 		return;
 	backup->flushing = false;
+	/* It trusts nothing since its last good flush, whoever is told of that. */
+	if (backup->result) {
+		replica->reign.disk_failed = true;
+		replica->consider = true;
+	}
 	if (backup->result)
 		replica->joining.not_before = replica->now + 4 * replica->settings.replica_timeout;
 	flushed.reign = flush->reign;

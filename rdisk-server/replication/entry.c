@@ -308,6 +308,10 @@ static void here_done(struct replica *replica, struct entry *entry, int result)
 		submit_here(replica, entry, IO_FLUSH);
 		return;
 	}
+	if (entry->step == STEP_FLUSH && result) {
+		replica->reign.disk_failed = true;
+		replica->consider = true;
+	}
 	stored(replica, entry, result);
 }
 

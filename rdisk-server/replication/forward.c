@@ -443,6 +443,7 @@ static void accept_request(struct replica *replica, int origin, const struct mes
 	if (message->kind != ENTRY_OPEN && !done_table_knows(&replica->done, message->client))
 		adopt(replica, message);
 	if (message->kind == ENTRY_READ) {
+		free(memory);
 		memory = malloc(message->length);
 		assert(memory);
 		data = memory;

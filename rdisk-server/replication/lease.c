@@ -76,11 +76,12 @@ void lease_renew(struct replica *replica, int member, const struct message *mess
 
 	/*
 	 * Of an older epoch: only if the same process is still primary. Of a newer one: it has to be known first, and
-	 * durably: after a restart this member must not take another for the one that it may have granted to.
+	 * durably: after a restart this member must not take another for the one that it may have granted to. And one
+	 * that has no vote may have accepted more than it remembers.
 	 */
 	if (message->epoch > configuration->epoch || configuration->primary != (uint32_t)member ||
 	    message->epoch < configuration->reign || stable->reign != configuration->reign ||
-	    !peer_is_named(replica, member, configuration))
+	    !decision_votes(replica, configuration->epoch) || !peer_is_named(replica, member, configuration))
 		return;
 	if (lease->holder != NO_MEMBER && lease->holder != member && replica->now < lease->granted_until)
 		return;
