@@ -127,6 +127,7 @@ struct decision {
 	struct ballot heard_ballot;
 	member_set heard;
 	/* Without a vote: what the others have. */
+	member_set untouched; /* without a slot: others that have said that they promised and accepted nothing */
 	bool learning;
 	member_set learnt;
 	uint64_t learnt_epoch;

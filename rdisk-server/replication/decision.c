@@ -58,8 +58,7 @@ static void take_configuration(struct replica *replica, const struct configurati
 
 	if (!news && decided && replica->decision.decided)
 		return;
-	/* Blank, where others are not: what it forgot is not known. */
-	if (!now->configuration.epoch && !now->promised_epoch && !now->votes_from && !replica->decision.learning)
+	if (now->votes_from == VOTES_UNKNOWN)
 		decision_lost(replica, 0);
 	if (news || ballot_compare(now->accepted, ballot)) {
 		note_first(replica, configuration);
@@ -106,6 +105,9 @@ static bool may_vote(struct replica *replica, int member, const struct message *
 	uint64_t wait = lease_forbids(replica, primary);
 
 	if (!decision_votes(replica, message->epoch)) {
+		/* Without a slot of its own, where others are not blank: what it forgot is not known. */
+		if (now->votes_from == VOTES_UNKNOWN)
+			decision_lost(replica, 0);
 		refuse(replica, member, message, REFUSED_NO_VOTE, 0);
 	} else if (now->configuration.epoch > message->epoch) {
 		refuse(replica, member, message, REFUSED_EPOCH, 0);
@@ -113,10 +115,6 @@ static bool may_vote(struct replica *replica, int member, const struct message *
 		refuse(replica, member, message, REFUSED_BALLOT, 0);
 	} else if (wait) {
 		refuse(replica, member, message, REFUSED_LEASE, wait);
-	} else if (!now->configuration.epoch && !now->promised_epoch && !now->votes_from && message->epoch > 1) {
-		/* Blank, where others are not: what it forgot is not known. */
-		decision_lost(replica, 0);
-		refuse(replica, member, message, REFUSED_NO_VOTE, 0);
 	} else {
 		return true;
 	}
@@ -451,14 +449,18 @@ void decision_lost(struct replica *replica, uint64_t seen)
 
 void decision_learn(struct replica *replica, int member)
 {
+	uint64_t votes_from = replica->durable.stable.votes_from;
 	struct message answer = {
 		.type = MESSAGE_LEARNT,
+		/* What it learnt itself and did not accept: who learns from it must not know less. */
+		.epoch = votes_from != VOTES_UNKNOWN && votes_from > 2 ? votes_from - 2 : 0,
 		.configuration = replica->durable.stable.configuration,
 		.accepted = replica->durable.stable.accepted,
 	};
 
-	if (replica->decision.learning)
-		return; /* it knows nothing that counts */
+	/* It knows nothing that counts. */
+	if (replica->decision.learning || votes_from == VOTES_UNKNOWN)
+		return;
 	if (replica->decision.decided && answer.configuration.epoch == core_configuration(replica)->epoch)
 		answer.flags |= MESSAGE_DECIDED;
 	core_send(replica, member, REPLICA_CLASS_CONTROL, &answer, NULL);
@@ -475,12 +477,14 @@ void decision_learnt(struct replica *replica, int member, const struct message *
 	decision->learnt |= member_bit(member);
 	if (message->configuration.epoch > decision->learnt_epoch)
 		decision->learnt_epoch = message->configuration.epoch;
+	if (message->epoch > decision->learnt_epoch)
+		decision->learnt_epoch = message->epoch;
 	/* Decided or not: it is only remembered as the newest that there is. It does not count as this member's vote.
 	 */
 	if ((message->flags & MESSAGE_DECIDED) && message->configuration.epoch >= now->configuration.epoch)
 		take_configuration(replica, &message->configuration, message->accepted, true);
 	others = core_voters(replica, now->configuration.dead) & (member_set)~member_bit(replica->settings.self);
-	if (member_count(decision->learnt & others) <= member_count(others) / 2 || !decision->learnt_epoch)
+	if (member_count(decision->learnt & others) <= member_count(others) / 2)
 		return;
 	decision->learning = false;
 	now->votes_from = decision->learnt_epoch + 2;

@@ -64,6 +64,9 @@ struct metadata_place {
 	uint32_t index;	 /* of the slot, or sector of the map */
 };
 
+/* Whether it lost something is not known: it found no slot, and not all others have said that nothing ever was. */
+#define VOTES_UNKNOWN UINT64_MAX
+
 struct metadata_slot {
 	uint64_t sequence; /* higher: newer */
 	struct set_id set; /* none before the first configuration */
@@ -72,7 +75,7 @@ struct metadata_slot {
 	struct ballot promised;
 	struct ballot accepted;		    /* that the configuration was accepted under */
 	struct configuration configuration; /* epoch 0: none */
-	uint64_t votes_from;		    /* epoch; 0: any. Below it it does not vote: it had lost what it promised */
+	uint64_t votes_from; /* epoch; 0: any. Below it it does not vote: it had lost what it promised. VOTES_UNKNOWN */
 	uint64_t images[REPLICA_DEVICES_MAX]; /* identity of each image file */
 	uint64_t names[REPLICA_DEVICES_MAX];  /* checksum of each device's name; 0: none */
 	uint64_t wants_all;   /* bit n: the image of device n is not to be trusted, it must be brought up as a whole */

@@ -168,8 +168,7 @@ static void heard(struct replica *replica, int member, uint64_t epoch, struct ba
 		peer->seen = epoch;
 	if (news)
 		replica->consider = true;
-	if (epoch && !core_configuration(replica)->epoch && !replica->durable.now.promised_epoch &&
-	    !replica->durable.now.votes_from)
+	if (epoch && replica->durable.now.votes_from == VOTES_UNKNOWN)
 		decision_lost(replica, 0);
 	decision_heard(replica, member, epoch, accepted, peer->decided);
 	fetch_if_newer(replica, member);
@@ -208,6 +207,25 @@ static const char *hello_wrong(const struct replica *replica, int member, const 
 	return NULL;
 }
 
+/*
+ * This member found no slot. If all others say, after its start, that they have promised and accepted nothing, then it
+ * has neither: it is at the birth of the set. If one has, it cannot know what it did itself.
+ */
+static void note_untouched(struct replica *replica, int member, const struct message *message)
+{
+	member_set others = core_voters(replica, 0) & (member_set)~member_bit(replica->settings.self);
+
+	if (message->epoch || message->configuration.epoch) {
+		decision_lost(replica, 0);
+		return;
+	}
+	replica->decision.untouched |= member_bit(member);
+	if (replica->decision.learning || (others & (member_set)~replica->decision.untouched))
+		return;
+	replica->durable.now.votes_from = 0;
+	durable_then(replica, AFTER_LEARNED, replica->settings.self, 0, (struct ballot){ 0 });
+}
+
 void peer_hello(struct replica *replica, int member, const struct message *message, const void *data)
 {
 	struct peer *peer = &replica->peers[member];
@@ -231,6 +249,8 @@ void peer_hello(struct replica *replica, int member, const struct message *messa
 		reign_member_failed(replica, member, "it was restarted");
 	if (message->seen > own)
 		decision_lost(replica, message->seen);
+	if (replica->durable.now.votes_from == VOTES_UNKNOWN)
+		note_untouched(replica, member, message);
 	replica->consider = true;
 	heard(replica, member, message->configuration.epoch, message->accepted, message->flags);
 	if (replica->decision.learning)

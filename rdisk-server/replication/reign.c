@@ -355,6 +355,8 @@ static int choose_source(struct replica *replica)
 static void consider_birth(struct replica *replica)
 {
 	struct configuration value = { 0 };
+	uint64_t delay = replica->settings.election_delay / 8;
+	member_set voters = 0;
 	int self = replica->settings.self;
 
 	if (replica->decision.learning || replica->durable.now.votes_from) {
@@ -362,12 +364,21 @@ static void consider_birth(struct replica *replica)
 		return;
 	}
 	for (int i = 0; i < replica->settings.members; i++) {
+		/* Those that do not know yet that they are at a birth are given time to hear of all others. */
+		if (i != self && (replica->peers[i].flags & MESSAGE_NO_VOTE))
+			delay = replica->settings.election_delay * 2;
+		else
+			voters |= member_bit(i);
 		if (i != self && (!replica->peers[i].greeted || !(replica->peers[i].flags & MESSAGE_BLANK))) {
 			replica->reign.blocked = "no configuration yet: a set begins when all of its members are seen";
 			return;
 		}
 	}
-	if (choose_source(replica) != self || !waited(replica, replica->settings.election_delay / 8))
+	if (!core_majority(replica, voters)) {
+		replica->reign.blocked = "no configuration yet: the members have to hear of each other";
+		return;
+	}
+	if (choose_source(replica) != self || !waited(replica, delay))
 		return;
 	for (unsigned int i = 0; i < sizeof(value.set.bytes); i++)
 		value.set.bytes[i] = (unsigned char)replica->world->random(replica);

@@ -246,7 +246,9 @@ void replica_start(struct replica *replica, uint64_t now)
 	/* With one good slot nothing is lost: both hold the same. Both are made good again. */
 	if (durable->loaded > 0)
 		durable->broken = false;
-	else if (durable->broken)
+	else
+		durable->now.votes_from = replica->settings.members > 1 ? VOTES_UNKNOWN : 0;
+	if (durable->broken)
 		decision_lost(replica, 0);
 	replica->clean = maps_clean(replica);
 	durable_changed(replica);
