@@ -26,16 +26,15 @@
 /* bounds: -DMEMBERS=3 -DEPOCHS=1 -DBALLOTS=3 -DLOSSES=1 */
 /* bounds: -DMEMBERS=5 -DEPOCHS=1 -DBALLOTS=2 -DLOSSES=0 */
 /* bounds: -DMEMBERS=2 -DEPOCHS=2 -DBALLOTS=2 -DLOSSES=1 */
-/* options: -DSAFETY -DNOREDUCE -DMEMLIM=3000 */
-/* depth: 100000 */
+/* options: -DSAFETY -DNOREDUCE -DMEMLIM=2500 -m1000000 */
 
 /* bug: BUG_NO_PROMISE: a value is accepted although a higher ballot was promised */
 /* bug: BUG_PROMISE_VOLATILE: a promise is forgotten by a restart */
 /* bug: BUG_PROMISE_OF_ONE_EPOCH: a promise of a later epoch does not refuse an earlier one, and is replaced by it */
-/* bug: BUG_ACCEPT_IS_NO_PROMISE: after accepting, a lower ballot than the accepted one is accepted too */
+/* bug: BUG_ACCEPT_IS_NO_PROMISE -DMEMBERS=3 -DEPOCHS=2 -DBALLOTS=3 -DLOSSES=0: after accepting, a lower ballot than the accepted one is accepted too */
 /* bug: BUG_BALLOT_REUSED: a proposer has not promised its ballot when it collects, and uses it again after a restart */
 /* bug: BUG_ADOPTS_OWN: a proposer proposes its own value, whatever was accepted */
-/* bug: BUG_ADOPTS_ANY: a proposer adopts any reported value, not the one of the highest ballot */
+/* bug: BUG_ADOPTS_ANY -DMEMBERS=3 -DEPOCHS=2 -DBALLOTS=3 -DLOSSES=0: a proposer adopts any reported value, not the one of the highest ballot */
 /* bug: BUG_UNCHAINED: epoch e + 1 is proposed by who has accepted e without knowing that it is decided */
 /* bug: BUG_LOST_VOTES: a voter that has lost its state votes as if it had never had any */
 /* bug: BUG_OLD_METADATA: a voter votes with old metadata that were put back */
