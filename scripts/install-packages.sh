@@ -24,7 +24,7 @@ demo) ;;
 test)
 	packages+=(
 		libcmocka-dev libnbd-dev nbdkit fio strace gdb mmdebstrap uidmap
-		clang-format clang-tidy cppcheck shellcheck codespell mandoc
+		clang-format clang-tidy cppcheck shellcheck codespell mandoc spin
 		gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 	)
 	;;

@@ -7,6 +7,7 @@
 # usage: test.sh [PART...]
 #   unit local fault  these tests with the builds debug, asan and tsan (fault: not tsan)
 #   uml               the tests with a real guest
+#   model             scripts/model.sh: spin searches the models of the replication protocol
 #   static            format, lint and spelling of what is in the repository
 #   demo              scripts/demo.sh
 # Without a PART: all of them.
@@ -19,7 +20,7 @@
 
 set -uo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-all_parts=(unit local fault uml static demo)
+all_parts=(unit local fault uml model static demo)
 
 passed=0 failed=0 skipped=0 failures=()
 
@@ -173,6 +174,9 @@ if wanted uml; then
 	wanted unit || wanted local || wanted fault || run "build asan" build_preset asan
 	# Left out: what is not about the build's programs, and one whose program runs in the guest, where asan cannot.
 	run_ctest asan -L uml -E 'uml-(run-uml|lost-signal|no-disk|replay-device)'
+fi
+if wanted model; then
+	run "models" scripts/model.sh
 fi
 if wanted static; then
 	# shellcheck source=static-checks.sh
