@@ -17,7 +17,6 @@
  *
  * Assumptions: never do two members have lost state at a time (the first has learnt, durably, before the second loses).
  * Old metadata that were put back are the same as lost ones: a peer who has seen newer tells before the first vote.
- *
  */
 
 /* bounds: -DMEMBERS=3 -DEPOCHS=2 -DBALLOTS=2 -DLOSSES=2 */

@@ -18,6 +18,8 @@
  * Messages: a RENEW reaches a member at any moment while the holder counts that round, or never; a later one would make
  * the grantor wait longer and nobody believe more. A GRANT arrives at any later moment, or never. RELEASE stays for ever
  * and may be received at any time. DECIDED reaches anyone at any time, or never.
+ * With LATE=0 a round takes no time. For the rules as they are this is the worst case: whatever is late makes the holder
+ * believe less or the grantor wait longer, and no step waits for a lease to be invalid. LATE=1 shows it in smaller bounds.
  */
 
 /* bounds: -DEPOCHS=2 -DLEASE=1 */
