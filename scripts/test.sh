@@ -8,6 +8,7 @@
 #   unit local fault  these tests with the builds debug, asan and tsan (fault: not tsan)
 #   uml               the tests with a real guest
 #   fuzz              a quarter of a minute of each target of scripts/fuzz.sh
+#   model             scripts/model.sh: spin searches the models of the replication protocol
 #   static            format, lint and spelling of what is in the repository
 #   demo              scripts/demo.sh
 # Without a PART: all of them.
@@ -20,7 +21,7 @@
 
 set -uo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-all_parts=(unit local fault uml fuzz static demo)
+all_parts=(unit local fault uml fuzz model static demo)
 
 passed=0 failed=0 skipped=0 failures=()
 
@@ -179,6 +180,9 @@ if wanted fuzz; then
 	for name in message metadata done_table; do
 		run "fuzz $name" scripts/fuzz.sh --seconds 15 "$name"
 	done
+fi
+if wanted model; then
+	run "models" scripts/model.sh
 fi
 if wanted static; then
 	# shellcheck source=static-checks.sh

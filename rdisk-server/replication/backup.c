@@ -127,6 +127,11 @@ void backup_write(struct replica *replica, int member, const struct message *mes
 		free(frame);
 		return;
 	}
+	if (!entry_room(replica)) {
+		free(frame);
+		peer_refuse(replica, member, "too much of what it sent before is still on its way to the disk");
+		return;
+	}
 	take_complete(replica, message->complete, message->flushed);
 	at = unfinished_at(replica, message->number);
 	*at = (struct unfinished){ message->number, message->device, message->position, message->length };

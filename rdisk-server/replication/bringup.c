@@ -217,7 +217,7 @@ static void go_on(struct replica *replica, int member)
 	uint64_t first, count;
 	uint32_t device;
 
-	while (bringup->phase == BRINGUP_COPYING && bringup->copies < replica->settings.copies) {
+	while (bringup->phase == BRINGUP_COPYING && bringup->copies < replica->settings.copies && entry_room(replica)) {
 		if (next_blocks(replica, member, &device, &first, &count)) {
 			begin_copy(replica, member, device, first, count);
 			continue;
@@ -404,6 +404,11 @@ void bringup_copy(struct replica *replica, int member, const struct message *mes
 		free(frame);
 		return;
 	}
+	if (!entry_room(replica)) {
+		free(frame);
+		peer_refuse(replica, member, "too much of what it sent before is still on its way to the disk");
+		return;
+	}
 	entry = entry_take(replica, ENTRY_COPIED, ENTRY_WRITE, message->device, message->position, message->length,
 			   frame, (void *)(uintptr_t)data);
 	entry->reign = message->reign;
@@ -504,6 +509,7 @@ void bringup_tick(struct replica *replica)
 	int source = source_of(replica);
 
 	look_for_late_copies(replica);
+	bringup_go_on(replica);
 	/* Before a decision is known it neither begins nor gives up. */
 	if (source == NO_MEMBER || !replica->decision.decided)
 		return;

@@ -28,6 +28,7 @@
 #define PAST_ROUNDS	  16 /* rounds of renewals whose grants still count */
 #define AFTER_SAVE_MAX	  32 /* answers that wait for the slots */
 #define REPLICA_BLOCK_MIN 512u
+#define ENTRIES_SPARE	  64 /* of the pool, beyond what is counted */
 
 /* ---- durable.c ---- */
 
@@ -308,6 +309,11 @@ struct entry {
 /* A new one, not begun; the pool is large enough for all that the settings allow. memory: owned from now on. */
 struct entry *entry_take(struct replica *replica, enum entry_role role, enum entry_kind kind, uint32_t device,
 			 uint64_t position, uint64_t length, void *memory, void *data);
+/*
+ * Whether there is room for more that can wait. A store that hangs keeps entries of sessions and reigns that are over,
+ * so that the pool can run low; the rest of it is for what is under way already.
+ */
+bool entry_room(const struct replica *replica);
 void entry_begin(struct replica *replica, struct entry *entry);
 /* Nothing is to be done for it any more: those who wait for it in the order can go on. Leads to its part's _end(). */
 void entry_complete(struct replica *replica, struct entry *entry, int result);

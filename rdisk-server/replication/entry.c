@@ -54,6 +54,11 @@ static bool is_ordered(const struct entry *entry)
 	return entry->kind == ENTRY_WRITE || entry->kind == ENTRY_ZEROES || entry->kind == ENTRY_READ;
 }
 
+bool entry_room(const struct replica *replica)
+{
+	return replica->requests.nr_free > 2 * replica->settings.window + replica->settings.copies + ENTRIES_SPARE / 2;
+}
+
 struct entry *entry_take(struct replica *replica, enum entry_role role, enum entry_kind kind, uint32_t device,
 			 uint64_t position, uint64_t length, void *memory, void *data)
 {

@@ -432,7 +432,7 @@ static void accept_request(struct replica *replica, int origin, const struct mes
 		return;
 	}
 	/* A process that was restarted may still have much under way: it asks again when its session is up again. */
-	if (replica->requests.nr_free <= replica->settings.window * 2) {
+	if (!entry_room(replica)) {
 		free(memory);
 		if (origin != replica->settings.self)
 			peer_refuse(replica, origin, "too many requests are under way");
@@ -494,7 +494,7 @@ static void close_the_gone(struct replica *replica)
 			continue;
 		}
 		core_wake_at(replica, forward->next_look);
-		if (forward->gone[i]++ != 1 || replica->requests.nr_free <= replica->settings.window * 2)
+		if (forward->gone[i]++ != 1 || !entry_room(replica))
 			continue;
 		entry = entry_take(replica, ENTRY_OF_CLIENT, ENTRY_CLOSE, 0, 0, 0, NULL, NULL);
 		entry->client = client->id;

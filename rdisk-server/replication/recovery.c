@@ -117,7 +117,7 @@ static bool begin_more(struct replica *replica)
 
 		while (block_map_next(&device->owed, reign->cursor[i], replica->settings.copy_size / block, &first,
 				      &count)) {
-			if (reign->equalising >= EQUALISING_MAX)
+			if (reign->equalising >= EQUALISING_MAX || !entry_room(replica))
 				return true;
 			reign->cursor[i] = first + count;
 			position = first * block;

@@ -10,8 +10,6 @@
 
 #include "core.h"
 
-#define ENTRIES_SPARE 64
-
 /* ---- what the parts share ---- */
 
 void core_wake_at(struct replica *replica, uint64_t time)
