@@ -8,14 +8,14 @@
 # usage: install-packages.sh [demo|test|bench]
 #   demo   what it takes to build everything and to run a guest
 #   test   that, and what the tests and the static checks need (the default)
-#   bench  what demo does, what scripts/bench.sh compares with, and perf for scripts/profile.sh
+#   bench  what demo does, what scripts/bench.sh compares with, and what scripts/floor.sh, profile.sh need
 
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # Building the programs, the guest's kernel, and running a guest with file systems in it.
 packages=(
-	gcc libc6-dev make cmake ninja-build pkgconf libconfig-dev libcjson-dev zlib1g-dev libxxhash-dev
+	gcc libc6-dev make cmake ninja-build pkgconf libconfig-dev libcjson-dev zlib1g-dev libxxhash-dev libgnutls28-dev
 	linux-source-6.1 xz-utils flex bison bc libelf-dev perl patch
 	e2fsprogs fdisk mount util-linux procps
 )
@@ -30,8 +30,8 @@ test)
 	;;
 bench)
 	# The disk servers to compare with; qemu-storage-daemon is in qemu-system-common. Traces of servers. What makes a disk
-	# slow is built with the tests.
-	packages+=(libcmocka-dev fio nbdkit libnbd-dev qemu-system-common tar blkreplay-examples linux-perf)
+	# slow is built with the tests. For scripts/floor.sh: iproute2 and jq.
+	packages+=(libcmocka-dev fio nbdkit libnbd-dev qemu-system-common tar blkreplay-examples linux-perf iproute2 jq)
 	;;
 *) die "usage: install-packages.sh [demo|test|bench]" ;;
 esac

@@ -21,7 +21,7 @@
 
 #define NR_DEVICES 8
 
-static struct test_process process;
+static struct test_process process, peer;
 static struct test_server server;
 
 static void start_server(void)
@@ -41,6 +41,7 @@ static int teardown(void **state)
 {
 	(void)state;
 	test_process_discard(&process);
+	test_process_discard(&peer);
 	test_process_discard(&server.process);
 	return 0;
 }
@@ -208,15 +209,115 @@ static void replay_is_measured(void **state)
 	assert_non_null(strstr(process.log.text, "no result of rdisk-replay"));
 }
 
+/* A peer, which is ready to be written to; its port. `key` may be NULL. */
+static const char *start_peer(const char *file, const char *key)
+{
+	const char *const secure[] = { FLOOR_PROGRAM, "serve", "--port", "0", file, "--key", key, NULL };
+	const char *const clear[] = { FLOOR_PROGRAM, "serve", "--port", "0", file, NULL };
+	static const char before[] = "listening on port ";
+	static char port[16];
+	const char *text;
+
+	test_process_start(&peer, key ? secure : clear, NULL);
+	if (!test_process_wait_log(&peer, "\n", TEST_TIMEOUT_MS))
+		fail_msg("the peer has ended: %s", peer.log.text);
+	text = strstr(peer.log.text, before);
+	assert_non_null(text);
+	snprintf(port, sizeof(port), "%d", atoi(text + strlen(before)));
+	return port;
+}
+
+static void make_key(char path[TEST_PATH_SIZE], const char *name, int byte)
+{
+	FILE *file;
+
+	test_path(path, name);
+	file = fopen(path, "we");
+	assert_non_null(file);
+	for (int i = 0; i < 32; i++)
+		assert_int_equal(fputc(byte, file), byte);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void assert_measured(bool tls, const char *writer)
+{
+	cJSON *object = cJSON_Parse(process.output.text);
+
+	assert_non_null(object);
+	assert_int_equal(cJSON_IsTrue(cJSON_GetObjectItem(object, "tls")), tls);
+	assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(object, "writer")), writer);
+	assert_true(cJSON_GetNumberValue(cJSON_GetObjectItem(object, "p50_us")) > 0);
+	assert_true(cJSON_GetNumberValue(cJSON_GetObjectItem(object, "writes_per_s")) > 0);
+	cJSON_Delete(object);
+}
+
+/* One peer, in the clear and with TLS, by writers of all kinds; what they leave in both files is the same. */
+static void floor_measures_writes(void **state)
+{
+	char key[TEST_PATH_SIZE], other[TEST_PATH_SIZE], mine[TEST_PATH_SIZE], theirs[TEST_PATH_SIZE];
+	const char *const same[] = { "/usr/bin/cmp", mine, theirs, NULL };
+
+	(void)state;
+	test_runtime_new();
+	make_key(key, "floor.key", 1);
+	make_key(other, "other.key", 2);
+	test_path(mine, "floor.1");
+	test_path(theirs, "floor.2");
+	for (int tls = 0; tls <= 1; tls++) {
+		const char *port = start_peer(theirs, tls ? key : NULL);
+		/* What follows the last word of the clear one is left out. */
+		const char *const polls[] = { FLOOR_PROGRAM,
+					      "write",
+					      "--port",
+					      port,
+					      "--count",
+					      "20",
+					      "--size",
+					      "1048576",
+					      mine,
+					      "127.0.0.1",
+					      tls ? "--key" : NULL,
+					      key,
+					      NULL };
+		const char *const sleeps[] = {
+			FLOOR_PROGRAM, "write", "--port", port, "--count", "50",	"--sleep",
+			"--in-flight", "16",	"--spin", "10", mine,	   "127.0.0.1", tls ? "--key" : NULL,
+			key,	       NULL
+		};
+		const char *const refused[] = { FLOOR_PROGRAM, "write", "--port", port, mine,
+						"127.0.0.1",   "--key", other,	  NULL };
+
+		if (run(polls))
+			fail_msg("it failed: %s", process.log.text);
+		assert_measured(tls, "polls");
+		if (run(sleeps))
+			fail_msg("it failed: %s", process.log.text);
+		assert_measured(tls, "sleeps");
+		if (tls) {
+			assert_int_equal(run(refused), 1);
+			assert_non_null(strstr(process.log.text, "the other end is refused"));
+			/* It has said so, and goes on for others. */
+			if (run(polls))
+				fail_msg("it failed: %s", process.log.text);
+		}
+		assert_int_equal(test_process_stop(&peer, SIGTERM), 128 + SIGTERM);
+		if (run(same))
+			fail_msg("the files differ: %s", process.output.text);
+	}
+}
+
 static void nothing_to_measure_is_an_error(void **state)
 {
+	char image[TEST_PATH_SIZE];
 	const char *const no_server[] = { HOST_PROGRAM, "clients", NULL };
 	const char *const no_subject[] = { HOST_PROGRAM, "nothing", NULL };
 	const char *const no_node[] = { IPC_PROGRAM, "1", "0.01", NULL };
+	const char *const no_peer[] = { FLOOR_PROGRAM, "write", "--port", "1", image, "127.0.0.1", NULL };
 	const char *const no_process[] = { USAGE_PROGRAM, "cpu", "1", "1", "rdisk=999999999", NULL };
 
 	(void)state;
 	test_runtime_new();
+	test_path(image, "floor.1");
 	assert_int_equal(run(no_server), 1);
 	assert_non_null(strstr(process.log.text, "failed in round 1"));
 	assert_int_equal(run(no_subject), 1);
@@ -225,6 +326,8 @@ static void nothing_to_measure_is_an_error(void **state)
 	assert_non_null(strstr(process.log.text, "cannot start container 0"));
 	assert_int_equal(run(no_process), 1);
 	assert_non_null(strstr(process.log.text, "no process 999999999"));
+	assert_int_equal(run(no_peer), 1);
+	assert_non_null(strstr(process.log.text, "cannot connect to 127.0.0.1 port 1"));
 }
 
 int main(void)
@@ -235,6 +338,7 @@ int main(void)
 		cmocka_unit_test_teardown(ipc_measures_messages_and_copies, teardown),
 		cmocka_unit_test_teardown(usage_measures_processes, teardown),
 		cmocka_unit_test_teardown(replay_is_measured, teardown),
+		cmocka_unit_test_teardown(floor_measures_writes, teardown),
 		cmocka_unit_test_teardown(nothing_to_measure_is_an_error, teardown),
 	};
 
