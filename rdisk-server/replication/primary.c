@@ -61,16 +61,15 @@ static void send_entry(struct replica *replica, struct entry *entry)
 static void failed(struct replica *replica, struct entry *entry)
 {
 	member_set all = reign_receivers(replica) | self_bit(replica);
+	bool here = member_in(entry->failed, replica->settings.self);
 
-	if ((all & (member_set)~entry->failed) == 0) {
+	if (here && (all & (member_set)~entry->failed) && reign_own_disk_failed(replica))
+		return;
+	if (here) {
 		/* The client's error; what is there now may differ, and is made equal before anybody sees it. */
 		recovery_equalise(replica, entry->device, entry->request.position, entry->request.length);
 		done_table_add(&replica->done, entry->client, entry->client_request, entry->lowest, entry->error);
 		entry_complete(replica, entry, entry->error);
-		return;
-	}
-	if (member_in(entry->failed, replica->settings.self)) {
-		reign_own_disk_failed(replica);
 		return;
 	}
 	for (int i = 0; i < replica->settings.members; i++) {
