@@ -60,7 +60,8 @@ static void send_entry(struct replica *replica, struct entry *entry)
 /* All outcomes are known, and not all are good. */
 static void failed(struct replica *replica, struct entry *entry)
 {
-	member_set all = reign_receivers(replica) | self_bit(replica);
+	/* A target does not count: it is no copy yet. */
+	member_set all = replica->reign.in_sync | core_configuration(replica)->in_sync;
 	bool here = member_in(entry->failed, replica->settings.self);
 
 	if (here && (all & (member_set)~entry->failed) && reign_own_disk_failed(replica))
@@ -344,11 +345,12 @@ void primary_flushed(struct replica *replica, int member, const struct message *
 void primary_without(struct replica *replica, member_set members)
 {
 	for (struct entry *entry = replica->active.first; entry; entry = entry->next) {
-		member_set gone = entry->waits & members;
+		member_set gone = (entry->waits | entry->failed) & members;
 
 		if (!gone)
 			continue;
 		entry->waits &= (member_set)~gone;
+		entry->failed &= (member_set)~gone;
 		if (entry->kind == ENTRY_WRITE || entry->kind == ENTRY_ZEROES)
 			maps_miss(replica, gone, entry->device, entry->request.position, entry->request.length);
 		check(replica, entry);

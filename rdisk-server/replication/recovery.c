@@ -94,10 +94,30 @@ static void begin_range(struct replica *replica, uint32_t device, uint64_t posit
 	entry_begin(replica, entry);
 }
 
+/* They cannot be made equal: they leave. */
+static void fail_all(struct replica *replica, member_set members)
+{
+	for (int i = 0; i < replica->settings.members; i++) {
+		if (!member_in(members, i))
+			continue;
+		if (replica->bringup[i].phase != BRINGUP_NONE)
+			bringup_drop(replica, i, "a range that failed cannot be made equal now");
+		else
+			reign_member_failed(replica, i, "a range that failed cannot be made equal now");
+	}
+}
+
 void recovery_equalise(struct replica *replica, uint32_t device, uint64_t position, uint64_t length)
 {
-	while (length > 0) {
-		uint64_t piece = length < replica->settings.copy_size ? length : replica->settings.copy_size;
+	member_set others = reign_receivers(replica);
+
+	while (length > 0 && others) {
+		uint64_t piece = length < MESSAGE_DATA_MAX ? length : MESSAGE_DATA_MAX;
+
+		if (!entry_room(replica)) {
+			fail_all(replica, others);
+			return;
+		}
 
 		begin_range(replica, device, position, piece);
 		position += piece;
