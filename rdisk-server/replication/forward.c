@@ -393,7 +393,8 @@ static void accept_request(struct replica *replica, int origin, const struct mes
 	int result;
 
 	/* Answered writes may have been lost since it was opened: the client is told, until it opens it again. */
-	if (message->kind != ENTRY_OPEN && message->generation != core_configuration(replica)->generation.id) {
+	if (message->kind != ENTRY_OPEN && message->kind != ENTRY_CLOSE &&
+	    message->generation != core_configuration(replica)->generation.id) {
 		free(memory);
 		answer_only(replica, origin, message, -EIO);
 		return;
@@ -423,6 +424,11 @@ static void accept_request(struct replica *replica, int origin, const struct mes
 	}
 	/* An open that lapsed is never revived; one that this primary may have forgotten, when all were restarted, is.
 	 */
+	if (message->kind == ENTRY_CLOSE && !done_table_knows(&replica->done, message->client)) {
+		free(memory);
+		answer_only(replica, origin, message, 0);
+		return;
+	}
 	if (message->kind == ENTRY_OPEN
 		    ? replica->done.nr_free <= replica->forward.spare
 		    : !done_table_knows(&replica->done, message->client) &&
