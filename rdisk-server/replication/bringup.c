@@ -46,7 +46,10 @@ void bringup_drop(struct replica *replica, int member, const char *why)
 
 static bool may_join(const struct replica *replica, int member)
 {
-	return replica->reign.role == ROLE_SERVING && !core_diskless(replica, member) &&
+	/* While it is not known whether it is in sync its answers may be awaited: those of another session than this.
+	 */
+	return replica->reign.role == ROLE_SERVING && !core_diskless(replica, member) && replica->decision.decided &&
+	       replica->reign.epoch == core_configuration(replica)->epoch &&
 	       !member_in(core_configuration(replica)->in_sync, member) && replica->reign.candidate != member;
 }
 

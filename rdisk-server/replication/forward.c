@@ -424,14 +424,9 @@ static void accept_request(struct replica *replica, int origin, const struct mes
 	}
 	/* An open that lapsed is never revived; one that this primary may have forgotten, when all were restarted, is.
 	 */
-	if (message->kind == ENTRY_CLOSE && !done_table_knows(&replica->done, message->client)) {
-		free(memory);
-		answer_only(replica, origin, message, 0);
-		return;
-	}
 	if (message->kind == ENTRY_OPEN
 		    ? replica->done.nr_free <= replica->forward.spare
-		    : !done_table_knows(&replica->done, message->client) &&
+		    : message->kind != ENTRY_CLOSE && !done_table_knows(&replica->done, message->client) &&
 			      (replica->now >= replica->reign.adopt_until || (message->flags & MESSAGE_SHARED))) {
 		free(memory);
 		answer_only(replica, origin, message, message->kind == ENTRY_OPEN ? -EBUSY : -EIO);
@@ -446,7 +441,8 @@ static void accept_request(struct replica *replica, int origin, const struct mes
 			hold_back(replica, find_local(replica, message->client.client, message->request));
 		return;
 	}
-	if (message->kind != ENTRY_OPEN && !done_table_knows(&replica->done, message->client))
+	if (message->kind != ENTRY_OPEN && message->kind != ENTRY_CLOSE &&
+	    !done_table_knows(&replica->done, message->client))
 		adopt(replica, message);
 	if (message->kind == ENTRY_READ) {
 		free(memory);
