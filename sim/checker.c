@@ -16,14 +16,10 @@
 static const struct {
 	const char *name, *invariant;
 } kinds[CHECKER_KINDS] = {
-	[CHECKER_NOWHERE] = { "contents from nowhere", "I3" },
-	[CHECKER_STALE_READ] = { "stale read", "I3" },
-	[CHECKER_LOST_WRITE] = { "lost write", "I1" },
-	[CHECKER_LOST_FLUSHED] = { "lost flushed write", "I2" },
-	[CHECKER_OLD_BACK] = { "old value back", "I9" },
-	[CHECKER_SILENT_LOSS] = { "silent loss", "I2" },
-	[CHECKER_LAPSED_OPEN] = { "lapsed open", "I1" },
-	[CHECKER_IMAGES] = { "images differ", "I5" },
+	[CHECKER_NOWHERE] = { "contents from nowhere", "I3" }, [CHECKER_STALE_READ] = { "stale read", "I3" },
+	[CHECKER_LOST_WRITE] = { "lost write", "I1" },	       [CHECKER_LOST_FLUSHED] = { "lost flushed write", "I2" },
+	[CHECKER_OLD_BACK] = { "old value back", "I9" },       [CHECKER_SILENT_LOSS] = { "silent loss", "I2" },
+	[CHECKER_LAPSED_OPEN] = { "lapsed open", "I1" },       [CHECKER_IMAGES] = { "images differ", "I5" },
 };
 
 /* What was found and not yet told, for the next block may have the same. */
@@ -66,10 +62,10 @@ static void tell_pending(struct run *run)
 {
 	if (!run->first)
 		return;
-	tell(run->report, (struct checker_violation){
-				  run->pending.kind, run->first->device, run->first->block, run->blocks,
-				  text_of_finding(run->history, &run->pending, run->first->device, run->first->block,
-						  run->blocks) });
+	tell(run->report,
+	     (struct checker_violation){ run->pending.kind, run->first->device, run->first->block, run->blocks,
+					 text_of_finding(run->history, &run->pending, run->first->device,
+							 run->first->block, run->blocks) });
 	run->first = NULL;
 }
 

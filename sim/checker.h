@@ -3,14 +3,15 @@
  * The checker: does a history of clients (history.h) agree with what rdisk promises? It looks at what clients and final
  * images saw, at nothing inside a member.
  *
- * The promise, for each 512-byte block by itself (a write of several blocks may be seen in parts: no more than a block is
- * atomic). A block is a register. The history is right if its operations on the block can be put into one order, each at
- * one moment between its begin and its end, such that
+ * The promise, for each 512-byte block by itself (a write of several blocks may be seen in parts: no more than a block
+ * is atomic). A block is a register. The history is right if its operations on the block can be put into one order,
+ * each at one moment between its begin and its end, such that
  *
  *   1. a read that succeeded returns the value of the last write before it, or the initial value;
  *   2. a write (or write of zeroes) that was answered with success is in the order once;
- *   3. a write that failed, was lost, or was never answered is in the order once, at any moment after its begin, however
- *      late, or not at all. It cannot take effect twice: what was overwritten, with the newer value seen, does not come back;
+ *   3. a write that failed, was lost, or was never answered is in the order once, at any moment after its begin,
+ * however late, or not at all. It cannot take effect twice: what was overwritten, with the newer value seen, does not
+ * come back;
  *   4. a read that failed or was not answered says nothing;
  *   5. the final images are reads after everything else.
  *
@@ -18,16 +19,17 @@
  *
  *   - the value of any write that is before L in the order, but of none that is before the last *durable* one (the
  *     initial value is durable). A write answered with success is durable at L if it is stable, or if a flush of the
- *     same device, by any client, began after that answer and before L and was answered with success, however late. So a
- *     flush that was under way at L and succeeds promises what it covers.
- *   - This step counts as a write of that value that was answered at L: a flush that begins after L makes what was found
- *     then durable. Without such a flush, the next loss may choose again, from the same values and newer ones.
+ *     same device, by any client, began after that answer and before L and was answered with success, however late. So
+ * a flush that was under way at L and succeeds promises what it covers.
+ *   - This step counts as a write of that value that was answered at L: a flush that begins after L makes what was
+ * found then durable. Without such a flush, the next loss may choose again, from the same values and newer ones.
  *
  * history_may_lose_flushed() lets it be any value that was ever written before L, or the initial one.
  *
  * Beside the blocks, the opens of each client on each device: at a loss they lapse. A request that begins after it and
  * succeeds (but for an open or a close) must come after an open that was answered with success after the loss. A client
- * of which no open is recorded is taken to have one since its first request; histories with losses have to record opens.
+ * of which no open is recorded is taken to have one since its first request; histories with losses have to record
+ * opens.
  *
  * Every violation of that is found, and nothing else is reported, but for what is stated here:
  *   - contents are compared by 64-bit hashes;
@@ -36,7 +38,8 @@
  *     is the caller's to treat that as a failure. The check of other blocks takes n log n for n operations;
  *   - of a block only the first violation is reported.
  *
- * Not checked: which answers may be errors; that an open waits for a dead client's writes; exclusive opens; bounds on time.
+ * Not checked: which answers may be errors; that an open waits for a dead client's writes; exclusive opens; bounds on
+ * time.
  */
 #ifndef SIM_CHECKER_H
 #define SIM_CHECKER_H
@@ -48,10 +51,10 @@ enum checker_kind {
 	CHECKER_STALE_READ,   /* an old value, though the newer one is still there later */
 	CHECKER_LOST_WRITE,   /* an answered write that is not seen any more */
 	CHECKER_LOST_FLUSHED, /* ... and that no loss of memory explains, because it was durable */
-	CHECKER_OLD_BACK,     /* an old value again, after a newer one was seen: it took effect twice or went backwards */
-	CHECKER_SILENT_LOSS,  /* a flush succeeds on an open whose writes may be gone */
-	CHECKER_LAPSED_OPEN,  /* another request succeeds on an open that has lapsed */
-	CHECKER_IMAGES,	      /* final images that differ */
+	CHECKER_OLD_BACK, /* an old value again, after a newer one was seen: it took effect twice or went backwards */
+	CHECKER_SILENT_LOSS, /* a flush succeeds on an open whose writes may be gone */
+	CHECKER_LAPSED_OPEN, /* another request succeeds on an open that has lapsed */
+	CHECKER_IMAGES,	     /* final images that differ */
 };
 
 #define CHECKER_KINDS 8
@@ -84,8 +87,8 @@ void checker_final(struct history *history, uint32_t device, uint64_t position, 
 
 /*
  * Checks the history and fills *report, which the caller gives back with checker_report_destroy() whatever is returned.
- * Returns 0 when that was done (there is nothing wrong if nr_violations, nr_more and nr_undecided are 0), or -EINVAL: the
- * history is unusable, history_broken() says why.
+ * Returns 0 when that was done (there is nothing wrong if nr_violations, nr_more and nr_undecided are 0), or -EINVAL:
+ * the history is unusable, history_broken() says why.
  */
 int checker_run(const struct history *history, struct checker_report *report);
 

@@ -45,8 +45,8 @@ static void make_room_in_hash(struct gathered *gathered)
 {
 	if (gathered->hash_room > 2 * gathered->nr_blocks + 2)
 		return;
-	gathered->hash = grow_to(gathered->hash, &gathered->hash_room, 4 * gathered->nr_blocks + 1024,
-				 sizeof(*gathered->hash));
+	gathered->hash =
+		grow_to(gathered->hash, &gathered->hash_room, 4 * gathered->nr_blocks + 1024, sizeof(*gathered->hash));
 	memset(gathered->hash, 0, gathered->hash_room * sizeof(*gathered->hash));
 	for (uint32_t i = 0; i < gathered->nr_blocks; i++)
 		*find(gathered, gathered->blocks[i].device, gathered->blocks[i].block) = i + 1;
@@ -58,8 +58,8 @@ static void add_link(struct gathered *gathered, uint32_t device, uint64_t block,
 	struct gathered_block *of;
 	uint32_t *place;
 
-	gathered->links = grow_to(gathered->links, &gathered->links_room, gathered->nr_links + 1,
-				  sizeof(*gathered->links));
+	gathered->links =
+		grow_to(gathered->links, &gathered->links_room, gathered->nr_links + 1, sizeof(*gathered->links));
 	gathered->links[gathered->nr_links++] = (struct gathered_link){ op, GATHERED_END };
 	make_room_in_hash(gathered);
 	place = find(gathered, device, block);
@@ -69,8 +69,8 @@ static void add_link(struct gathered *gathered, uint32_t device, uint64_t block,
 		of->last = link;
 		return;
 	}
-	gathered->blocks = grow_to(gathered->blocks, &gathered->blocks_room, gathered->nr_blocks + 1,
-				   sizeof(*gathered->blocks));
+	gathered->blocks =
+		grow_to(gathered->blocks, &gathered->blocks_room, gathered->nr_blocks + 1, sizeof(*gathered->blocks));
 	gathered->blocks[gathered->nr_blocks] = (struct gathered_block){ device, block, link, link };
 	*place = (uint32_t)++gathered->nr_blocks;
 }
@@ -114,8 +114,8 @@ static void gather_final(struct gathered *gathered, uint32_t image)
 		uint64_t block = range->block + i;
 
 		make_room_in_hash(gathered);
-		if (*find(gathered, range->device, block) || history_range_value(history, range, i) !=
-								     gather_initial(history, range->device, block))
+		if (*find(gathered, range->device, block) ||
+		    history_range_value(history, range, i) != gather_initial(history, range->device, block))
 			add_link(gathered, range->device, block, BLOCK_FINAL + image);
 	}
 }
@@ -145,8 +145,8 @@ static void gather_losses(struct gathered *gathered)
 	gathered->losses = grow_to(NULL, &gathered->losses_room, history->nr_losses, sizeof(*gathered->losses));
 	for (size_t i = 0; i < history->nr_losses; i++)
 		gathered->losses[i] = (struct block_loss){ history->losses[i].event, history->losses[i].flushed };
-	gathered->flush_begins = grow_to(NULL, &gathered->begins_room, gathered->nr_flushes,
-					 sizeof(*gathered->flush_begins));
+	gathered->flush_begins =
+		grow_to(NULL, &gathered->begins_room, gathered->nr_flushes, sizeof(*gathered->flush_begins));
 	if (gathered->nr_flushes)
 		qsort(gathered->flushes, gathered->nr_flushes, sizeof(*gathered->flushes), by_begin);
 	for (size_t i = 0; i < gathered->nr_flushes; i++)

@@ -54,8 +54,8 @@ struct opened_block {
 };
 
 /*
- * history: not broken; it stays as it is as long as gathered is used. Blocks of which nothing is known but that they end as
- * they began are left out.
+ * history: not broken; it stays as it is as long as gathered is used. Blocks of which nothing is known but that they
+ * end as they began are left out.
  */
 void gather(struct gathered *gathered, const struct history *history);
 void gather_destroy(struct gathered *gathered);

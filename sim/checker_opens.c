@@ -25,8 +25,8 @@ static size_t loss_before(const struct history *history, uint64_t event)
 }
 
 /*
- * The open that a request uses: the last that was answered before it began. *first: the first request of the same client
- * and device.
+ * The open that a request uses: the last that was answered before it began. *first: the first request of the same
+ * client and device.
  */
 static size_t open_of(const struct history *history, size_t request, size_t *first)
 {

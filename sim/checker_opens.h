@@ -17,8 +17,8 @@ struct lapsed {
 };
 
 /*
- * The next such request from operations[from] on, the first of its client, device and loss. Returns the index from which
- * to look on, or OPENS_NONE: there is none.
+ * The next such request from operations[from] on, the first of its client, device and loss. Returns the index from
+ * which to look on, or OPENS_NONE: there is none.
  */
 size_t opens_next(const struct history *history, size_t from, struct lapsed *lapsed);
 

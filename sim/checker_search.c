@@ -34,9 +34,9 @@ struct search {
 	size_t nr_losses_done;
 	size_t nr_flushes_done;
 
-	uint64_t now;		/* the event */
-	uint64_t next_loss;	/* its event; HISTORY_NEVER: none is left, and the order of writes is not kept */
-	uint64_t next_flushed;	/* the next that may lose what was flushed, or HISTORY_NEVER */
+	uint64_t now;	       /* the event */
+	uint64_t next_loss;    /* its event; HISTORY_NEVER: none is left, and the order of writes is not kept */
+	uint64_t next_flushed; /* the next that may lose what was flushed, or HISTORY_NEVER */
 	uint32_t slot_op[SEARCH_UNDER_WAY_MAX];
 	uint64_t used, reads, writes, optional; /* slots; writes will be answered, optional ones never */
 
@@ -103,7 +103,7 @@ static void append(struct search *search, struct configuration *configuration, u
 	bool answered = search->writes & mask(slot);
 
 	if (losses_are_left(search) && !configuration_append(configuration, answered ? slot : NO_SLOT, bit,
-							      answered && op_in(search, slot)->stable))
+							     answered && op_in(search, slot)->stable))
 		search->undecided = true;
 }
 
@@ -173,16 +173,15 @@ static bool is_worth(const struct search *search, const struct configuration *co
 	if (is_absorbed(search, slot))
 		return false;
 	/* Without a reader it would be out of the way, with its value. That helps if something can bring it back. */
-	return losses_are_left(search) || search->values[value].writes > 1 ||
-	       has_reader(search, configuration, value);
+	return losses_are_left(search) || search->values[value].writes > 1 || has_reader(search, configuration, value);
 }
 
 /*
- * Lets writes take effect in every configuration of search->open, in every order. With a needed slot, those in which that
- * has taken effect go to search->next and no further; else all stay in search->open.
+ * Lets writes take effect in every configuration of search->open, in every order. With a needed slot, those in which
+ * that has taken effect go to search->next and no further; else all stay in search->open.
  */
-static void expand(struct search *search, unsigned int needed, void (*reached)(struct search *, struct configuration *,
-									       unsigned int))
+static void expand(struct search *search, unsigned int needed,
+		   void (*reached)(struct search *, struct configuration *, unsigned int))
 {
 	for (size_t i = 0; i < search->open.count && !search->undecided; i++) {
 		uint64_t slots = (search->writes | search->optional) & ~search->open.all[i].done;

@@ -2,9 +2,9 @@
 /*
  * The general check of a block: values that are written more than once, and losses.
  *
- * It walks through the events with the set of all *configurations* in which the block may be: which operations under way
- * have taken effect, the present value, and what a loss may bring back (Wing and Gong 1993, Lowe 2017, with every write put
- * off until something needs it). What keeps that set small, and loses nothing:
+ * It walks through the events with the set of all *configurations* in which the block may be: which operations under
+ * way have taken effect, the present value, and what a loss may bring back (Wing and Gong 1993, Lowe 2017, with every
+ * write put off until something needs it). What keeps that set small, and loses nothing:
  *
  *   - a read takes effect as soon as the value is the one that it returned;
  *   - a write takes effect when it ends, when a read that ends needs its value, before another write that does so, or,

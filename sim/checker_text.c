@@ -24,8 +24,9 @@ static const char *const sentences[CHECKER_KINDS] = {
 	[CHECKER_STALE_READ] = "was read with an old value, though a newer one was there, before and later",
 	[CHECKER_LOST_WRITE] = "has lost a write that was answered: nothing reads it again",
 	[CHECKER_LOST_FLUSHED] = "has lost a write that was durable: a flush covered it, or it was stable",
-	[CHECKER_OLD_BACK] = "has an old value again after a newer one was seen: a write took effect twice or late, or a copy "
-			     "went back",
+	[CHECKER_OLD_BACK] =
+		"has an old value again after a newer one was seen: a write took effect twice or late, or a copy "
+		"went back",
 	[CHECKER_IMAGES] = "is not the same in all images at the end",
 };
 
@@ -69,7 +70,8 @@ static void print_origin(FILE *stream, const struct history *history, uint64_t v
 		for (uint64_t j = 0; writes(op) && j < op->range.blocks; j++) {
 			if (history_range_value(history, &op->range, j) != value)
 				continue;
-			(void)fprintf(stream, " (what op %" PRIu64 " writes to block %" PRIu64 " of device %" PRIu32 ")",
+			(void)fprintf(stream,
+				      " (what op %" PRIu64 " writes to block %" PRIu64 " of device %" PRIu32 ")",
 				      op->id, op->range.block + j, op->range.device);
 			return;
 		}
@@ -171,7 +173,8 @@ static void print_losses(FILE *stream, const struct history *history, uint64_t a
 			after = history->powers[power].event;
 		} else if (loss < history->nr_losses && history->losses[loss].event < before) {
 			(void)fprintf(stream,
-				      "  %12" PRIu64 "                  generation %" PRIu64 " begins: %s may be gone\n",
+				      "  %12" PRIu64 "                  generation %" PRIu64
+				      " begins: %s may be gone\n",
 				      history->losses[loss].time, history->losses[loss].generation,
 				      history->losses[loss].flushed ? "any write" : "unflushed writes");
 			after = history->losses[loss].event;
@@ -204,7 +207,8 @@ static int by_number(const void *left, const void *right)
 }
 
 /* Operations by begin, then final images, with what was lost meanwhile. */
-static void print_lines(FILE *stream, const struct history *history, struct lines *lines, bool has_block, uint64_t block)
+static void print_lines(FILE *stream, const struct history *history, struct lines *lines, bool has_block,
+			uint64_t block)
 {
 	uint64_t at = 0;
 
@@ -290,8 +294,9 @@ char *text_of_lapsed(const struct history *history, const struct lapsed *lapsed)
 
 	text_begin(&text);
 	print_title(text.stream, silent ? CHECKER_SILENT_LOSS : CHECKER_LAPSED_OPEN);
-	(void)fprintf(text.stream, "device %" PRIu32 ": op %" PRIu64 " of client %d succeeds on an open that generation %" PRIu64
-				   " ended",
+	(void)fprintf(text.stream,
+		      "device %" PRIu32 ": op %" PRIu64 " of client %d succeeds on an open that generation %" PRIu64
+		      " ended",
 		      op->range.device, op->id, op->client, history->losses[lapsed->loss].generation);
 	if (silent)
 		(void)fprintf(text.stream, ", though op %" PRIu64 " of the same open may be gone",

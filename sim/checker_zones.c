@@ -14,7 +14,7 @@
 struct cluster {
 	uint64_t write_begin;
 	uint64_t first_end, last_begin;
-	uint32_t write;		/* index of its write; NONE: the initial value, or nobody wrote it */
+	uint32_t write; /* index of its write; NONE: the initial value, or nobody wrote it */
 	uint32_t reads;
 	bool early; /* a read ended before the write began */
 };

@@ -114,8 +114,8 @@ static bool range_is_good(struct history *history, uint64_t position, uint64_t l
 	uint64_t end;
 
 	if (position % HISTORY_BLOCK || length % HISTORY_BLOCK || __builtin_add_overflow(position, length, &end)) {
-		spoil(history, "position %" PRIu64 ", length %" PRIu64 ": no whole blocks of %u bytes", position, length,
-		      HISTORY_BLOCK);
+		spoil(history, "position %" PRIu64 ", length %" PRIu64 ": no whole blocks of %u bytes", position,
+		      length, HISTORY_BLOCK);
 		return false;
 	}
 	if (length / HISTORY_BLOCK > HISTORY_BLOCKS_MAX) {
@@ -169,8 +169,7 @@ static struct history_op *unanswered(struct history *history, uint64_t id)
 	op = &history->ops[found - 1];
 	if (op->state == HISTORY_UNANSWERED)
 		return op;
-	spoil(history, "operation %" PRIu64 " has been %s", id,
-	      op->state == HISTORY_LOST ? "lost" : "answered");
+	spoil(history, "operation %" PRIu64 " has been %s", id, op->state == HISTORY_LOST ? "lost" : "answered");
 	return NULL;
 }
 
@@ -317,8 +316,8 @@ static void lose(struct history *history, uint64_t time, uint64_t generation, bo
 
 	if (!event)
 		return;
-	history->losses = grow_to(history->losses, &history->losses_room, history->nr_losses + 1,
-				  sizeof(*history->losses));
+	history->losses =
+		grow_to(history->losses, &history->losses_room, history->nr_losses + 1, sizeof(*history->losses));
 	history->losses[history->nr_losses++] = (struct history_loss){ event, time, generation, flushed };
 }
 
@@ -338,8 +337,8 @@ void history_power(struct history *history, uint64_t time, int member)
 
 	if (!event)
 		return;
-	history->powers = grow_to(history->powers, &history->powers_room, history->nr_powers + 1,
-				  sizeof(*history->powers));
+	history->powers =
+		grow_to(history->powers, &history->powers_room, history->nr_powers + 1, sizeof(*history->powers));
 	history->powers[history->nr_powers++] = (struct history_power){ event, time, member };
 }
 
@@ -347,24 +346,24 @@ void history_power(struct history *history, uint64_t time, int member)
 
 static void add_initial(struct history *history, struct history_range range)
 {
-	history->initial = grow_to(history->initial, &history->initial_room, history->nr_initial + 1,
-				   sizeof(*history->initial));
+	history->initial =
+		grow_to(history->initial, &history->initial_room, history->nr_initial + 1, sizeof(*history->initial));
 	history->initial[history->nr_initial++] = range;
 }
 
 void history_initial(struct history *history, uint32_t device, uint64_t position, const void *data, uint64_t length)
 {
 	if (!history->broken[0] && range_is_good(history, position, length))
-		add_initial(history, make_range(device, position, length,
-						keep_data(history, data, length / HISTORY_BLOCK)));
+		add_initial(history,
+			    make_range(device, position, length, keep_data(history, data, length / HISTORY_BLOCK)));
 }
 
 void history_initial_values(struct history *history, uint32_t device, uint64_t position, const uint64_t *values,
 			    uint64_t length)
 {
 	if (!history->broken[0] && range_is_good(history, position, length))
-		add_initial(history, make_range(device, position, length,
-						keep_values(history, values, length / HISTORY_BLOCK)));
+		add_initial(history,
+			    make_range(device, position, length, keep_values(history, values, length / HISTORY_BLOCK)));
 }
 
 static void add_final(struct history *history, struct history_range range)
@@ -376,14 +375,14 @@ static void add_final(struct history *history, struct history_range range)
 void history_final(struct history *history, uint32_t device, uint64_t position, const void *data, uint64_t length)
 {
 	if (!history->broken[0] && range_is_good(history, position, length))
-		add_final(history, make_range(device, position, length,
-					      keep_data(history, data, length / HISTORY_BLOCK)));
+		add_final(history,
+			  make_range(device, position, length, keep_data(history, data, length / HISTORY_BLOCK)));
 }
 
 void history_final_values(struct history *history, uint32_t device, uint64_t position, const uint64_t *values,
 			  uint64_t length)
 {
 	if (!history->broken[0] && range_is_good(history, position, length))
-		add_final(history, make_range(device, position, length,
-					      keep_values(history, values, length / HISTORY_BLOCK)));
+		add_final(history,
+			  make_range(device, position, length, keep_values(history, values, length / HISTORY_BLOCK)));
 }

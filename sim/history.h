@@ -4,13 +4,13 @@
  * what was written may have been lost. checker.h judges it; history_file.h writes it down and reads it back. It knows
  * nothing of who answered, nor why.
  *
- * Contents are kept by 512-byte block, each as a 64-bit value (history_value()): zeroes are 0, everything else is a hash.
- * Two different blocks are taken for the same with a chance of 2^-64 for each pair.
+ * Contents are kept by 512-byte block, each as a 64-bit value (history_value()): zeroes are 0, everything else is a
+ * hash. Two different blocks are taken for the same with a chance of 2^-64 for each pair.
  *
  * Events are told in the order of true time; of events of one time, the one that is told first was first. An operation
- * precedes another when its end was told before the other's begin. A caller that breaks a rule (an operation that ends twice,
- * a time that goes back, a position that is no multiple of 512) makes the history unusable: history_broken() says why,
- * and nothing that is told after that counts.
+ * precedes another when its end was told before the other's begin. A caller that breaks a rule (an operation that ends
+ * twice, a time that goes back, a position that is no multiple of 512) makes the history unusable: history_broken()
+ * says why, and nothing that is told after that counts.
  *
  * One thread. Memory is allocated as needed; a program that gets none ends.
  */
@@ -21,9 +21,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HISTORY_BLOCK 512u
-#define HISTORY_ZERO  UINT64_C(0)
-#define HISTORY_NEVER UINT64_MAX
+#define HISTORY_BLOCK	   512u
+#define HISTORY_ZERO	   UINT64_C(0)
+#define HISTORY_NEVER	   UINT64_MAX
 
 /* Of one operation, one image: 8 GiB. */
 #define HISTORY_BLOCKS_MAX (1u << 24)
@@ -53,9 +53,9 @@ struct history_op {
 	int client;
 	enum history_kind kind;
 	enum history_state state;
-	int result;		  /* of an answered one: negative is a failure */
-	bool stable;		  /* of a write or zeroes: once answered it survives a loss of memory */
-	uint64_t begin, end;	  /* number of the event, from 1; end is HISTORY_NEVER without an answer */
+	int result;		     /* of an answered one: negative is a failure */
+	bool stable;		     /* of a write or zeroes: once answered it survives a loss of memory */
+	uint64_t begin, end;	     /* number of the event, from 1; end is HISTORY_NEVER without an answer */
 	uint64_t begun_at, ended_at; /* true time in ns; ended_at also when it was lost */
 	struct history_range range;
 };
@@ -136,10 +136,12 @@ void history_lost(struct history *history, uint64_t time, uint64_t op);
  */
 void history_may_lose(struct history *history, uint64_t time, uint64_t generation);
 
-/* The same, when what was flushed may be gone too: the new generation was forced upon a member that had not all of it. */
+/* The same, when what was flushed may be gone too: the new generation was forced upon a member that had not all of it.
+ */
 void history_may_lose_flushed(struct history *history, uint64_t time, uint64_t generation);
 
-/* A member's host lost its memory. For explanations alone: whether anything may be gone is told by history_may_lose(). */
+/* A member's host lost its memory. For explanations alone: whether anything may be gone is told by history_may_lose().
+ */
 void history_power(struct history *history, uint64_t time, int member);
 
 /* Why the history is unusable, or NULL. */

@@ -11,10 +11,10 @@
  *   TIME power MEMBER
  *   TIME final DEVICE POSITION LENGTH VALUES
  *
- * KIND: read, write, zeroes, flush, open, close. STABLE: 0 or 1. VALUES: "-" for none (of initial and final: zeroes), else
- * the values of the blocks (history_value()) in hexadecimal, with commas; "V*N" is V, N times. The other numbers are decimal.
- * Empty lines and lines that begin with # are nothing. Lines are in the order of time. Files of several clients are put
- * together with `sort -n -s`: the first line may be there more than once.
+ * KIND: read, write, zeroes, flush, open, close. STABLE: 0 or 1. VALUES: "-" for none (of initial and final: zeroes),
+ * else the values of the blocks (history_value()) in hexadecimal, with commas; "V*N" is V, N times. The other numbers
+ * are decimal. Empty lines and lines that begin with # are nothing. Lines are in the order of time. Files of several
+ * clients are put together with `sort -n -s`: the first line may be there more than once.
  */
 #ifndef SIM_HISTORY_FILE_H
 #define SIM_HISTORY_FILE_H
@@ -32,8 +32,8 @@ struct history_file_error {
 int history_save(const struct history *history, FILE *file);
 
 /*
- * Reads one, into *history, which the caller has initialised. Returns 0; -EINVAL: a line is bad; or another negative errno:
- * reading failed. Then *error says where and why, and the history is of no use (but to be destroyed).
+ * Reads one, into *history, which the caller has initialised. Returns 0; -EINVAL: a line is bad; or another negative
+ * errno: reading failed. Then *error says where and why, and the history is of no use (but to be destroyed).
  */
 int history_load(struct history *history, FILE *file, struct history_file_error *error);
 

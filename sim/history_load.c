@@ -268,8 +268,8 @@ static const struct {
 	const char *word;
 	int (*read)(struct reader *reader, uint64_t time);
 } line_kinds[] = {
-	{ "begin", begin_line },   { "end", end_line },		{ "lost", lost_line },	    { "may-lose", loss_line },
-	{ "power", power_line },   { "initial", contents_line }, { "final", contents_line },
+	{ "begin", begin_line }, { "end", end_line },	       { "lost", lost_line },	   { "may-lose", loss_line },
+	{ "power", power_line }, { "initial", contents_line }, { "final", contents_line },
 };
 
 static int event_line(struct reader *reader)

@@ -2,8 +2,8 @@
 /*
  * rdisk-check FILE: checks a history that was written down (history_file.h); "-" is the standard input.
  *
- * Exit: 0 nothing is wrong; 1 something is, it is told on the standard output; 2 usage, or the file is no history; 3 some
- * block could not be decided, and nothing else is wrong.
+ * Exit: 0 nothing is wrong; 1 something is, it is told on the standard output; 2 usage, or the file is no history; 3
+ * some block could not be decided, and nothing else is wrong.
  */
 #include <errno.h>
 #include <string.h>

@@ -3,8 +3,8 @@
  * Configurations of the search (checker_search.h), and sets of them.
  *
  * Operations under way have slots. Values that a loss can bring back have bits; one that nobody reads after a loss has
- * none. The writes that have taken effect since the last durable one are in order: `kept` (no more than their values count,
- * for a flush drops all of them), then the last one that was answered, then `tail`, those that are not answered.
+ * none. The writes that have taken effect since the last durable one are in order: `kept` (no more than their values
+ * count, for a flush drops all of them), then the last one that was answered, then `tail`, those that are not answered.
  */
 #ifndef SIM_SEARCH_CONFIGURATION_H
 #define SIM_SEARCH_CONFIGURATION_H
@@ -22,10 +22,10 @@ struct unanswered {
 
 /* Compared as bytes: no padding, and what is unused is 0. */
 struct configuration {
-	uint64_t done;	/* slots that have taken effect */
-	uint64_t kept;	/* bits */
-	uint64_t older; /* bits of what is before the last durable write */
-	uint32_t value; /* the present one */
+	uint64_t done;	  /* slots that have taken effect */
+	uint64_t kept;	  /* bits */
+	uint64_t older;	  /* bits of what is before the last durable write */
+	uint32_t value;	  /* the present one */
 	uint8_t answered; /* bit of the last write that was answered */
 	uint8_t tail_length;
 	struct unanswered tail[SEARCH_UNANSWERED_MAX];
@@ -53,7 +53,8 @@ bool set_add(struct configuration_set *set, const struct configuration *configur
 uint64_t configuration_candidates(const struct configuration *configuration);
 
 /*
- * A write has taken effect. durable: it is so by itself, even before it is answered. Returns false when there is no room.
+ * A write has taken effect. durable: it is so by itself, even before it is answered. Returns false when there is no
+ * room.
  */
 bool configuration_append(struct configuration *configuration, unsigned int slot, unsigned int bit, bool durable);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Histories in few words, for the checker's tests. One device, 0; a block is all of one tag, 0 is zeroes. Every event is at a
- * time of its own, in the order of the calls.
+ * Histories in few words, for the checker's tests. One device, 0; a block is all of one tag, 0 is zeroes. Every event
+ * is at a time of its own, in the order of the calls.
  */
 #ifndef CHECKER_TEST_H
 #define CHECKER_TEST_H
@@ -54,7 +54,8 @@ void final_block(uint64_t tag);
 /* That nothing is wrong. */
 void expect_right(void);
 
-/* That there is one violation, of that kind, over as many blocks from 0 on (0: of opens), whose text has all these words. */
+/* That there is one violation, of that kind, over as many blocks from 0 on (0: of opens), whose text has all these
+ * words. */
 void expect_wrong(enum checker_kind kind, uint64_t blocks, const char *words);
 
 #endif

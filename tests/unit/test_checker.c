@@ -312,7 +312,8 @@ static void many_violations(void **state)
 	checker_report_destroy(&report);
 }
 
-/* So many failed writes of zeroes are no reason to give up, whose order does not matter; nor are many reads at a time. */
+/* So many failed writes of zeroes are no reason to give up, whose order does not matter; nor are many reads at a time.
+ */
 static void much_at_once(void **state)
 {
 	uint64_t reads[20], writes[20];

@@ -189,7 +189,8 @@ static void silent_loss(void **state)
 	did_write(1, 1);
 	may_lose();
 	did_flush(1);
-	expect_wrong(CHECKER_SILENT_LOSS, 0, "op 102 of client 1|op 101 of the same open may be gone|generation 2 begins");
+	expect_wrong(CHECKER_SILENT_LOSS, 0,
+		     "op 102 of client 1|op 101 of the same open may be gone|generation 2 begins");
 }
 
 /* What was flushed is not gone; but the open is. */

@@ -20,12 +20,12 @@
 #include "checker_search.h"
 #include "checker_zones.h"
 
-#define OPS_MAX	   8
-#define VALUES_MAX (OPS_MAX + 1)
-#define LOSSES_MAX 2
+#define OPS_MAX	    8
+#define VALUES_MAX  (OPS_MAX + 1)
+#define LOSSES_MAX  2
 #define FLUSHES_MAX 3
-#define EVENTS	   64
-#define ROUNDS	   20000
+#define EVENTS	    64
+#define ROUNDS	    20000
 
 struct flavour {
 	bool same_values; /* values are written more than once */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Histories: what makes one unusable; that one that is written down and read again is the same; and what bad lines are told.
+ * Histories: what makes one unusable; that one that is written down and read again is the same; and what bad lines are
+ * told.
  */
 #include "checker_test.h"
 
