@@ -521,6 +521,8 @@ void bringup_tick(struct replica *replica)
 		return;
 	}
 	if (!bringup_is_target(replica, source)) {
+		/* What its disk may have lost before is among what it says that it lacks. */
+		replica->reign.disk_failed = false;
 		joining->joined = true;
 		joining->heard = false;
 		joining->handed_over = false;
