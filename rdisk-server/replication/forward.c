@@ -279,10 +279,10 @@ static void send_answer(struct replica *replica, int origin, const struct client
 			  data);
 }
 
-/* The lease holds, and as many are in sync as are demanded. */
+/* The lease holds, as many are in sync as are demanded, and no generation is to begin. */
 static bool may_answer(const struct replica *replica)
 {
-	return replica->reign.role == ROLE_SERVING && lease_holds(replica) &&
+	return replica->reign.role == ROLE_SERVING && lease_holds(replica) && !replica->reign.flush_lost &&
 	       member_count(replica->reign.in_sync) >= (int)replica->settings.min_in_sync;
 }
 

@@ -280,7 +280,8 @@ void primary_start_flush(struct replica *replica)
 	struct set_flush *flush = &replica->flush;
 	struct message message = { .type = MESSAGE_FLUSH, .flags = MESSAGE_TRACKED, .reign = replica->reign.reign };
 
-	if (flush->running || flush->nr_pending > 0 || !reign_is_primary(replica))
+	/* After one that failed the next may say yes to what was lost: that is for another generation. */
+	if (flush->running || flush->nr_pending > 0 || !reign_is_primary(replica) || replica->reign.flush_lost)
 		return;
 	flush->running = true;
 	flush->wanted = false;
