@@ -73,7 +73,7 @@ void durable_saved(struct replica *replica, struct replica_save *save, int resul
 
 struct peer {
 	bool connected;
-	bool greeted; /* its HELLO was taken: messages of others types count */
+	bool greeted; /* its HELLO was taken: messages of other types count */
 	struct process_id process;
 	uint32_t flags; /* of its last HELLO or STATUS */
 	/* The newest configuration it is known to have accepted, by HELLO or STATUS of this session. */
