@@ -368,7 +368,11 @@ struct set_flush {
 	int result;
 };
 
-/* ---- backup.c ---- */
+/*
+ * ---- backup.c ----
+ *
+ * Here, in bringup.c and in forward.c a function that takes `frame` owns it, memory from malloc() that `data` lies in.
+ */
 
 struct backup {
 	uint64_t reign;	   /* of the entries that are taken */
