@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Who is who in a replica set, and what its members decide: one configuration an epoch. Plain values, compared and
- * checked here; how one is decided is decision.h, how it lies on disk or on the wire metadata.h and message.h.
+ * checked here; how one is decided is decision.c, how it lies on disk or on the wire metadata.h and message.h.
  */
 #ifndef RDISK_REPLICA_CONFIGURATION_H
 #define RDISK_REPLICA_CONFIGURATION_H

@@ -73,7 +73,7 @@ void durable_saved(struct replica *replica, struct replica_save *save, int resul
 
 struct peer {
 	bool connected;
-	bool greeted; /* its HELLO was taken: messages of others types count */
+	bool greeted; /* its HELLO was taken: messages of other types count */
 	struct process_id process;
 	uint32_t flags; /* of its last HELLO or STATUS */
 	/* The newest configuration it is known to have accepted, by HELLO or STATUS of this session. */
@@ -368,7 +368,11 @@ struct set_flush {
 	int result;
 };
 
-/* ---- backup.c ---- */
+/*
+ * ---- backup.c ----
+ *
+ * Here, in bringup.c and in forward.c a function that takes `frame` owns it, memory from malloc() that `data` lies in.
+ */
 
 struct backup {
 	uint64_t reign;	   /* of the entries that are taken */

@@ -24,7 +24,7 @@
  *   48      4      number
  *   52      4      primary
  *   56      4      in_sync
- *   60      4      0
+ *   60      4      dead
  *   64      8      digest
  *   72      112    processes, 7 times {incarnation, boot}
  *   184     128    sizes, of 16 devices

@@ -121,8 +121,8 @@ void lease_give_up(struct replica *replica)
 }
 
 /*
- * The holder's word that it answers nothing any more. It may still be that an older RENEW of it comes after this one?
- * No: they are of one class, and so in order.
+ * The holder's word that it answers nothing any more. No older RENEW of it comes after this, and this comes after none
+ * of a later reign: they are of one class, and so in order.
  */
 void lease_release(struct replica *replica, int member, const struct message *message)
 {

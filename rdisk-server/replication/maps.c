@@ -6,10 +6,11 @@
  * unflushed          written here since the last tracked flush began
  * unflushed before   written before that; cleared when that flush is complete on all
  * owed               unfinished of former reigns: perhaps not equal on all
- * hot                extents that may differ from other members' after a crash of this one: the activity log. An extent
- *                    is hot there, durably, before the image is touched; it cools when it was not touched for a while,
- * a tracked flush is complete on all, and the bits of the absent in it are stable. So whatever is unflushed, or missing
- * and not stable, lies in hot extents
+ * hot                extents that may differ from other members' after a crash of this one: the activity log
+ *
+ * An extent is hot in the log, durably, before the image is touched. It cools when it was not touched for a while, a
+ * tracked flush is complete on all, and the bits of the absent in it are stable. So whatever is unflushed, or missing
+ * and not stable, lies in hot extents.
  */
 #include <assert.h>
 #include <errno.h>

@@ -30,7 +30,7 @@
  * RENEW          primary -> all              asks for a lease
  * GRANT          member -> primary           given, names the round of the request
  * RELEASE        primary -> all              its grant ends
- * WRITE          primary -> in sync, target  an entry: write, zeroes
+ * WRITE          primary -> in sync, target  an entry: write, zeroes, open, close
  * WRITTEN        answer                      done, with its result
  * FLUSH          primary -> in sync, target  make stable what was answered before it
  * FLUSHED        answer                      done, with its result
@@ -44,7 +44,7 @@
  * COPIED         answer                      done, with its result
  * HASH           primary -> target           asks for hashes of a range's blocks
  * HASHES         answer                      them
- * BITS           primary -> target           what an absent member must be given; several
+ * BITS           primary -> target           blocks an absent member lacks; of the target: unflushed; several
  * HANDED_OVER    primary -> target           all of the state was sent: asks for the candidate's word
  * READY          target -> primary           it has it
  * REQUEST        forwarder -> primary        a client's request
@@ -153,7 +153,7 @@ struct message {
 	uint64_t reign;		/* of the entries: first epoch of the reign */
 	struct ballot ballot;	/* of the proposal, or the promise that is told of */
 	struct ballot accepted; /* that `configuration` was accepted under */
-	uint64_t number;	/* of the entry, flush, copy, round of renewals */
+	uint64_t number;	/* of the entry, flush, copy, round of renewals; of several messages: 0, 1, ... */
 	uint32_t device;	/* below REPLICA_DEVICES_MAX */
 	uint32_t kind;		/* enum entry_kind; of a REFUSE: enum refusal */
 	uint64_t position;	/* bytes; OPEN, CLOSE, FLUSH: 0 */

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a member keeps in its state_dir, and its form on disk. Pure functions; who writes when is durable.h. All numbers
- * are little-endian; everything has magic, version, set, node, and a checksum (XXH3, 64 bits).
+ * What a member keeps in its state_dir, and its form on disk. Pure functions; what is written when is the business of
+ * durable.c and maps.c. All numbers are little-endian; everything has magic, version, set, node, and a checksum (XXH3,
+ * 64 bits).
  *
  * - Two slots of METADATA_SLOT_SIZE bytes, which both hold the newest promise and configuration: both are written, one
  *   after the other, before anything that rests on them is sent. One that is torn or flipped is made good by the other.
  * - Maps, of the activity log (a bit an extent) and of what an absent member must be given (a bit a block): in sectors
- * of METADATA_SECTOR bytes, each with its own checksum, of METADATA_SECTOR_BITS bits. Disks write a sector whole or not
- * at all; one that cannot be read stands for all of its bits set.
+ *   of METADATA_SECTOR bytes, each with its own checksum, of METADATA_SECTOR_BITS bits. Disks write a sector whole or
+ *   not at all; one that cannot be read stands for all of its bits set.
  *
  * Each piece begins with a head; the first 16 bytes and what the checksum is of are so in all versions:
  *
@@ -18,8 +19,10 @@
  *   16      16     set
  *   32      4      node
  *   36      4      kind
- *   40      4      device; 4 member; 4 index: of the place. Of a slot all 0, also the index: one is as good as the
- * other 52      12     0
+ *   40      4      device, of the place; of a slot 0
+ *   44      4      member; the same
+ *   48      4      index; the same: one slot is as good as the other
+ *   52      12     0
  *
  * A slot goes on with (the rest is 0):
  *

@@ -5,12 +5,12 @@
  * business, and a majority's.
  *
  * role            answers   leaves it when
- * NONE            -         a configuration names this process
+ * NONE            -         a decided configuration names this process
  * BACKUP          -         the same; or not any more
  * CONFIRMING      no        all in-sync members have reported
  * EQUALISING      no        what was unfinished is equal on all
  * SERVING         yes *     a configuration with another reign is accepted; it hands over      (* with a lease)
- * STEPPING_DOWN   no        a configuration with another reign is decided
+ * STEPPING_DOWN   no        the same
  */
 #include <assert.h>
 #include <string.h>

@@ -29,7 +29,7 @@ struct replica;
 enum replica_image {
 	REPLICA_IMAGE_NEW,     /* just made, or known to hold nothing but zeroes */
 	REPLICA_IMAGE_DATA,    /* it was there */
-	REPLICA_IMAGE_MISSING, /* it cannot be opened: the member is as one without an image until it is restarted */
+	REPLICA_IMAGE_MISSING, /* it cannot be opened: it must be brought up as a whole when it is there again */
 };
 
 struct replica_device_settings {
@@ -40,7 +40,10 @@ struct replica_device_settings {
 	enum replica_image image;
 };
 
-/* All times in ns. */
+/*
+ * All times in ns. Members whose lists, leases or names of devices differ refuse each other; that window, requests and
+ * block_size are the same on all is the caller's business.
+ */
 struct replica_settings {
 	struct listed_member list[MEMBERS_MAX]; /* the same on all members */
 	int members;				/* 1 .. MEMBERS_MAX */
@@ -48,13 +51,13 @@ struct replica_settings {
 	struct replica_device_settings devices[REPLICA_DEVICES_MAX];
 	int nr_devices;
 	struct process_id process;
-	uint64_t lease;		  /* how long a grant lasts */
+	uint64_t lease;		  /* how long a grant lasts; whole ms, or the bound on drift is rounded down */
 	uint32_t drift;		  /* bound on how wrong a clock runs, parts per million */
 	uint64_t heartbeat;	  /* between STATUS messages */
 	uint64_t replica_timeout; /* for an answer of a member, and of the own store */
-	uint64_t election_delay;  /* the least that a member waits before it proposes itself */
+	uint64_t election_delay;  /* the least that a member waits before it proposes itself, the most for votes */
 	uint64_t flush_interval;  /* between flushes of the set */
-	uint64_t open_grace;	  /* how long a primary without tables waits for opens of the forwarders */
+	uint64_t open_grace;	  /* how long a primary without tables takes opens that it does not know for its own */
 	uint64_t memory_wait;	  /* before one with broken memory is promoted; REPLICA_NEVER */
 	uint64_t resync_rate;	  /* bytes a second; 0: no limit */
 	unsigned int min_in_sync;
@@ -62,12 +65,12 @@ struct replica_settings {
 	bool slow_replica_waits; /* one that does not keep up is waited for while its session lives; else it is removed
 				  */
 	unsigned int window;	 /* entries that may be under way at once */
-	unsigned int requests;	 /* requests of the own host's clients, and forwarded ones of each member, at once */
+	unsigned int requests;	 /* at once: of the own host's clients, forwarded ones of each member, of a client */
 	unsigned int clients;	 /* opens of the whole set, at most */
 	uint32_t block_size;	 /* bytes of a bit of the maps; a power of two */
 	uint32_t extent_size;	 /* bytes of a bit of the activity log; a power of two, a multiple of block_size */
 	uint32_t copy_size;	 /* bytes of a COPY at most; a multiple of block_size, at most MESSAGE_DATA_MAX */
-	unsigned int copies;	 /* COPY messages under way at once, to all targets */
+	unsigned int copies;	 /* COPY messages under way at once, to each target */
 };
 
 /* One request of a client of this host, memory of the caller's until it is answered. */
@@ -145,24 +148,32 @@ struct replica_world {
 };
 
 /*
- * Allocates a core; all memory that it will ever use but what replica_settings bound is allocated here. user: for
- * replica_user(). 0 or -ENOMEM, -EINVAL (settings that contradict each other).
+ * Allocates a core, and all memory that it will ever use but the data of entries, of which the settings bound how many
+ * there are. settings are copied, world must stay. user: for replica_user(). 0 or -ENOMEM, -EINVAL (settings that
+ * contradict each other).
  */
 int replica_create(struct replica **replica, const struct replica_settings *settings, const struct replica_world *world,
 		   void *user);
+/* NULL is harmless. Nothing is PENDING at a store or being saved any more; requests without an answer never get one. */
 void replica_destroy(struct replica *replica);
 void *replica_user(const struct replica *replica);
 
 /*
- * Between create and start: what was found in state_dir, piece by piece. A piece that was never saved is not handed
- * over. NULL, or why the process must not start (a newer version's, another set's): nothing is to be overwritten then.
+ * Between create and start: what was found in state_dir, piece by piece; both slots (index 0 and 1) before any sector,
+ * as those are checked against the set. A piece that was never saved is not handed over, or as zeroes: then nothing was
+ * in it, so that one that was saved and is lost must not be taken for it. bytes: `size` of them, looked at in the call
+ * only. NULL, or why the process must not start (a newer version's, another set's): nothing is to be overwritten then.
  */
 const char *replica_load_slot(struct replica *replica, uint32_t index, const void *bytes, size_t size);
 const char *replica_load_sector(struct replica *replica, const struct metadata_place *place, const void *bytes,
 				size_t size);
+/* Once, after all that was loaded and before any event. */
 void replica_start(struct replica *replica, uint64_t now);
 
-/* The session to a member is up (nothing was received yet), or is gone with all that was under way. */
+/*
+ * The session to a member (its index, not the own) is up (nothing was received yet), or is gone with all that was under
+ * way. Up again without having been reported gone: the last one is.
+ */
 void replica_connected(struct replica *replica, uint64_t now, int member);
 void replica_disconnected(struct replica *replica, uint64_t now, int member);
 
@@ -185,24 +196,54 @@ uint64_t replica_next_time(const struct replica *replica);
 /* An io that submit() had PENDING has its result. */
 void replica_io_done(struct replica *replica, uint64_t now, struct io *io);
 
-/* A piece is stable, or is not: then the core stops voting and serving for good, and says so. */
+/*
+ * A piece is stable, or is not (result: 0 or -errno): then the core stops voting and serving for good, and says so
+ * (REPLICA_EVENT_DISK). The process is to end then, as others take it for well as long as its sessions are up.
+ */
 void replica_saved(struct replica *replica, uint64_t now, struct replica_save *save, int result);
 
-/* A client's request. It is answered by answered(), perhaps within this call. */
+/*
+ * A client's request. It is answered by answered(), perhaps within this call: -EIO also if its open is of another
+ * generation or unknown to the primary, -EBUSY if there are too many opens. The caller has seen to it that the device
+ * is one, that the range is within the size that was decided (replica_status()), and that a READ or WRITE is not longer
+ * than MESSAGE_DATA_MAX: what is not so is an error of the program here, and gets no answer from another host.
+ */
 void replica_submit(struct replica *replica, uint64_t now, struct replica_request *request);
 
 /*
- * Its client is gone: its requests are not answered any more and the caller may free them; what was begun goes on.
+ * Its client is gone: its requests are not answered any more and the caller may free them; what was begun goes on, and
+ * the primary is told by a CLOSE of the core's own. What follows from it is done with the next event.
  */
 void replica_forget_client(struct replica *replica, uint32_t client);
 
-/* The process is about to end: hands over what it is. It may end when replica_stopped(). */
+/*
+ * The process is about to end: hands over what it is, to any in-sync member that is seen and stays. It may end when
+ * replica_stopped(), which is at once if it is not primary, or nobody is there to take over. Nothing is flushed.
+ */
 void replica_stop(struct replica *replica, uint64_t now);
 bool replica_stopped(const struct replica *replica);
 
-/* ---- orders of an operator. 0, or -EAGAIN (not now), -EINVAL (never), with *why ---- */
+/*
+ * ---- orders of an operator ----
+ *
+ * 0: it is taken, and replica_status() shows what comes of it; or -EAGAIN (not now), -EINVAL (never), with *why, a text
+ * that stays.
+ */
+
+/* To the primary that serves: to hand over to an in-sync member. Forgotten if that one goes before it is decided. */
 int replica_promote(struct replica *replica, uint64_t now, int member, const char **why);
+
+/*
+ * To the member that is to be primary, whatever it may lack: without the votes of `dead`, with a new generation, of
+ * which it alone is in sync. It proposes that until it is decided, for which it needs a majority of the others' votes.
+ * docs/replication.md says what it costs.
+ */
 int replica_force(struct replica *replica, uint64_t now, member_set dead, const char **why);
+
+/*
+ * Before there is a set: it begins with the image of `member`, who has to be given the order itself; the images of all
+ * others are overwritten. On another it only keeps that one from choosing its own.
+ */
 int replica_init_from(struct replica *replica, uint64_t now, int member, const char **why);
 
 /* ---- what is the case ---- */
@@ -223,11 +264,11 @@ struct replica_member_status {
 struct replica_status {
 	struct configuration configuration; /* the newest that is accepted; epoch 0: none */
 	bool decided;			    /* known to be */
-	bool primary;			    /* this member is, and its lease holds */
-	bool serving;			    /* it answers */
+	bool primary;			    /* this member is, whether or not it serves */
+	bool serving;			    /* it is the primary, and its lease holds */
 	bool votes;			    /* it has a vote */
 	bool holds_lease;		    /* checked at the time of the last event */
-	const char *blocked;		    /* what is waited for; NULL: nothing */
+	const char *blocked;		    /* what is waited for, a text that stays; NULL: nothing */
 	struct replica_member_status members[MEMBERS_MAX];
 };
 
