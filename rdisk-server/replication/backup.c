@@ -118,7 +118,8 @@ void backup_write(struct replica *replica, int member, const struct message *mes
 
 	if (!from_primary(replica, member, message->epoch, message->reign) ||
 	    (message->kind != ENTRY_OPEN && message->kind != ENTRY_CLOSE &&
-	     !maps_range_ok(replica, message->device, message->position, message->length))) {
+	     (!maps_range_ok(replica, message->device, message->position, message->length) ||
+	      (message->kind == ENTRY_ZEROES && !maps_one_piece(message->position, message->length))))) {
 		free(frame);
 		return;
 	}
@@ -179,8 +180,8 @@ static void report(struct replica *replica, int member)
 		uint64_t cursor = 0;
 
 		message.device = (uint32_t)i;
-		while ((message.data_size =
-				maps_ranges(replica, &replica->devices[i].owed, &cursor, data, sizeof(data))) > 0)
+		while ((message.data_size = maps_ranges(replica, (uint32_t)i, &replica->devices[i].owed, &cursor, data,
+							sizeof(data))) > 0)
 			core_send(replica, member, REPLICA_CLASS_STREAM, &message, data);
 	}
 	message.data_size = 0;
@@ -224,7 +225,9 @@ void backup_done_table(struct replica *replica, int member, const struct message
 
 	if (!from_primary(replica, member, message->epoch, message->reign))
 		return;
-	if (message->number == 0)
+	/* A target has recorded what it stored since it joined, some of which the primary's own image may not have yet.
+	 */
+	if (message->number == 0 && peer_is_named(replica, replica->settings.self, core_configuration(replica)))
 		done_table_clear(&replica->done);
 	wrong = done_table_load(&replica->done, data, message->data_size);
 	if (wrong)
@@ -272,11 +275,9 @@ void backup_flush_stored(struct replica *replica, int result)
 	backup->flushing = false;
 	/* It trusts nothing since its last good flush, whoever is told of that. */
 	if (backup->result) {
-		replica->reign.disk_failed = true;
-		replica->consider = true;
-	}
-	if (backup->result)
+		reign_flush_failed(replica);
 		replica->joining.not_before = replica->now + 4 * replica->settings.replica_timeout;
+	}
 	flushed.reign = flush->reign;
 	flushed.number = flush->number;
 	flushed.result = backup->result;

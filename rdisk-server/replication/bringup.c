@@ -201,8 +201,8 @@ static void hand_state(struct replica *replica, int member)
 			core_send(replica, member, REPLICA_CLASS_STREAM, &message, data);
 			for (int k = 0; k < 2 && maps[k]; k++) {
 				cursor = 0;
-				while ((message.data_size =
-						maps_ranges(replica, maps[k], &cursor, data, sizeof(data))) > 0) {
+				while ((message.data_size = maps_ranges(replica, (uint32_t)i, maps[k], &cursor, data,
+									sizeof(data))) > 0) {
 					message.number++;
 					core_send(replica, member, REPLICA_CLASS_STREAM, &message, data);
 				}
@@ -380,16 +380,19 @@ static void send_join(struct replica *replica, int primary)
 
 	if (replica->durable.now.wants_all)
 		join.flags = MESSAGE_EMPTY;
+	done_table_clear(&replica->done);
 	backup_reign_ends(replica);
 	for (int i = 0; i < replica->settings.nr_devices; i++) {
 		struct replica_device *device = &replica->devices[i];
-		const struct block_map *maps[] = { &device->owed, &device->unflushed, &device->unflushed_before };
+		const struct block_map *maps[] = { &device->owed, &device->unflushed, &device->unflushed_before,
+						   &device->missing[primary] };
 
 		join.device = (uint32_t)i;
 		for (unsigned int k = 0; k < sizeof(maps) / sizeof(maps[0]); k++) {
 			uint64_t cursor = 0;
 
-			while ((join.data_size = maps_ranges(replica, maps[k], &cursor, data, sizeof(data))) > 0)
+			while ((join.data_size =
+					maps_ranges(replica, (uint32_t)i, maps[k], &cursor, data, sizeof(data))) > 0)
 				core_send(replica, primary, REPLICA_CLASS_STREAM, &join, data);
 		}
 	}

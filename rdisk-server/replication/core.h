@@ -28,7 +28,8 @@
 #define PAST_ROUNDS	  16 /* rounds of renewals whose grants still count */
 #define AFTER_SAVE_MAX	  32 /* answers that wait for the slots */
 #define REPLICA_BLOCK_MIN 512u
-#define ENTRIES_SPARE	  64 /* of the pool, beyond what is counted */
+#define DONE_TABLE_PIECE  16384u /* bytes of a DONE_TABLE: one client fits at least */
+#define ENTRIES_SPARE	  64	 /* of the pool, beyond what is counted */
 
 /* ---- durable.c ---- */
 
@@ -237,6 +238,8 @@ member_set reign_receivers(const struct replica *replica);
 void reign_member_failed(struct replica *replica, int member, const char *why);
 /* The own image fails or hangs. true: others are in sync, and one of them shall serve. */
 bool reign_own_disk_failed(struct replica *replica);
+/* A flush of the own image has failed. */
+void reign_flush_failed(struct replica *replica);
 /* A process that is to end may do so. */
 bool reign_may_end(const struct replica *replica);
 
@@ -541,6 +544,12 @@ int maps_create(struct replica *replica);
 void maps_destroy(struct replica *replica);
 /* Blocks that a range of bytes touches. */
 void maps_blocks(const struct replica *replica, uint64_t position, uint64_t length, uint64_t *first, uint64_t *count);
+/* Whether a range of zeroes is one piece for request/. */
+static inline bool maps_one_piece(uint64_t position, uint64_t length)
+{
+	return length > 0 && position / REQUEST_RANGE_PIECE == (position + length - 1) / REQUEST_RANGE_PIECE;
+}
+
 /* Whether a range lies on a device. */
 bool maps_range_ok(const struct replica *replica, uint32_t device, uint64_t position, uint64_t length);
 /* Members must be given a range. Those without images and this one are left out. */
@@ -557,8 +566,8 @@ bool maps_any_unflushed(const struct replica *replica);
  * Writes runs of set blocks from *cursor (a block; 0 at first) on as ranges, as many as fit, and moves it on. Returns
  * the bytes; 0: there are no more.
  */
-uint32_t maps_ranges(const struct replica *replica, const struct block_map *map, uint64_t *cursor, void *data,
-		     size_t size);
+uint32_t maps_ranges(const struct replica *replica, uint32_t device, const struct block_map *map, uint64_t *cursor,
+		     void *data, size_t size);
 /* A range is about to be written on this member: bits for the absent, and unflushed. */
 void maps_note_write(struct replica *replica, uint32_t device, uint64_t position, uint64_t length, member_set absent);
 /* Whether all extents of a range are hot and stable; else the entry waits until they are. */

@@ -434,9 +434,8 @@ void decision_lost(struct replica *replica, uint64_t seen)
 		decision->seen = seen;
 	if (decision->learning)
 		return;
-	/* Without its log it does not know what is unfinished either. */
-	if (replica->durable.loaded == 0)
-		want_all(replica);
+	/* Its log is lost or as old: it does not know what is unfinished either. */
+	want_all(replica);
 	decision->learning = true;
 	decision->learnt = 0;
 	decision->learnt_epoch = 0;

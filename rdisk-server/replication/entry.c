@@ -249,6 +249,8 @@ static void submit_here(struct replica *replica, struct entry *entry, enum io_op
 void entry_read_here(struct replica *replica, struct entry *entry)
 {
 	entry->step = STEP_READ;
+	entry->began = replica->now;
+	core_wake_at(replica, replica->now + replica->settings.replica_timeout);
 	submit_here(replica, entry, IO_READ);
 }
 
@@ -313,10 +315,8 @@ static void here_done(struct replica *replica, struct entry *entry, int result)
 		submit_here(replica, entry, IO_FLUSH);
 		return;
 	}
-	if (entry->step == STEP_FLUSH && result) {
-		replica->reign.disk_failed = true;
-		replica->consider = true;
-	}
+	if (entry->step == STEP_FLUSH && result)
+		reign_flush_failed(replica);
 	stored(replica, entry, result);
 }
 

@@ -169,6 +169,11 @@ void forward_submit(struct replica *replica, struct replica_request *request)
 		replica->world->answered(replica, request);
 		return;
 	}
+	if (request->kind == ENTRY_ZEROES && !maps_one_piece(request->position, request->length)) {
+		request->result = -EINVAL;
+		replica->world->answered(replica, request);
+		return;
+	}
 	if (request->kind == ENTRY_OPEN)
 		client->shared = request->shared;
 	link_request(replica, client, request);
@@ -389,9 +394,16 @@ static void adopt(struct replica *replica, const struct message *message)
 static void accept_request(struct replica *replica, int origin, const struct message *message, void *memory,
 			   const void *data)
 {
+	bool ranged = message->kind == ENTRY_READ || message->kind == ENTRY_WRITE || message->kind == ENTRY_ZEROES;
 	struct entry *entry;
 	int result;
 
+	if (ranged && (!maps_range_ok(replica, message->device, message->position, message->length) ||
+		       (message->kind == ENTRY_ZEROES && !maps_one_piece(message->position, message->length)))) {
+		free(memory);
+		answer_only(replica, origin, message, -EINVAL);
+		return;
+	}
 	/* Answered writes may have been lost since it was opened: the client is told, until it opens it again. */
 	if (message->kind != ENTRY_OPEN && message->kind != ENTRY_CLOSE &&
 	    message->generation != core_configuration(replica)->generation.id) {
@@ -506,11 +518,9 @@ static void close_the_gone(struct replica *replica)
 
 void forward_request(struct replica *replica, int member, const struct message *message, void *frame, const void *data)
 {
-	bool ranged = message->kind == ENTRY_READ || message->kind == ENTRY_WRITE || message->kind == ENTRY_ZEROES;
 
 	/* Who is not primary (any more) drops it: it is asked again when the forwarder knows better. */
-	if (!reign_is_primary(replica) || message->client.forwarder != replica->peers[member].process.incarnation ||
-	    (ranged && !maps_range_ok(replica, message->device, message->position, message->length))) {
+	if (!reign_is_primary(replica) || message->client.forwarder != replica->peers[member].process.incarnation) {
 		free(frame);
 		return;
 	}
@@ -519,7 +529,7 @@ void forward_request(struct replica *replica, int member, const struct message *
 
 void primary_send_done_table(struct replica *replica, int member)
 {
-	unsigned char data[16384];
+	unsigned char data[DONE_TABLE_PIECE];
 	struct message message = { .type = MESSAGE_DONE_TABLE, .epoch = replica->reign.epoch };
 	unsigned int next = 0;
 

@@ -90,15 +90,23 @@ void maps_destroy(struct replica *replica)
 		free(replica->devices[i].memory);
 }
 
+/* Bytes: of the image, or what was decided if that is less. */
+static uint64_t device_size(const struct replica *replica, uint32_t device)
+{
+	uint64_t size = replica->settings.devices[device].size;
+
+	if (core_configuration(replica)->epoch && core_configuration(replica)->sizes[device] < size)
+		size = core_configuration(replica)->sizes[device];
+	return size;
+}
+
 bool maps_range_ok(const struct replica *replica, uint32_t device, uint64_t position, uint64_t length)
 {
 	uint64_t size;
 
 	if (device >= (uint32_t)replica->settings.nr_devices || length == 0)
 		return false;
-	size = replica->settings.devices[device].size;
-	if (core_configuration(replica)->epoch && core_configuration(replica)->sizes[device] < size)
-		size = core_configuration(replica)->sizes[device];
+	size = device_size(replica, device);
 	return length <= size && position <= size - length;
 }
 
@@ -277,17 +285,22 @@ uint64_t maps_missing_bytes(const struct replica *replica, int member)
 	return blocks * replica->settings.block_size;
 }
 
-uint32_t maps_ranges(const struct replica *replica, const struct block_map *map, uint64_t *cursor, void *data,
-		     size_t size)
+uint32_t maps_ranges(const struct replica *replica, uint32_t device, const struct block_map *map, uint64_t *cursor,
+		     void *data, size_t size)
 {
-	uint64_t first, count, block = replica->settings.block_size;
+	uint64_t first, count, block = replica->settings.block_size, end = device_size(replica, device);
 	unsigned int nr = 0;
 
 	while ((nr + 1) * MESSAGE_RANGE_SIZE <= size && block_map_next(map, *cursor, UINT64_MAX, &first, &count)) {
 		struct byte_range range = { first * block, count * block };
 
-		message_put_range(data, nr++, range);
 		*cursor = first + count;
+		/* The last block may not be whole; and an image may be larger than what was decided. */
+		if (range.position >= end)
+			break;
+		if (range.length > end - range.position)
+			range.length = end - range.position;
+		message_put_range(data, nr++, range);
 	}
 	return nr * MESSAGE_RANGE_SIZE;
 }
@@ -439,15 +452,13 @@ static bool bits_stable(struct replica_device *device, uint64_t extent)
 	if (last >= device->blocks)
 		last = device->blocks - 1;
 	last_sector = last / METADATA_SECTOR_BITS;
-	if (device->bits_busy)
-		return device->bits_sector < first_sector || device->bits_sector > last_sector;
 	for (int i = 0; i < device->replica->settings.members; i++) {
 		if (block_map_next(&device->bits_dirty[i], first_sector, 1, &sector, &count) && sector <= last_sector) {
 			bits_save(device, i, sector);
 			return false;
 		}
 	}
-	return true;
+	return !device->bits_busy || device->bits_sector < first_sector || device->bits_sector > last_sector;
 }
 
 /* ---- cooling ---- */
@@ -537,8 +548,10 @@ static void load_log(struct replica *replica, struct replica_device *device, uin
 			count = device->blocks - first;
 		block_map_add(&device->owed, first, count);
 		for (int k = 0; k < replica->settings.members; k++) {
-			if (k != replica->settings.self && !core_diskless(replica, k))
-				block_map_add(&device->missing[k], first, count);
+			if (k == replica->settings.self || core_diskless(replica, k))
+				continue;
+			block_map_add(&device->missing[k], first, count);
+			bits_changed(device, k, first, count);
 		}
 	}
 }

@@ -114,6 +114,10 @@ void peer_connected(struct replica *replica, int member)
 
 	if (peer->connected)
 		peer_disconnected(replica, member);
+	if (replica->failed) {
+		replica->world->hang_up(replica, member);
+		return;
+	}
 	peer->connected = true;
 	peer->heard_at = replica->now;
 	replica->sessions[member] = ++replica->session;

@@ -180,7 +180,8 @@ void primary_note_done(struct replica *replica, const struct entry *entry, int r
 		return;
 	if (entry->kind == ENTRY_CLOSE)
 		done_table_forget(&replica->done, entry->client);
-	else if (entry->kind == ENTRY_OPEN || done_table_knows(&replica->done, entry->client))
+	else if (entry->kind == ENTRY_OPEN || done_table_knows(&replica->done, entry->client) ||
+		 !peer_is_named(replica, replica->settings.self, core_configuration(replica)))
 		error = done_table_add(&replica->done, entry->client, entry->client_request, entry->lowest, result);
 	if (error == -ENOSPC)
 		core_tell(replica, REPLICA_EVENT_DISK, replica->settings.self, "too many clients at once");
@@ -241,9 +242,7 @@ static void end_flush(struct replica *replica)
 		return;
 	flush->running = false;
 	if (flush->result) {
-		/* Nobody else has it: what was answered before may be gone, and every client is to be told. */
-		replica->reign.flush_lost = true;
-		replica->consider = true;
+		reign_flush_failed(replica);
 	} else {
 		replica->reign.flushed = flush->number;
 		maps_flush_complete(replica);
@@ -411,6 +410,14 @@ void primary_tick(struct replica *replica)
 
 	if (!reign_is_primary(replica))
 		return;
+	for (struct entry *entry = replica->ordered.first; entry; entry = entry->next) {
+		if (entry->step != STEP_READ)
+			continue;
+		if (entry->began + timeout <= replica->now)
+			reign_own_disk_failed(replica);
+		else
+			core_wake_at(replica, entry->began + timeout);
+	}
 	for (struct entry *entry = replica->active.first; entry; entry = next) {
 		next = entry->next;
 		if (!entry->number)

@@ -89,6 +89,19 @@ bool reign_own_disk_failed(struct replica *replica)
 	return true;
 }
 
+/* What the own image was written since its last good flush is not to be trusted. */
+void reign_flush_failed(struct replica *replica)
+{
+	replica->consider = true;
+	if (!reign_is_primary(replica)) {
+		replica->reign.disk_failed = true;
+		return;
+	}
+	/* Nobody else has it: what was answered before may be gone, and every client is to be told. */
+	if (!reign_own_disk_failed(replica))
+		replica->reign.flush_lost = true;
+}
+
 bool reign_may_end(const struct replica *replica)
 {
 	return !reign_is_primary(replica) || choose_successor(replica) == NO_MEMBER;
@@ -209,6 +222,8 @@ static void decided(struct replica *replica)
 	/* Whoever left because its disk failed may come back: what it cannot trust, the others know. */
 	if (!member_in(configuration->in_sync, replica->settings.self))
 		reign->disk_failed = false;
+	if (!named)
+		reign->absent = 0;
 	if (named) {
 		apply_in_sync(replica);
 		if (replica->durable.now.wants_all) {
@@ -236,6 +251,8 @@ void reign_changed(struct replica *replica)
 	const struct configuration *configuration = core_configuration(replica);
 	struct reign *reign = &replica->reign;
 
+	/* Whoever may have become in sync is not absent, also if that decision is heard of late or never. */
+	reign->absent &= (member_set)~configuration->in_sync;
 	/* It obeys what it has accepted, decided or not. */
 	if (reign_is_primary(replica) &&
 	    (configuration->primary != (uint32_t)replica->settings.self || configuration->reign != reign->reign))

@@ -54,6 +54,11 @@ void core_fail(struct replica *replica, const char *why)
 		return;
 	replica->failed = true;
 	core_tell(replica, REPLICA_EVENT_DISK, replica->settings.self, why);
+	/* The others are not to think that it is well. */
+	for (int i = 0; i < replica->settings.members; i++) {
+		if (replica->peers[i].connected)
+			peer_refuse(replica, i, "this member cannot keep what it promises");
+	}
 }
 
 /* ---- making one ---- */
@@ -73,10 +78,10 @@ static bool settings_ok(const struct replica_settings *s)
 			return false;
 	}
 	return s->list[0].node > 0 && s->lease > 0 && s->drift < 500000 && s->heartbeat > 0 && s->window > 0 &&
-	       s->requests > 0 && s->clients > 0 && s->copies > 0 && is_power_of_two(s->block_size) &&
-	       s->block_size >= REPLICA_BLOCK_MIN && is_power_of_two(s->extent_size) &&
-	       s->extent_size >= s->block_size && s->copy_size >= s->block_size && s->copy_size % s->block_size == 0 &&
-	       s->copy_size <= MESSAGE_DATA_MAX;
+	       s->requests > 0 && DONE_TABLE_CLIENT_MAX(s->requests) <= DONE_TABLE_PIECE && s->clients > 0 &&
+	       s->copies > 0 && is_power_of_two(s->block_size) && s->block_size >= REPLICA_BLOCK_MIN &&
+	       is_power_of_two(s->extent_size) && s->extent_size >= s->block_size && s->copy_size >= s->block_size &&
+	       s->copy_size % s->block_size == 0 && s->copy_size <= MESSAGE_DATA_MAX;
 }
 
 static int allocate(struct replica *replica)
@@ -219,6 +224,7 @@ static void after(struct replica *replica)
 {
 	do {
 		entries_run(replica);
+		primary_paused_can_go_on(replica);
 		if (!replica->consider)
 			break;
 		replica->consider = false;
