@@ -16,7 +16,8 @@ static bool from_primary(const struct replica *replica, int member, uint64_t epo
 
 	return configuration->epoch && configuration->primary == (uint32_t)member && configuration->reign == reign &&
 	       epoch >= reign && epoch <= configuration->epoch && peer_is_named(replica, member, configuration) &&
-	       (peer_is_named(replica, replica->settings.self, configuration) || bringup_is_target(replica, member));
+	       ((peer_is_named(replica, replica->settings.self, configuration) && !replica->durable.now.wants_all) ||
+		bringup_is_target(replica, member));
 }
 
 static struct unfinished *unfinished_at(struct replica *replica, uint64_t number)
@@ -210,7 +211,7 @@ void backup_confirm(struct replica *replica, int member, const struct message *m
 
 	if (message->epoch != configuration->epoch || configuration->primary != (uint32_t)member ||
 	    !peer_is_named(replica, member, configuration) ||
-	    !peer_is_named(replica, replica->settings.self, configuration))
+	    !peer_is_named(replica, replica->settings.self, configuration) || replica->durable.now.wants_all)
 		return;
 	if (replica->backup.reign != configuration->reign)
 		backup_reign_ends(replica);

@@ -436,6 +436,7 @@ void decision_lost(struct replica *replica, uint64_t seen)
 		return;
 	/* Its log is lost or as old: it does not know what is unfinished either. */
 	want_all(replica);
+	replica->reign.disk_failed = true;
 	decision->learning = true;
 	decision->learnt = 0;
 	decision->learnt_epoch = 0;

@@ -211,7 +211,9 @@ static void decided(struct replica *replica)
 {
 	const struct configuration *configuration = core_configuration(replica);
 	struct reign *reign = &replica->reign;
-	bool named = names_self(replica, configuration);
+	/* One that has lost its log is in sync by nobody's word: it does not answer, and is removed. */
+	bool named = names_self(replica, configuration) &&
+		     (!replica->durable.now.wants_all || bringup_is_target(replica, (int)configuration->primary));
 	bool primary = named && configuration->primary == (uint32_t)replica->settings.self;
 
 	if (reign->epoch == configuration->epoch)
