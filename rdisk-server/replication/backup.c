@@ -46,7 +46,8 @@ static void take_complete(struct replica *replica, uint64_t complete, uint64_t f
 
 void backup_settled(struct replica *replica, const struct message *message)
 {
-	if (message->reign == replica->backup.reign)
+	/* Under a configuration that is not known to be decided yet members may be absent whose bits are not set. */
+	if (message->reign == replica->backup.reign && message->epoch <= replica->reign.epoch)
 		take_complete(replica, message->complete, message->flushed);
 }
 

@@ -84,6 +84,8 @@ void bringup_join(struct replica *replica, int member, const struct message *mes
 	/* Whoever asks again has forgotten what it was given. */
 	bringup_drop(replica, member, NULL);
 	bringup->phase = BRINGUP_COPYING;
+	bringup->in_flush = false;
+	bringup->flushed = false;
 	bringup->copies = 0;
 	for (int i = 0; i < replica->settings.nr_devices; i++) {
 		bringup->cursor[i] = 0;
@@ -229,7 +231,8 @@ static void go_on(struct replica *replica, int member)
 			return;
 		if (start_again(replica, member))
 			continue;
-		if (waits_for_flush(replica, member)) {
+		/* Also when there is nothing to copy: a flush of before could be answered without this member's. */
+		if (waits_for_flush(replica, member) || !bringup->flushed) {
 			replica->flush.wanted = true;
 			primary_start_flush(replica);
 			return;
@@ -314,6 +317,7 @@ void bringup_flush_begins(struct replica *replica)
 
 		if (bringup->phase == BRINGUP_NONE)
 			continue;
+		bringup->in_flush = true;
 		for (int k = 0; k < replica->settings.nr_devices; k++) {
 			block_map_unite(&bringup->flushing[k], &bringup->copied[k]);
 			block_map_clear(&bringup->copied[k]);
@@ -328,6 +332,7 @@ void bringup_flush_complete(struct replica *replica)
 
 		if (bringup->phase == BRINGUP_NONE)
 			continue;
+		bringup->flushed = bringup->in_flush;
 		for (int k = 0; k < replica->settings.nr_devices; k++) {
 			uint64_t first, count, from = 0;
 
