@@ -8,6 +8,7 @@
 #   unit local fault  these tests with the builds debug, asan and tsan (fault: not tsan)
 #   uml               the tests with a real guest
 #   fuzz              a quarter of a minute of each target of scripts/fuzz.sh
+#   sim               scripts/sim-all.sh: the replication core in the simulator
 #   model             scripts/model.sh: spin searches the models of the replication protocol
 #   static            format, lint and spelling of what is in the repository
 #   demo              scripts/demo.sh
@@ -21,7 +22,7 @@
 
 set -uo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-all_parts=(unit local fault uml fuzz model static demo)
+all_parts=(unit local fault uml fuzz model sim static demo)
 
 passed=0 failed=0 skipped=0 failures=()
 
@@ -183,6 +184,10 @@ if wanted fuzz; then
 fi
 if wanted model; then
 	run "models" scripts/model.sh
+fi
+if wanted sim; then
+	# Always the same seeds: what others find is no reason to refuse what is tested here.
+	run "simulator" scripts/sim-all.sh --seed 1 --seeds 200
 fi
 if wanted static; then
 	# shellcheck source=static-checks.sh

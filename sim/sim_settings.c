@@ -37,8 +37,6 @@ static const struct setting table[] = {
 	SETTING(election_delay),
 	SETTING(flush_interval),
 	SETTING(open_grace),
-	SETTING(memory_wait),
-	SETTING(resync_rate),
 	SETTING(min_in_sync),
 	SETTING(error_on_no_quorum),
 	SETTING(slow_replica_waits),
@@ -148,7 +146,6 @@ static void choose_limits(struct sim_settings *settings, struct sim_random *rand
 	settings->min_in_sync = settings->copies > 2 && sim_chance(random, 1, 8) ? 2 : 1;
 	settings->error_on_no_quorum = sim_chance(random, 1, 8);
 	settings->slow_replica_waits = sim_chance(random, 1, 4);
-	settings->resync_rate = sim_chance(random, 1, 4) ? sim_spread(random, settings->size / 8, settings->size) : 0;
 }
 
 void sim_settings_choose(struct sim_settings *settings, struct sim_random *random)

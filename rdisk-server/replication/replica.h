@@ -58,8 +58,6 @@ struct replica_settings {
 	uint64_t election_delay;  /* the least that a member waits before it proposes itself, the most for votes */
 	uint64_t flush_interval;  /* between flushes of the set */
 	uint64_t open_grace;	  /* how long a primary without tables takes opens that it does not know for its own */
-	uint64_t memory_wait;	  /* before one with broken memory is promoted; REPLICA_NEVER */
-	uint64_t resync_rate;	  /* bytes a second; 0: no limit */
 	unsigned int min_in_sync;
 	bool error_on_no_quorum; /* requests fail with EIO while nothing is served; else they wait */
 	bool slow_replica_waits; /* one that does not keep up is waited for while its session lives; else it is removed

@@ -182,7 +182,6 @@ static void settings_of(struct cluster *cluster, int index, struct replica_setti
 		.election_delay = CLUSTER_LEASE / 2,
 		.flush_interval = CLUSTER_LEASE,
 		.open_grace = CLUSTER_LEASE,
-		.memory_wait = REPLICA_NEVER,
 		.min_in_sync = 1,
 		.window = 8,
 		.requests = 16,

@@ -18,8 +18,7 @@
 #define PEACE                                                                                                          \
 	"set queue 1000000000\nset copies 3\nset diskless 0\nset duration 30s\nset nr_requests 300\nset "              \
 	"power_epilogue 0\n"                                                                                           \
-	"set disk_delay 1ms\nset cached 200\nset tail 0\nset delay 1ms\nset jitter 1ms\nset calm_limit 20s\nset "      \
-	"resync_rate 0\n"
+	"set disk_delay 1ms\nset cached 200\nset tail 0\nset delay 1ms\nset jitter 1ms\nset calm_limit 20s\n"
 
 static void run(uint64_t seed, const char *text, uint64_t faults, struct sim_outcome *outcome)
 {
