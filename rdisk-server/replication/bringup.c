@@ -18,6 +18,7 @@ void bringup_drop(struct replica *replica, int member, const char *why)
 {
 	struct bringup *bringup = &replica->bringup[member];
 
+	bringup->asking = false;
 	if (bringup->phase == BRINGUP_NONE)
 		return;
 	for (struct entry *entry = replica->copies.first, *next; entry; entry = next) {
@@ -63,7 +64,10 @@ void bringup_join(struct replica *replica, int member, const struct message *mes
 		replica->joining.heard = true; /* the answer to its own */
 		return;
 	}
-	if (!may_join(replica, member) || message->epoch != configuration->epoch)
+	/* All of its messages, or none: a bit that was not heard of would be missing. */
+	if (message->flags & MESSAGE_FIRST)
+		bringup->asking = reign_is_primary(replica);
+	if (!bringup->asking || member_in(reign_receivers(replica) & configuration->in_sync, member))
 		return;
 	for (int i = 0; i < replica->settings.nr_devices; i++) {
 		if (replica->peers[member].sizes[i] < configuration->sizes[i]) {
@@ -80,6 +84,9 @@ void bringup_join(struct replica *replica, int member, const struct message *mes
 			maps_miss(replica, member_bit(member), message->device, range.position, range.length);
 	}
 	if (!(message->flags & MESSAGE_LAST))
+		return;
+	bringup->asking = false;
+	if (!may_join(replica, member) || message->epoch != configuration->epoch)
 		return;
 	/* Whoever asks again has forgotten what it was given. */
 	bringup_drop(replica, member, NULL);
@@ -385,6 +392,7 @@ static void send_join(struct replica *replica, int primary)
 
 	if (replica->durable.now.wants_all)
 		join.flags = MESSAGE_EMPTY;
+	join.flags |= MESSAGE_FIRST;
 	done_table_clear(&replica->done);
 	backup_reign_ends(replica);
 	for (int i = 0; i < replica->settings.nr_devices; i++) {
@@ -397,8 +405,10 @@ static void send_join(struct replica *replica, int primary)
 			uint64_t cursor = 0;
 
 			while ((join.data_size =
-					maps_ranges(replica, (uint32_t)i, maps[k], &cursor, data, sizeof(data))) > 0)
+					maps_ranges(replica, (uint32_t)i, maps[k], &cursor, data, sizeof(data))) > 0) {
 				core_send(replica, primary, REPLICA_CLASS_STREAM, &join, data);
+				join.flags &= ~MESSAGE_FIRST;
+			}
 		}
 	}
 	join.data_size = 0;

@@ -442,6 +442,7 @@ struct bringup {
 	struct process_id process;
 	uint64_t cursor[REPLICA_DEVICES_MAX]; /* block to look at next */
 	unsigned int copies;		      /* under way */
+	bool asking;			      /* its JOIN was heard from the first message on, by its present session */
 	bool in_flush, flushed;		      /* a flush of the set began, and was complete, since it is a target */
 	struct block_map copied[REPLICA_DEVICES_MAX];	/* acknowledged since the last flush began */
 	struct block_map flushing[REPLICA_DEVICES_MAX]; /* acknowledged before that, while it goes on */

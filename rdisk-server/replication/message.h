@@ -119,20 +119,21 @@ struct client_id {
 };
 
 /* Bits of `flags`. */
-#define MESSAGE_STABLE	  0x01u	  /* WRITE, REQUEST: on stable storage before it is answered (FUA) */
-#define MESSAGE_TRACKED	  0x02u	  /* FLUSH: what was written before it is not unflushed any more once it is complete */
-#define MESSAGE_LAST	  0x04u	  /* the last of several */
-#define MESSAGE_DECIDED	  0x08u	  /* the sender knows that this configuration was decided */
-#define MESSAGE_EMPTY	  0x10u	  /* JOIN: the image is empty or not to be trusted: all of it is wanted */
-#define MESSAGE_BLANK	  0x20u	  /* HELLO: it never accepted a configuration, as far as it knows */
-#define MESSAGE_NO_VOTE	  0x40u	  /* HELLO, STATUS: it has lost its promises, and does not vote */
-#define MESSAGE_HAS_DATA  0x80u	  /* HELLO: its images were there before the set, and are not known to be zeroes */
-#define MESSAGE_FREE	  0x100u  /* ENTRY_ZEROES: space may be freed */
-#define MESSAGE_STOPPING  0x200u  /* STATUS: it is about to end: it wants no role */
-#define MESSAGE_SHARED	  0x400u  /* ENTRY_OPEN: others may have it open, too */
-#define MESSAGE_RESENT	  0x800u  /* REQUEST: it was sent before, and may have been done */
-#define MESSAGE_UNFLUSHED 0x1000u /* BITS: not what `member` must be given, but what is unflushed */
-#define MESSAGE_CLEAN	  0x2000u /* HELLO: nothing was hot at its start: what it wrote is flushed */
+#define MESSAGE_STABLE	  0x01u /* WRITE, REQUEST: on stable storage before it is answered (FUA) */
+#define MESSAGE_TRACKED	  0x02u /* FLUSH: what was written before it is not unflushed any more once it is complete */
+#define MESSAGE_LAST	  0x04u /* the last of several */
+#define MESSAGE_DECIDED	  0x08u /* the sender knows that this configuration was decided */
+#define MESSAGE_EMPTY	  0x10u /* JOIN: the image is empty or not to be trusted: all of it is wanted */
+#define MESSAGE_BLANK	  0x20u /* HELLO: it never accepted a configuration, as far as it knows */
+#define MESSAGE_NO_VOTE	  0x40u /* HELLO, STATUS: it has lost its promises, and does not vote */
+#define MESSAGE_HAS_DATA  0x80u /* HELLO: its images were there before the set, and are not known to be zeroes */
+#define MESSAGE_FIRST	  MESSAGE_HAS_DATA /* JOIN: the first of several */
+#define MESSAGE_FREE	  0x100u	   /* ENTRY_ZEROES: space may be freed */
+#define MESSAGE_STOPPING  0x200u	   /* STATUS: it is about to end: it wants no role */
+#define MESSAGE_SHARED	  0x400u	   /* ENTRY_OPEN: others may have it open, too */
+#define MESSAGE_RESENT	  0x800u	   /* REQUEST: it was sent before, and may have been done */
+#define MESSAGE_UNFLUSHED 0x1000u	   /* BITS: not what `member` must be given, but what is unflushed */
+#define MESSAGE_CLEAN	  0x2000u	   /* HELLO: nothing was hot at its start: what it wrote is flushed */
 #define MESSAGE_FLAGS	  0x3fffu
 
 /* Why a REFUSE. */
