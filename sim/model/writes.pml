@@ -34,7 +34,10 @@
 /* bounds: -DMEMBERS=2 -DWRITES=1 -DKILLS=1 -DPOWERS=1 -DEPOCHS=4 -DFLUSHES=2 -DTARGETS=1 */
 /* bounds: -DMEMBERS=2 -DWRITES=2 -DEPOCHS=3 -DFLUSHES=2 -DTARGETS=2 -DBREAKS=1 */
 /* bounds: -DMEMBERS=3 -DWRITES=1 -DEPOCHS=3 -DFLUSHES=1 -DPOWERS=1 */
-/* options: -DSAFETY -DNOREDUCE -DVECTORSZ=2048 -DMEMLIM=6000 -E -m200000 */
+/* bounds: -DMEMBERS=3 -DWRITES=1 -DEPOCHS=3 -DFLUSHES=1 -DKILLS=1 */
+/* bounds: -DMEMBERS=3 -DWRITES=1 -DEPOCHS=3 -DFLUSHES=2 -DLATE=1 */
+/* bounds: -DMEMBERS=3 -DWRITES=1 -DEPOCHS=4 -DFLUSHES=1 -DTARGETS=1 */
+/* options: -O1 -DSAFETY -DNOREDUCE -DVECTORSZ=2048 -DMEMLIM=6000 -E -m200000 */
 
 /* ---- deliberate bugs ---- */
 /* bug: BUG_ANSWER_BEFORE_ALL: a write is answered when one member has it [bounds: -DMEMBERS=2 -DWRITES=1 -DEPOCHS=3] */
@@ -97,7 +100,7 @@
 #ifndef BUG_COOLED_BEFORE_RECONCILED
 #define BUG_COOLED_BEFORE_RECONCILED 0
 #endif
-/* bug: BUG_OWN_LOG_IGNORED: what a returner has unfinished or hot does not become bits [bounds: -DMEMBERS=2 -DWRITES=2 -DEPOCHS=3 -DFLUSHES=2 -DTARGETS=2 -DBREAKS=1] */
+/* bug: BUG_OWN_LOG_IGNORED: what a returner has unfinished or hot does not become bits [bounds: -DMEMBERS=2 -DWRITES=1 -DEPOCHS=4 -DFLUSHES=1 -DTARGETS=1] */
 #ifndef BUG_OWN_LOG_IGNORED
 #define BUG_OWN_LOG_IGNORED 0
 #endif
@@ -113,19 +116,23 @@
 #ifndef BUG_TARGET_LOST_WITHOUT_BITS
 #define BUG_TARGET_LOST_WITHOUT_BITS 0
 #endif
+/* bug: BUG_DEMOTED_WITHOUT_BITS: a primary that is one no more forgets what its target has not flushed [bounds: -DMEMBERS=3 -DWRITES=1 -DEPOCHS=4 -DFLUSHES=1 -DTARGETS=1] */
+#ifndef BUG_DEMOTED_WITHOUT_BITS
+#define BUG_DEMOTED_WITHOUT_BITS 0
+#endif
 /* bug: BUG_FLUSH_WITHOUT_TARGET: a flush of the set does not wait for the target, but ends what is unflushed [bounds: -DMEMBERS=2 -DWRITES=2 -DEPOCHS=3 -DFLUSHES=2 -DTARGETS=2 -DBREAKS=1] */
 #ifndef BUG_FLUSH_WITHOUT_TARGET
 #define BUG_FLUSH_WITHOUT_TARGET 0
 #endif
-/* bug: BUG_ADMITTED_BEFORE_FLUSH: bits are cleared, and the member admitted, before the target's flush [bounds: -DMEMBERS=2 -DWRITES=1 -DKILLS=1 -DPOWERS=1 -DEPOCHS=4 -DFLUSHES=2 -DTARGETS=1] */
+/* bug: BUG_ADMITTED_BEFORE_FLUSH: bits are cleared, and the member admitted, before the target's flush [bounds: -DMEMBERS=2 -DWRITES=1 -DEPOCHS=4 -DFLUSHES=1 -DTARGETS=1] */
 #ifndef BUG_ADMITTED_BEFORE_FLUSH
 #define BUG_ADMITTED_BEFORE_FLUSH 0
 #endif
-/* bug: BUG_PROPOSED_BEFORE_ACKNOWLEDGED: an admission is proposed while the candidate lacks an answered write [bounds: -DMEMBERS=2 -DWRITES=1 -DKILLS=1 -DPOWERS=1 -DEPOCHS=4 -DFLUSHES=2 -DTARGETS=1] */
+/* bug: BUG_PROPOSED_BEFORE_ACKNOWLEDGED: an admission is proposed while the candidate lacks an answered write [bounds: -DMEMBERS=2 -DWRITES=1 -DEPOCHS=4 -DFLUSHES=1 -DTARGETS=1] */
 #ifndef BUG_PROPOSED_BEFORE_ACKNOWLEDGED
 #define BUG_PROPOSED_BEFORE_ACKNOWLEDGED 0
 #endif
-/* bug: BUG_CANDIDATE_NOT_AWAITED: during an admission answers do not wait for the candidate [bounds: -DMEMBERS=2 -DWRITES=1 -DKILLS=1 -DPOWERS=1 -DEPOCHS=4 -DFLUSHES=2 -DTARGETS=1] */
+/* bug: BUG_CANDIDATE_NOT_AWAITED: during an admission answers do not wait for the candidate [bounds: -DMEMBERS=2 -DWRITES=1 -DEPOCHS=4 -DFLUSHES=1 -DTARGETS=1] */
 #ifndef BUG_CANDIDATE_NOT_AWAITED
 #define BUG_CANDIDATE_NOT_AWAITED 0
 #endif
@@ -311,10 +318,18 @@ inline drop_target(p)
 	fi
 }
 
-/* Member m learns the newest decided configuration. */
+/*
+ * Member m learns the newest decided configuration: what a removed member may lack becomes bits; so does what the
+ * target may lack, when m is primary no more.
+ */
 inline learn(m)
 {
 	gone = known_insync[m] & ~insync & ~bit_of(m);
+	if
+	:: known_reign[m] != reign && target[m] != NOBODY && !BUG_DEMOTED_WITHOUT_BITS ->
+		gone = gone | bit_of(target[m])
+	:: else
+	fi;
 	if
 	:: (!BUG_BITS_WITHOUT_UNFLUSHED && in(m, unflushed)) ||
 	   (!BUG_BITS_WITHOUT_UNFLUSHED_BEFORE && in(m, unflushed_before)) ||
@@ -414,20 +429,16 @@ inline decided()
 	epoch++; candidate = NOBODY; candidate_named = 0; candidate_booted = 0
 }
 
-/* Without LATE all processes learn a decision at once. */
-inline all_learn()
+/* Member m, who decided, learns it in the same step; without LATE all running processes do. */
+inline learnt_by(m)
 {
-	if
-	:: !LATE ->
-		for (k : 0 .. MEMBERS - 1) {
-			if
-			:: known[k] != 0 && known[k] != epoch -> learn(k)
-			:: else
-			fi
-		}
-		k = 0
-	:: else
-	fi
+	for (k : 0 .. MEMBERS - 1) {
+		if
+		:: k == m || (!LATE && known[k] != 0) -> learn(k)
+		:: else
+		fi
+	}
+	k = 0
 }
 
 #define removable(p) \
@@ -441,8 +452,7 @@ inline decide_removal(p, x)
 	:: target[p] == x -> drop_target(p)
 	:: else
 	fi;
-	learn(p);
-	all_learn()
+	learnt_by(p)
 }
 
 /* Broken memory: the boot id is not the named one, and the log does not say that all was flushed. */
@@ -467,8 +477,7 @@ inline promote(m)
 	choose(m, 0); choose(m, 1); choose(m, 2);
 	insync = chosen; named = chosen; booted = chosen; primary = m;
 	decided(); reign = epoch;
-	learn(m);
-	all_learn();
+	learnt_by(m);
 	phase[m] = CONFIRMING; confirmed[m] = bit_of(m);
 	if
 	:: BUG_SERVE_BEFORE_RECONCILIATION -> phase[m] = SERVING
@@ -520,23 +529,24 @@ inline check()
 /* Ends each step; the text makes a trail readable. */
 #define step(what)	printf(what, me); check()
 
+/* The primary may begin to bring x up: x is out, knows that, and its workers are done. */
+#define can_bring_up(x) \
+	(x < MEMBERS && !in(x, known_insync[me] | follows) && known[x] == known[me] && \
+	 known_reign[x] == known_reign[me] && worker[x] == 0)
+
 inline bring_up(x)
 {
-	atomic { x < MEMBERS && phase[me] == SERVING && is_primary(me) && target[me] == NOBODY && targets < TARGETS &&
-		!in(x, known_insync[me]) && known[x] == known[me] && known_reign[x] == known_reign[me] &&
-		!in(x, follows) && worker[x] == 0 ->
-		targets++;
-		target[me] = x; set(follows, x); 
-		if
-		:: in(x, unfinished) -> clear(unfinished, x); set(unfinished_before, x)
-		:: else
-		fi;
-		if
-		:: in(x, unfinished_before) && !BUG_OWN_LOG_IGNORED -> set(bits[me], x)
-		:: BUG_SPANNING_WRITE_WITHOUT_BIT && entry[me] != NONE -> clear(bits[me], x)
-		:: else
-		fi;
-		step("|%d begins to bring up\n") }
+	targets++;
+	target[me] = x; set(follows, x);
+	if
+	:: in(x, unfinished) -> clear(unfinished, x); set(unfinished_before, x)
+	:: else
+	fi;
+	if
+	:: in(x, unfinished_before) && !BUG_OWN_LOG_IGNORED -> set(bits[me], x)
+	:: BUG_SPANNING_WRITE_WITHOUT_BIT && entry[me] != NONE -> clear(bits[me], x)
+	:: else
+	fi
 }
 
 #define p	known_primary[_pid]
@@ -728,9 +738,14 @@ end:	do
 		:: in(2, removable(me)) -> chosen = 2
 		fi;
 		decide_removal(me, chosen); step("|%d removes a member\n") }
-	:: bring_up(0)
-	:: bring_up(1)
-	:: bring_up(2)
+	:: atomic { phase[me] == SERVING && is_primary(me) && target[me] == NOBODY &&
+		targets < TARGETS && (can_bring_up(0) || can_bring_up(1) || can_bring_up(2)) ->
+		if
+		:: can_bring_up(0) -> chosen = 0
+		:: can_bring_up(1) -> chosen = 1
+		:: can_bring_up(2) -> chosen = 2
+		fi;
+		bring_up(chosen); step("|%d begins to bring up a member\n") }
 	:: atomic { target[me] != NOBODY && is_primary(me) && entry[me] == NONE && in(target[me], bits[me]) &&
 		!in(me, copied) -> begin(me, COPY, cache[me]); step("|%d begins a copy\n") }
 	:: atomic { target[me] != NOBODY && !in(me, proposes) &&
@@ -768,7 +783,7 @@ end:	do
 		:: candidate_booted -> set(booted, me)
 		:: else
 		fi;
-		decided(); all_learn(); step("|%d is admitted\n") }
+		decided(); learnt_by(NOBODY); step("|%d is admitted\n") }
 
 	/* -- faults -- */
 	:: atomic { kills < KILLS -> kills++; restart(me); step("|%d is killed\n") }
