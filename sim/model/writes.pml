@@ -33,6 +33,7 @@
 /* bounds: -DMEMBERS=2 -DWRITES=2 -DKILLS=1 -DPOWERS=1 -DEPOCHS=3 -DFLUSHES=1 -DLATE=1 */
 /* bounds: -DMEMBERS=2 -DWRITES=1 -DKILLS=1 -DPOWERS=1 -DEPOCHS=4 -DFLUSHES=2 -DTARGETS=1 */
 /* bounds: -DMEMBERS=2 -DWRITES=2 -DEPOCHS=3 -DFLUSHES=2 -DTARGETS=2 -DBREAKS=1 */
+/* bounds: -DMEMBERS=2 -DWRITES=1 -DPOWERS=2 -DEPOCHS=3 -DFLUSHES=2 */
 /* bounds: -DMEMBERS=3 -DWRITES=1 -DEPOCHS=3 -DFLUSHES=1 -DPOWERS=1 */
 /* bounds: -DMEMBERS=3 -DWRITES=1 -DEPOCHS=3 -DFLUSHES=1 -DKILLS=1 */
 /* bounds: -DMEMBERS=3 -DWRITES=1 -DEPOCHS=3 -DFLUSHES=2 -DLATE=1 */
@@ -75,6 +76,14 @@
 /* bug: BUG_FLUSH_PASSES_ENTRIES: a member flushes while entries sent before the flush are at its workers [bounds: -DMEMBERS=2 -DWRITES=1 -DKILLS=1 -DPOWERS=1 -DEPOCHS=3 -DFLUSHES=2] */
 #ifndef BUG_FLUSH_PASSES_ENTRIES
 #define BUG_FLUSH_PASSES_ENTRIES 0
+#endif
+/* bug: BUG_FLUSH_ANSWERED_BEFORE_ALL: a flush is answered when the primary has flushed [bounds: -DMEMBERS=2 -DWRITES=1 -DPOWERS=2 -DEPOCHS=2 -DFLUSHES=1] */
+#ifndef BUG_FLUSH_ANSWERED_BEFORE_ALL
+#define BUG_FLUSH_ANSWERED_BEFORE_ALL 0
+#endif
+/* bug: BUG_BROKEN_MEMORY_PROMOTED: a member that lost power is promoted while another kept its memory [bounds: -DMEMBERS=2 -DWRITES=1 -DPOWERS=1 -DEPOCHS=2] */
+#ifndef BUG_BROKEN_MEMORY_PROMOTED
+#define BUG_BROKEN_MEMORY_PROMOTED 0
 #endif
 /* bug: BUG_NEWER_EPOCH_NOT_LEARNT: a frame of a newer epoch is acted on before that configuration is learnt [bounds: -DMEMBERS=3 -DWRITES=1 -DEPOCHS=2 -DFLUSHES=1 -DLATE=1] */
 #ifndef BUG_NEWER_EPOCH_NOT_LEARNT
@@ -459,6 +468,13 @@ inline decide_removal(p, x)
 #define broken(m)	(!in(m, booted) && in(m, hot))
 #define eligible(m)	(in(m, insync) && !broken(m))
 
+#if MEMBERS == 2
+#define all_broken	((!in(0, insync) || broken(0)) && (!in(1, insync) || broken(1)))
+#else
+#define all_broken	((!in(0, insync) || broken(0)) && (!in(1, insync) || broken(1)) && \
+			 (!in(2, insync) || broken(2)))
+#endif
+
 inline choose(m, x)
 {
 	if
@@ -470,7 +486,7 @@ inline choose(m, x)
 inline promote(m)
 {
 	if
-	:: broken(m) -> may_read = may_read | may_remain
+	:: broken(m) && all_broken -> may_read = may_read | may_remain
 	:: else
 	fi;
 	chosen = bit_of(m);
@@ -484,13 +500,6 @@ inline promote(m)
 	:: else
 	fi
 }
-
-#if MEMBERS == 2
-#define all_broken	((!in(0, insync) || broken(0)) && (!in(1, insync) || broken(1)))
-#else
-#define all_broken	((!in(0, insync) || broken(0)) && (!in(1, insync) || broken(1)) && \
-			 (!in(2, insync) || broken(2)))
-#endif
 
 inline observe(what)
 {
@@ -643,7 +652,7 @@ end:	do
 
 	/* -- a new primary -- */
 	:: atomic { epoch < EPOCHS && known[me] == epoch && in(me, insync) && !is_primary(me) &&
-		(!broken(me) || all_broken) -> promote(me); step("|%d is promoted\n") }
+		(!broken(me) || all_broken || BUG_BROKEN_MEMORY_PROMOTED) -> promote(me); step("|%d is promoted\n") }
 	:: atomic { phase[me] == CONFIRMING && (known_insync[me] & ~confirmed[me]) == 0 &&
 		worker[me] == 0 ->
 		if
@@ -710,7 +719,8 @@ end:	do
 		:: else
 		fi;
 		at_flush = may_read; step("|%d begins a flush\n") }
-	:: atomic { flush[me] == FLUSHING && is_primary(me) && (needed(me) & ~flushed[me]) == 0 ->
+	:: atomic { flush[me] == FLUSHING && is_primary(me) &&
+		((needed(me) & ~flushed[me]) == 0 || BUG_FLUSH_ANSWERED_BEFORE_ALL) ->
 		may_remain = at_flush; at_flush = 0; flush[me] = FLUSH_ANSWERED; step("|%d answers a flush\n") }
 	:: atomic { flush[me] != IDLE &&
 		((known_insync[me] | flush_sent_to[me]) & ~flushed[me]) == 0 ->
