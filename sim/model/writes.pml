@@ -41,111 +41,111 @@
 /* options: -O1 -DSAFETY -DNOREDUCE -DVECTORSZ=2048 -DMEMLIM=6000 -E -m200000 */
 
 /* ---- deliberate bugs ---- */
-/* bug: BUG_ANSWER_BEFORE_ALL: a write is answered when one member has it [bounds: -DMEMBERS=2 -DWRITES=1 -DEPOCHS=3] */
+/* bug: BUG_ANSWER_BEFORE_ALL -DMEMBERS=2 -DWRITES=1 -DEPOCHS=3: a write is answered when one member has it */
 #ifndef BUG_ANSWER_BEFORE_ALL
 #define BUG_ANSWER_BEFORE_ALL 0
 #endif
-/* bug: BUG_SERVE_BEFORE_RECONCILIATION: a new primary serves at once [bounds: -DMEMBERS=2 -DWRITES=1 -DKILLS=1 -DPOWERS=1 -DEPOCHS=3 -DFLUSHES=2] */
+/* bug: BUG_SERVE_BEFORE_RECONCILIATION -DMEMBERS=2 -DWRITES=1 -DKILLS=1 -DPOWERS=1 -DEPOCHS=3 -DFLUSHES=2: a new primary serves at once */
 #ifndef BUG_SERVE_BEFORE_RECONCILIATION
 #define BUG_SERVE_BEFORE_RECONCILIATION 0
 #endif
-/* bug: BUG_REPORT_WITHOUT_UNFINISHED: a backup's report leaves out what is unfinished [bounds: -DMEMBERS=2 -DWRITES=1 -DKILLS=1 -DPOWERS=1 -DEPOCHS=3 -DFLUSHES=2] */
+/* bug: BUG_REPORT_WITHOUT_UNFINISHED -DMEMBERS=2 -DWRITES=1 -DKILLS=1 -DPOWERS=1 -DEPOCHS=3 -DFLUSHES=2: a backup's report leaves out what is unfinished */
 #ifndef BUG_REPORT_WITHOUT_UNFINISHED
 #define BUG_REPORT_WITHOUT_UNFINISHED 0
 #endif
-/* bug: BUG_UNION_ANSWERED_BEFORE_EQUAL: a new primary serves the union before it is equal on all [bounds: -DMEMBERS=2 -DWRITES=1 -DKILLS=1 -DPOWERS=1 -DEPOCHS=3 -DFLUSHES=2] */
+/* bug: BUG_UNION_ANSWERED_BEFORE_EQUAL -DMEMBERS=2 -DWRITES=1 -DKILLS=1 -DPOWERS=1 -DEPOCHS=3 -DFLUSHES=2: a new primary serves the union before it is equal on all */
 #ifndef BUG_UNION_ANSWERED_BEFORE_EQUAL
 #define BUG_UNION_ANSWERED_BEFORE_EQUAL 0
 #endif
-/* bug: BUG_RESTART_FORGETS_HOT: a process that restarted does not take its hot extents for unfinished [bounds: -DMEMBERS=2 -DWRITES=1 -DKILLS=1 -DPOWERS=1 -DEPOCHS=3 -DFLUSHES=2] */
+/* bug: BUG_RESTART_FORGETS_HOT -DMEMBERS=2 -DWRITES=1 -DKILLS=1 -DPOWERS=1 -DEPOCHS=3 -DFLUSHES=2: a process that restarted does not take its hot extents for unfinished */
 #ifndef BUG_RESTART_FORGETS_HOT
 #define BUG_RESTART_FORGETS_HOT 0
 #endif
-/* bug: BUG_BITS_WITHOUT_UNFLUSHED: the bits of a removed member begin without what was unflushed [bounds: -DMEMBERS=2 -DWRITES=1 -DKILLS=1 -DPOWERS=1 -DEPOCHS=3 -DFLUSHES=2] */
+/* bug: BUG_BITS_WITHOUT_UNFLUSHED -DMEMBERS=2 -DWRITES=1 -DKILLS=1 -DPOWERS=1 -DEPOCHS=3 -DFLUSHES=2: the bits of a removed member begin without what was unflushed */
 #ifndef BUG_BITS_WITHOUT_UNFLUSHED
 #define BUG_BITS_WITHOUT_UNFLUSHED 0
 #endif
-/* bug: BUG_BITS_WITHOUT_UNFLUSHED_BEFORE: ... without what the flush under way has not covered on all [bounds: -DMEMBERS=2 -DWRITES=1 -DKILLS=1 -DPOWERS=1 -DEPOCHS=3 -DFLUSHES=2] */
+/* bug: BUG_BITS_WITHOUT_UNFLUSHED_BEFORE -DMEMBERS=2 -DWRITES=1 -DKILLS=1 -DPOWERS=1 -DEPOCHS=3 -DFLUSHES=2: ... without what the flush under way has not covered on all */
 #ifndef BUG_BITS_WITHOUT_UNFLUSHED_BEFORE
 #define BUG_BITS_WITHOUT_UNFLUSHED_BEFORE 0
 #endif
-/* bug: BUG_UNFLUSHED_BEFORE_OVERWRITTEN: a flush forgets what a flush that never completed had to cover [bounds: -DMEMBERS=3 -DWRITES=1 -DEPOCHS=3 -DFLUSHES=2] */
+/* bug: BUG_UNFLUSHED_BEFORE_OVERWRITTEN -DMEMBERS=3 -DWRITES=1 -DEPOCHS=3 -DFLUSHES=2: a flush forgets what a flush that never completed had to cover */
 #ifndef BUG_UNFLUSHED_BEFORE_OVERWRITTEN
 #define BUG_UNFLUSHED_BEFORE_OVERWRITTEN 0
 #endif
-/* bug: BUG_FLUSH_PASSES_ENTRIES: a member flushes while entries sent before the flush are at its workers [bounds: -DMEMBERS=2 -DWRITES=1 -DKILLS=1 -DPOWERS=1 -DEPOCHS=3 -DFLUSHES=2] */
+/* bug: BUG_FLUSH_PASSES_ENTRIES -DMEMBERS=2 -DWRITES=1 -DKILLS=1 -DPOWERS=1 -DEPOCHS=3 -DFLUSHES=2: a member flushes while entries sent before the flush are at its workers */
 #ifndef BUG_FLUSH_PASSES_ENTRIES
 #define BUG_FLUSH_PASSES_ENTRIES 0
 #endif
-/* bug: BUG_FLUSH_ANSWERED_BEFORE_ALL: a flush is answered when the primary has flushed [bounds: -DMEMBERS=2 -DWRITES=1 -DPOWERS=2 -DEPOCHS=2 -DFLUSHES=1] */
+/* bug: BUG_FLUSH_ANSWERED_BEFORE_ALL -DMEMBERS=2 -DWRITES=1 -DPOWERS=2 -DEPOCHS=2 -DFLUSHES=1: a flush is answered when the primary has flushed */
 #ifndef BUG_FLUSH_ANSWERED_BEFORE_ALL
 #define BUG_FLUSH_ANSWERED_BEFORE_ALL 0
 #endif
-/* bug: BUG_BROKEN_MEMORY_PROMOTED: a member that lost power is promoted while another kept its memory [bounds: -DMEMBERS=2 -DWRITES=1 -DPOWERS=1 -DEPOCHS=2] */
+/* bug: BUG_BROKEN_MEMORY_PROMOTED -DMEMBERS=2 -DWRITES=1 -DPOWERS=1 -DEPOCHS=2: a member that lost power is promoted while another kept its memory */
 #ifndef BUG_BROKEN_MEMORY_PROMOTED
 #define BUG_BROKEN_MEMORY_PROMOTED 0
 #endif
-/* bug: BUG_NEWER_EPOCH_NOT_LEARNT: a frame of a newer epoch is acted on before that configuration is learnt [bounds: -DMEMBERS=3 -DWRITES=1 -DEPOCHS=2 -DFLUSHES=1 -DLATE=1] */
+/* bug: BUG_NEWER_EPOCH_NOT_LEARNT -DMEMBERS=3 -DWRITES=1 -DEPOCHS=2 -DFLUSHES=1 -DLATE=1: a frame of a newer epoch is acted on before that configuration is learnt */
 #ifndef BUG_NEWER_EPOCH_NOT_LEARNT
 #define BUG_NEWER_EPOCH_NOT_LEARNT 0
 #endif
-/* bug: BUG_OLDER_WRITE_LANDS_LAST: an epoch is confirmed and entries are taken while an older one is at the workers [bounds: -DMEMBERS=2 -DWRITES=2 -DEPOCHS=3 -DKILLS=1] */
+/* bug: BUG_OLDER_WRITE_LANDS_LAST -DMEMBERS=2 -DWRITES=2 -DEPOCHS=3 -DKILLS=1: an epoch is confirmed and entries are taken while an older one is at the workers */
 #ifndef BUG_OLDER_WRITE_LANDS_LAST
 #define BUG_OLDER_WRITE_LANDS_LAST 0
 #endif
-/* bug: BUG_FRAME_OF_DEAD_SESSION: a frame of a dead session is acted on [bounds: -DMEMBERS=2 -DWRITES=2 -DEPOCHS=2] */
+/* bug: BUG_FRAME_OF_DEAD_SESSION -DMEMBERS=2 -DWRITES=2 -DEPOCHS=2: a frame of a dead session is acted on */
 #ifndef BUG_FRAME_OF_DEAD_SESSION
 #define BUG_FRAME_OF_DEAD_SESSION 0
 #endif
-/* bug: BUG_COOLED_WITHOUT_FLUSH: an extent cools before a flush on all [bounds: -DMEMBERS=2 -DWRITES=1 -DKILLS=1 -DPOWERS=1 -DEPOCHS=3 -DFLUSHES=2] */
+/* bug: BUG_COOLED_WITHOUT_FLUSH -DMEMBERS=2 -DWRITES=1 -DKILLS=1 -DPOWERS=1 -DEPOCHS=3 -DFLUSHES=2: an extent cools before a flush on all */
 #ifndef BUG_COOLED_WITHOUT_FLUSH
 #define BUG_COOLED_WITHOUT_FLUSH 0
 #endif
-/* bug: BUG_COOLED_WITHOUT_BITS: an extent cools before its bits are durable [bounds: -DMEMBERS=2 -DWRITES=1 -DKILLS=1 -DPOWERS=1 -DEPOCHS=3 -DFLUSHES=2] */
+/* bug: BUG_COOLED_WITHOUT_BITS -DMEMBERS=2 -DWRITES=1 -DKILLS=1 -DPOWERS=1 -DEPOCHS=3 -DFLUSHES=2: an extent cools before its bits are durable */
 #ifndef BUG_COOLED_WITHOUT_BITS
 #define BUG_COOLED_WITHOUT_BITS 0
 #endif
-/* bug: BUG_COOLED_BEFORE_RECONCILED: a hot extent of before a restart cools before the union is equal [bounds: -DMEMBERS=2 -DWRITES=1 -DKILLS=1 -DPOWERS=1 -DEPOCHS=3 -DFLUSHES=2] */
+/* bug: BUG_COOLED_BEFORE_RECONCILED -DMEMBERS=2 -DWRITES=1 -DKILLS=1 -DPOWERS=1 -DEPOCHS=3 -DFLUSHES=2: a hot extent of before a restart cools before the union is equal */
 #ifndef BUG_COOLED_BEFORE_RECONCILED
 #define BUG_COOLED_BEFORE_RECONCILED 0
 #endif
-/* bug: BUG_OWN_LOG_IGNORED: what a returner has unfinished or hot does not become bits [bounds: -DMEMBERS=2 -DWRITES=1 -DEPOCHS=4 -DFLUSHES=1 -DTARGETS=1] */
+/* bug: BUG_OWN_LOG_IGNORED -DMEMBERS=2 -DWRITES=1 -DEPOCHS=4 -DFLUSHES=1 -DTARGETS=1: what a returner has unfinished or hot does not become bits */
 #ifndef BUG_OWN_LOG_IGNORED
 #define BUG_OWN_LOG_IGNORED 0
 #endif
-/* bug: BUG_SPANNING_WRITE_WITHOUT_BIT: a write begun before the target counts as sent to it [bounds: -DMEMBERS=2 -DWRITES=2 -DEPOCHS=3 -DFLUSHES=2 -DTARGETS=2 -DBREAKS=1] */
+/* bug: BUG_SPANNING_WRITE_WITHOUT_BIT -DMEMBERS=2 -DWRITES=2 -DEPOCHS=3 -DFLUSHES=2 -DTARGETS=2 -DBREAKS=1: a write begun before the target counts as sent to it */
 #ifndef BUG_SPANNING_WRITE_WITHOUT_BIT
 #define BUG_SPANNING_WRITE_WITHOUT_BIT 0
 #endif
-/* bug: BUG_COPIED_MARK_STAYS: a copy acknowledged in an older session clears a bit set since [bounds: -DMEMBERS=2 -DWRITES=2 -DEPOCHS=3 -DFLUSHES=2 -DTARGETS=2 -DBREAKS=1] */
+/* bug: BUG_COPIED_MARK_STAYS -DMEMBERS=2 -DWRITES=2 -DEPOCHS=3 -DFLUSHES=2 -DTARGETS=2 -DBREAKS=1: a copy acknowledged in an older session clears a bit set since */
 #ifndef BUG_COPIED_MARK_STAYS
 #define BUG_COPIED_MARK_STAYS 0
 #endif
-/* bug: BUG_TARGET_LOST_WITHOUT_BITS: what a lost target has not flushed does not become bits [bounds: -DMEMBERS=2 -DWRITES=2 -DEPOCHS=3 -DFLUSHES=2 -DTARGETS=2 -DBREAKS=1] */
+/* bug: BUG_TARGET_LOST_WITHOUT_BITS -DMEMBERS=2 -DWRITES=2 -DEPOCHS=3 -DFLUSHES=2 -DTARGETS=2 -DBREAKS=1: what a lost target has not flushed does not become bits */
 #ifndef BUG_TARGET_LOST_WITHOUT_BITS
 #define BUG_TARGET_LOST_WITHOUT_BITS 0
 #endif
-/* bug: BUG_DEMOTED_WITHOUT_BITS: a primary that is one no more forgets what its target has not flushed [bounds: -DMEMBERS=3 -DWRITES=1 -DEPOCHS=4 -DFLUSHES=1 -DTARGETS=1] */
+/* bug: BUG_DEMOTED_WITHOUT_BITS -DMEMBERS=3 -DWRITES=1 -DEPOCHS=4 -DFLUSHES=1 -DTARGETS=1: a primary that is one no more forgets what its target has not flushed */
 #ifndef BUG_DEMOTED_WITHOUT_BITS
 #define BUG_DEMOTED_WITHOUT_BITS 0
 #endif
-/* bug: BUG_FLUSH_WITHOUT_TARGET: a flush of the set does not wait for the target, but ends what is unflushed [bounds: -DMEMBERS=2 -DWRITES=2 -DEPOCHS=3 -DFLUSHES=2 -DTARGETS=2 -DBREAKS=1] */
+/* bug: BUG_FLUSH_WITHOUT_TARGET -DMEMBERS=2 -DWRITES=2 -DEPOCHS=3 -DFLUSHES=2 -DTARGETS=2 -DBREAKS=1: a flush of the set does not wait for the target, but ends what is unflushed */
 #ifndef BUG_FLUSH_WITHOUT_TARGET
 #define BUG_FLUSH_WITHOUT_TARGET 0
 #endif
-/* bug: BUG_ADMITTED_BEFORE_FLUSH: bits are cleared, and the member admitted, before the target's flush [bounds: -DMEMBERS=2 -DWRITES=1 -DEPOCHS=4 -DFLUSHES=1 -DTARGETS=1] */
+/* bug: BUG_ADMITTED_BEFORE_FLUSH -DMEMBERS=2 -DWRITES=1 -DEPOCHS=4 -DFLUSHES=1 -DTARGETS=1: bits are cleared, and the member admitted, before the target's flush */
 #ifndef BUG_ADMITTED_BEFORE_FLUSH
 #define BUG_ADMITTED_BEFORE_FLUSH 0
 #endif
-/* bug: BUG_PROPOSED_BEFORE_ACKNOWLEDGED: an admission is proposed while the candidate lacks an answered write [bounds: -DMEMBERS=2 -DWRITES=1 -DEPOCHS=4 -DFLUSHES=1 -DTARGETS=1] */
+/* bug: BUG_PROPOSED_BEFORE_ACKNOWLEDGED -DMEMBERS=2 -DWRITES=1 -DEPOCHS=4 -DFLUSHES=1 -DTARGETS=1: an admission is proposed while the candidate lacks an answered write */
 #ifndef BUG_PROPOSED_BEFORE_ACKNOWLEDGED
 #define BUG_PROPOSED_BEFORE_ACKNOWLEDGED 0
 #endif
-/* bug: BUG_CANDIDATE_NOT_AWAITED: during an admission answers do not wait for the candidate [bounds: -DMEMBERS=2 -DWRITES=1 -DEPOCHS=4 -DFLUSHES=1 -DTARGETS=1] */
+/* bug: BUG_CANDIDATE_NOT_AWAITED -DMEMBERS=2 -DWRITES=1 -DEPOCHS=4 -DFLUSHES=1 -DTARGETS=1: during an admission answers do not wait for the candidate */
 #ifndef BUG_CANDIDATE_NOT_AWAITED
 #define BUG_CANDIDATE_NOT_AWAITED 0
 #endif
-/* bug: BUG_ADMITTED_WITHOUT_BITS: a member is admitted without the bits of the absent [bounds: -DMEMBERS=3 -DWRITES=1 -DEPOCHS=4 -DFLUSHES=1 -DTARGETS=1] */
+/* bug: BUG_ADMITTED_WITHOUT_BITS -DMEMBERS=3 -DWRITES=1 -DEPOCHS=4 -DFLUSHES=1 -DTARGETS=1: a member is admitted without the bits of the absent */
 #ifndef BUG_ADMITTED_WITHOUT_BITS
 #define BUG_ADMITTED_WITHOUT_BITS 0
 #endif
