@@ -22,6 +22,7 @@ static bool from_primary(const struct replica *replica, int member, uint64_t epo
 
 static struct unfinished *unfinished_at(struct replica *replica, uint64_t number)
 {
+	assert(replica->settings.window > 0);
 	return &replica->backup.unfinished[number % replica->settings.window];
 }
 
@@ -199,6 +200,7 @@ void backup_nothing_here(struct replica *replica)
 	    replica->peers[configuration->primary].greeted)
 		report(replica, (int)configuration->primary);
 	recovery_go_on(replica);
+	replica->consider = true;
 }
 
 void backup_end(struct replica *replica, struct entry *entry)

@@ -143,6 +143,11 @@ static bool next_blocks(struct replica *replica, int member, uint32_t *device, u
 			       !block_map_has(&bringup->flushing[i], *first + take))
 				take++;
 			bringup->cursor[i] = *first + (take ? take : 1);
+			/* An image may be larger than what was decided: that part is nobody's. */
+			if (*first * replica->settings.block_size >= core_configuration(replica)->sizes[i]) {
+				maps_unmiss(replica, member, (uint32_t)i, *first, *count);
+				continue;
+			}
 			if (!take)
 				continue;
 			*count = take;
@@ -220,6 +225,7 @@ static void hand_state(struct replica *replica, int member)
 	}
 	message = (struct message){ .type = MESSAGE_HANDED_OVER, .epoch = replica->reign.epoch };
 	message.reign = replica->reign.reign;
+	message.number = replica->bringup[member].handed_over = ++replica->copy_number;
 	core_send(replica, member, REPLICA_CLASS_STREAM, &message, NULL);
 }
 
@@ -357,7 +363,8 @@ void bringup_ready(struct replica *replica, int member, const struct message *me
 {
 	struct bringup *bringup = &replica->bringup[member];
 
-	if (bringup->phase != BRINGUP_HANDING || message->reign != replica->reign.reign)
+	if (bringup->phase != BRINGUP_HANDING || message->reign != replica->reign.reign ||
+	    message->number != bringup->handed_over)
 		return;
 	bringup->phase = BRINGUP_READY;
 	replica->consider = true;
@@ -481,10 +488,11 @@ void bringup_log_saved(struct replica *replica)
 	const struct configuration *configuration = core_configuration(replica);
 	struct message ready = { .type = MESSAGE_READY, .epoch = configuration->epoch, .reign = configuration->reign };
 
+	ready.number = replica->joining.handed_over;
 	if (!replica->joining.handed_over || !bringup_is_target(replica, (int)configuration->primary) ||
 	    !maps_log_is_stable(replica))
 		return;
-	replica->joining.handed_over = false;
+	replica->joining.handed_over = 0;
 	core_send(replica, (int)configuration->primary, REPLICA_CLASS_CONTROL, &ready, NULL);
 }
 
@@ -492,7 +500,7 @@ void bringup_handed_over(struct replica *replica, int member, const struct messa
 {
 	if (!from_source(replica, member, message))
 		return;
-	replica->joining.handed_over = true;
+	replica->joining.handed_over = message->number;
 	bringup_log_saved(replica);
 }
 
@@ -538,12 +546,14 @@ void bringup_tick(struct replica *replica)
 		core_wake_at(replica, joining->not_before);
 		return;
 	}
+	if (!bringup_is_target(replica, source) && replica->nr_here > 0)
+		return;
 	if (!bringup_is_target(replica, source)) {
 		/* What its disk may have lost before is among what it says that it lacks. */
 		replica->reign.disk_failed = false;
 		joining->joined = true;
 		joining->heard = false;
-		joining->handed_over = false;
+		joining->handed_over = 0;
 		joining->reign = core_configuration(replica)->reign;
 		joining->session = replica->sessions[source];
 		joining->next = replica->now;

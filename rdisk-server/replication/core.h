@@ -422,6 +422,8 @@ void backup_absent(struct replica *replica, member_set members);
 void recovery_begin(struct replica *replica);
 void recovery_report(struct replica *replica, int member, const struct message *message, const void *data);
 void recovery_go_on(struct replica *replica);
+/* The epoch is another: asks those that have not reported yet. */
+void recovery_ask(struct replica *replica);
 void recovery_end_of_entry(struct replica *replica, struct entry *entry);
 /* A range that may differ: written to all from the own image, before anybody who comes later gets at it. */
 void recovery_equalise(struct replica *replica, uint32_t device, uint64_t position, uint64_t length);
@@ -442,6 +444,7 @@ struct bringup {
 	struct process_id process;
 	uint64_t cursor[REPLICA_DEVICES_MAX]; /* block to look at next */
 	unsigned int copies;		      /* under way */
+	uint64_t handed_over;		      /* number of the last HANDED_OVER */
 	bool asking;			      /* its JOIN was heard from the first message on, by its present session */
 	bool in_flush, flushed;		      /* a flush of the set began, and was complete, since it is a target */
 	struct block_map copied[REPLICA_DEVICES_MAX];	/* acknowledged since the last flush began */
@@ -450,13 +453,13 @@ struct bringup {
 
 /* As the target. */
 struct joining {
-	uint64_t next;	     /* time of the next JOIN, unless it was heard */
-	uint64_t not_before; /* time; its disk has failed shortly before */
-	bool joined;	     /* it asked, and entries are taken */
-	bool heard;	     /* the primary has taken it as a target */
-	uint64_t reign;	     /* that it asked in */
-	uint64_t session;    /* by which it asked */
-	bool handed_over;    /* all was, and it is to answer when that is stable */
+	uint64_t next;	      /* time of the next JOIN, unless it was heard */
+	uint64_t not_before;  /* time; its disk has failed shortly before */
+	bool joined;	      /* it asked, and entries are taken */
+	bool heard;	      /* the primary has taken it as a target */
+	uint64_t reign;	      /* that it asked in */
+	uint64_t session;     /* by which it asked */
+	uint64_t handed_over; /* number of the HANDED_OVER that it is to answer when all is stable; 0: none */
 };
 
 /* Whether this member has asked `member`, by its present session and in the present reign, to be brought up. */

@@ -346,15 +346,15 @@ void decision_promise(struct replica *replica, int member, const struct message 
 void decision_refuse(struct replica *replica, int member, const struct message *message)
 {
 	struct decision *decision = &replica->decision;
+	uint64_t wait = message->wait < lease_longest(replica) ? message->wait : lease_longest(replica);
 
 	(void)member;
 	if (message->kind == REFUSED_BALLOT && message->accepted.counter > decision->highest_counter)
 		decision->highest_counter = message->accepted.counter;
 	/* One that is behind learns what there is by STATUS and FETCH; a lease is waited for. */
 	if (message->kind == REFUSED_LEASE && decision->phase != PROPOSAL_NONE && decision->epoch == message->epoch &&
-	    !ballot_compare(decision->ballot, message->ballot) &&
-	    replica->reign.consider_at < replica->now + message->wait)
-		replica->reign.consider_at = replica->now + message->wait;
+	    !ballot_compare(decision->ballot, message->ballot) && replica->reign.consider_at < replica->now + wait)
+		replica->reign.consider_at = replica->now + wait;
 }
 
 void decision_accepted(struct replica *replica, int member, const struct message *message)
@@ -367,6 +367,10 @@ void decision_accepted(struct replica *replica, int member, const struct message
 	decision->answers |= member_bit(member);
 	if (!is_enough(replica))
 		return;
+	if (now_of(replica)->configuration.epoch > decision->epoch) {
+		decision_give_up(replica);
+		return;
+	}
 	news.configuration = decision->value;
 	news.accepted = decision->ballot;
 	for (int i = 0; i < replica->settings.members; i++) {

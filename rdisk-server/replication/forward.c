@@ -169,7 +169,9 @@ void forward_submit(struct replica *replica, struct replica_request *request)
 		replica->world->answered(replica, request);
 		return;
 	}
-	if (request->kind == ENTRY_ZEROES && !maps_one_piece(request->position, request->length)) {
+	if ((request->kind == ENTRY_ZEROES && !maps_one_piece(request->position, request->length)) ||
+	    ((request->kind == ENTRY_WRITE || request->kind == ENTRY_READ) &&
+	     (request->length == 0 || request->length > MESSAGE_DATA_MAX))) {
 		request->result = -EINVAL;
 		replica->world->answered(replica, request);
 		return;
@@ -183,6 +185,10 @@ void forward_submit(struct replica *replica, struct replica_request *request)
 /* Nobody here waits for it any more; the primary is to forget it, too. */
 static void close_client(struct replica *replica, struct local_client *client)
 {
+	for (const struct replica_request *at = replica->forward.first; at; at = at->next) {
+		if (at == &client->close)
+			return;
+	}
 	client->close = (struct replica_request){ .kind = ENTRY_CLOSE, .client = client->client };
 	link_request(replica, client, &client->close);
 	send_request(replica, &client->close);
@@ -370,11 +376,11 @@ static void answer_only(struct replica *replica, int origin, const struct messag
 {
 	struct entry *entry = entry_take(replica, ENTRY_OF_CLIENT, ENTRY_FLUSH, 0, 0, 0, NULL, NULL);
 
-	entry->result = result;
 	entry->origin = origin;
 	entry->client = message->client;
 	entry->client_request = message->request;
-	forward_done(replica, entry);
+	entry_append(&replica->active, entry);
+	entry_complete(replica, entry, result);
 }
 
 /* A client that this primary has forgotten, as all have: it is known again, on all. */
@@ -398,6 +404,12 @@ static void accept_request(struct replica *replica, int origin, const struct mes
 	struct entry *entry;
 	int result;
 
+	entry = find_under_way(replica, message);
+	if (entry) {
+		entry->origin = origin;
+		free(memory);
+		return;
+	}
 	if (ranged && (!maps_range_ok(replica, message->device, message->position, message->length) ||
 		       (message->kind == ENTRY_ZEROES && !maps_one_piece(message->position, message->length)))) {
 		free(memory);
@@ -457,6 +469,7 @@ static void accept_request(struct replica *replica, int origin, const struct mes
 	    !done_table_knows(&replica->done, message->client))
 		adopt(replica, message);
 	if (message->kind == ENTRY_READ) {
+		assert(message->length > 0);
 		free(memory);
 		memory = malloc(message->length);
 		assert(memory);

@@ -68,9 +68,9 @@ static void failed(struct replica *replica, struct entry *entry)
 		return;
 	if (here) {
 		/* The client's error; what is there now may differ, and is made equal before anybody sees it. */
-		recovery_equalise(replica, entry->device, entry->request.position, entry->request.length);
-		done_table_add(&replica->done, entry->client, entry->client_request, entry->lowest, entry->error);
+		primary_note_done(replica, entry, entry->error);
 		entry_complete(replica, entry, entry->error);
+		recovery_equalise(replica, entry->device, entry->request.position, entry->request.length);
 		return;
 	}
 	for (int i = 0; i < replica->settings.members; i++) {
@@ -241,17 +241,17 @@ static void end_flush(struct replica *replica)
 	if (flush->result && reign_own_disk_failed(replica))
 		return;
 	flush->running = false;
+	while ((entry = flush->covered.first)) {
+		entry_remove(entry);
+		entry_append(&replica->active, entry);
+		entry_complete(replica, entry, flush->result);
+	}
 	if (flush->result) {
 		reign_flush_failed(replica);
 	} else {
 		replica->reign.flushed = flush->number;
 		maps_flush_complete(replica);
 		bringup_flush_complete(replica);
-	}
-	while ((entry = flush->covered.first)) {
-		entry_remove(entry);
-		entry_append(&replica->active, entry);
-		entry_complete(replica, entry, flush->result);
 	}
 	if (flush->waiting.first || flush->wanted)
 		primary_start_flush(replica);
@@ -283,6 +283,7 @@ void primary_start_flush(struct replica *replica)
 	if (flush->running || flush->nr_pending > 0 || !reign_is_primary(replica) || replica->reign.flush_lost)
 		return;
 	flush->running = true;
+	flush->nr_pending = replica->settings.nr_devices + 1;
 	flush->wanted = false;
 	flush->result = 0;
 	flush->number++;
@@ -304,7 +305,6 @@ void primary_start_flush(struct replica *replica)
 		if (member_in(flush->waits, i))
 			send_to_receiver(replica, i, &message, NULL);
 	}
-	flush->nr_pending = replica->settings.nr_devices + 1;
 	for (int i = 0; i < replica->settings.nr_devices; i++) {
 		struct core_io *core_io = &flush->io[i];
 

@@ -20,7 +20,7 @@ static member_set other_images(const struct replica *replica)
 	return core_configuration(replica)->in_sync & (member_set)~member_bit(replica->settings.self);
 }
 
-static void ask(struct replica *replica)
+void recovery_ask(struct replica *replica)
 {
 	const struct configuration *configuration = core_configuration(replica);
 	struct message news = { .type = MESSAGE_CONFIGURATION, .flags = MESSAGE_DECIDED };
@@ -49,7 +49,7 @@ void recovery_begin(struct replica *replica)
 	reign->confirm_deadline = replica->now + replica->settings.replica_timeout;
 	reign->equalising = 0;
 	core_wake_at(replica, reign->confirm_deadline);
-	ask(replica);
+	recovery_ask(replica);
 	recovery_go_on(replica);
 }
 
@@ -213,6 +213,8 @@ void recovery_tick(struct replica *replica)
 			if (member_in(late, i))
 				reign_member_failed(replica, i, "it does not answer the new primary");
 		}
+		if (replica->nr_here > 0)
+			reign_own_disk_failed(replica);
 	}
 	recovery_go_on(replica);
 }

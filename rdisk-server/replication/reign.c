@@ -192,6 +192,11 @@ static void go_on(struct replica *replica)
 	for (int i = 0; i < replica->settings.members; i++) {
 		bool in = member_in(configuration->in_sync, i);
 
+		if (in && i == reign->candidate && replica->bringup[i].phase == BRINGUP_NONE)
+			reign_member_failed(replica, i, "its session was lost before it was admitted");
+		if (!in && (replica->bringup[i].phase == BRINGUP_HANDING || replica->bringup[i].phase == BRINGUP_READY))
+			replica->bringup[i].phase =
+				BRINGUP_COPYING; /* who is absent is another: the state goes again */
 		if (in && replica->bringup[i].phase != BRINGUP_NONE)
 			bringup_drop(replica, i, NULL);
 		if (!in)
@@ -203,8 +208,10 @@ static void go_on(struct replica *replica)
 	reign->candidate = NO_MEMBER;
 	tell_stream(replica);
 	primary_without(replica, (member_set) ~(configuration->in_sync | reign_receivers(replica)));
-	if (reign->role == ROLE_CONFIRMING || reign->role == ROLE_EQUALISING)
-		recovery_go_on(replica);
+	if (reign->role == ROLE_CONFIRMING)
+		recovery_ask(replica);
+	recovery_go_on(replica);
+	bringup_go_on(replica);
 }
 
 static void decided(struct replica *replica)
@@ -231,6 +238,7 @@ static void decided(struct replica *replica)
 		if (replica->durable.now.wants_all) {
 			replica->durable.now.wants_all = 0;
 			durable_changed(replica);
+			maps_forget_owed(replica);
 		}
 		replica->joining.joined = false;
 	}

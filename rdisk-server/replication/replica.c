@@ -77,9 +77,11 @@ static bool settings_ok(const struct replica_settings *s)
 		if (s->list[i].node <= s->list[i - 1].node)
 			return false;
 	}
-	return s->list[0].node > 0 && s->lease > 0 && s->drift < 500000 && s->heartbeat > 0 && s->window > 0 &&
-	       s->requests > 0 && DONE_TABLE_CLIENT_MAX(s->requests) <= DONE_TABLE_PIECE && s->clients > 0 &&
-	       s->copies > 0 && is_power_of_two(s->block_size) && s->block_size >= REPLICA_BLOCK_MIN &&
+	return s->list[0].node > 0 && s->lease >= 4 && s->election_delay > 0 && s->flush_interval > 0 &&
+	       s->open_grace > 0 && s->process.boot && s->window <= UINT16_MAX && s->drift < 500000 &&
+	       s->heartbeat > 0 && s->window > 0 && s->requests > 0 &&
+	       DONE_TABLE_CLIENT_MAX(s->requests) <= DONE_TABLE_PIECE && s->clients > 0 && s->copies > 0 &&
+	       is_power_of_two(s->block_size) && s->block_size >= REPLICA_BLOCK_MIN &&
 	       is_power_of_two(s->extent_size) && s->extent_size >= s->block_size && s->copy_size >= s->block_size &&
 	       s->copy_size % s->block_size == 0 && s->copy_size <= MESSAGE_DATA_MAX;
 }
@@ -88,10 +90,10 @@ static int allocate(struct replica *replica)
 {
 	const struct replica_settings *settings = &replica->settings;
 	unsigned int entries = settings->requests * (unsigned int)settings->members + settings->window * 8 +
-			       settings->copies + ENTRIES_SPARE;
+			       settings->copies * (unsigned int)settings->members + ENTRIES_SPARE;
 
 	replica->entries = calloc(entries, sizeof(struct entry));
-	replica->by_number = calloc(settings->window, sizeof(*replica->by_number));
+	replica->by_number = calloc(settings->window, sizeof(struct entry *));
 	replica->backup.unfinished = calloc(settings->window, sizeof(*replica->backup.unfinished));
 	replica->forward.clients = calloc(settings->clients, sizeof(*replica->forward.clients));
 	if (!replica->entries || !replica->by_number || !replica->backup.unfinished || !replica->forward.clients)
@@ -104,6 +106,17 @@ static int allocate(struct replica *replica)
 	    done_table_init(&replica->done, settings->clients + replica->forward.spare, settings->requests))
 		return -ENOMEM;
 	return maps_create(replica);
+}
+
+/* Lists, and settings that have to be the same: a member with a smaller window would forget what is unfinished. */
+static uint64_t digest_of(const struct replica_settings *s)
+{
+	uint64_t digest = member_list_digest(s->list, s->members, s->lease, s->nr_devices);
+	const uint64_t same[] = { s->window, s->requests, s->clients, s->block_size };
+
+	for (unsigned int i = 0; i < sizeof(same) / sizeof(same[0]); i++)
+		digest = (digest ^ same[i]) * UINT64_C(0x9e3779b97f4a7c15);
+	return digest ? digest : 1;
 }
 
 int replica_create(struct replica **made, const struct replica_settings *settings, const struct replica_world *world,
@@ -125,7 +138,7 @@ int replica_create(struct replica **made, const struct replica_settings *setting
 	replica->reign.candidate = NO_MEMBER;
 	replica->reign.successor = NO_MEMBER;
 	replica->init_from = NO_MEMBER;
-	replica->digest = member_list_digest(settings->list, settings->members, settings->lease, settings->nr_devices);
+	replica->digest = digest_of(settings);
 	replica->durable.now.node = settings->list[settings->self].node;
 	error = allocate(replica);
 	if (error) {
@@ -420,6 +433,12 @@ bool replica_frame(struct replica *replica, uint64_t now, int member, void *fram
 		free(frame);
 		return false;
 	}
+	if (!wrong && message.configuration.epoch)
+		wrong = configuration_wrong(&message.configuration, replica->settings.members,
+					    replica->settings.nr_devices);
+	if (!wrong && (message.member >= (uint32_t)replica->settings.members ||
+		       message.ballot.member >= (uint32_t)replica->settings.members))
+		wrong = "it names a member that is not in the list";
 	if (!wrong && (message.type == MESSAGE_HELLO) == peer->greeted)
 		wrong = "it sent messages out of their order";
 	if (wrong) {
