@@ -243,16 +243,34 @@ void maps_forget_owed(struct replica *replica)
 		block_map_clear(&replica->devices[i].owed);
 }
 
-/* What is on its way to the image while a flush begins may miss it. */
+static void keep_range(struct replica *replica, uint32_t device, uint64_t position, uint64_t length)
+{
+	uint64_t first, count;
+
+	maps_blocks(replica, position, length, &first, &count);
+	block_map_add(&replica->devices[device].unflushed, first, count);
+}
+
+static void keep_entry(struct replica *replica, const struct entry *entry)
+{
+	if (entry->kind == ENTRY_WRITE || entry->kind == ENTRY_ZEROES)
+		keep_range(replica, entry->device, entry->request.position, entry->request.length);
+}
+
+/* What is on its way to an image, this member's or another's, while a flush begins may miss it. */
 static void keep_unflushed(struct replica *replica)
 {
-	for (struct entry *entry = replica->here.first; entry; entry = entry->next_here) {
-		if (entry->kind == ENTRY_WRITE || entry->kind == ENTRY_ZEROES) {
-			uint64_t first, count;
+	for (const struct entry *entry = replica->here.first; entry; entry = entry->next_here)
+		keep_entry(replica, entry);
+	for (const struct entry *entry = replica->active.first; entry; entry = entry->next) {
+		if (entry->number)
+			keep_entry(replica, entry);
+	}
+	for (unsigned int i = 0; i < replica->settings.window; i++) {
+		const struct unfinished *at = &replica->backup.unfinished[i];
 
-			maps_blocks(replica, entry->request.position, entry->request.length, &first, &count);
-			block_map_add(&replica->devices[entry->device].unflushed, first, count);
-		}
+		if (at->number && at->length)
+			keep_range(replica, at->device, at->position, at->length);
 	}
 }
 
