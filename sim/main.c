@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim_bug.h"
 #include "sim_child.h"
 #include "sim_engine.h"
 #include "sim_memory.h"
@@ -24,25 +25,28 @@
 #define JOBS_MAX      64
 #define ARGUMENTS_MAX 64
 
-static const char usage[] = "usage: rdisk-sim [OPTION]...\n"
-			    "Runs the replication core in a simulated world: a run for each seed, with its own set, "
-			    "network, clients and faults.\n"
-			    "\n"
-			    "  --seeds N        as many runs, of as many seeds (1)\n"
-			    "  --seed S         the first seed (1)\n"
-			    "  --scenario NAME  plays " SIM_SCENARIOS "/NAME.txt; random faults only with --faults\n"
-			    "  --script FILE    the same with any file; its language: sim/sim_schedule.h\n"
-			    "  --minutes M      simulated, before the calm at the end (10)\n"
-			    "  --requests N     of all clients (2000)\n"
-			    "  --faults N       random ones (20)\n"
-			    "  --trace          prints all that happens; one seed\n"
-			    "  --schedule       prints the settings and the schedule of one seed, and runs nothing\n"
-			    "  --shorten N      runs that may be spent on shortening a schedule that fails (300)\n"
-			    "  --save DIR       keeps each shortened schedule there, as seed-S.txt, for --script\n"
-			    "  --verbose        a line for each seed, also of those that pass\n"
-			    "  -j N             as many runs at once (2)\n"
-			    "\n"
-			    "Exit status: 0 if no run failed, 1 if one did, 2 if they could not be run.\n";
+static const char usage[] =
+	"usage: rdisk-sim [OPTION]...\n"
+	"Runs the replication core in a simulated world: a run for each seed, with its own set, "
+	"network, clients and faults.\n"
+	"\n"
+	"  --seeds N        as many runs, of as many seeds (1)\n"
+	"  --seed S         the first seed (1)\n"
+	"  --scenario NAME  plays " SIM_SCENARIOS "/NAME.txt; random faults only with --faults\n"
+	"  --script FILE    the same with any file; its language: sim/sim_schedule.h\n"
+	"  --minutes M      simulated, before the calm at the end (10)\n"
+	"  --requests N     of all clients (2000)\n"
+	"  --faults N       random ones (20)\n"
+	"  --trace          prints all that happens; one seed\n"
+	"  --schedule       prints the settings and the schedule of one seed, and runs nothing\n"
+	"  --shorten N      runs that may be spent on shortening a schedule that fails (300)\n"
+	"  --save DIR       keeps each shortened schedule there, as seed-S.txt, for --script\n"
+	"  --until-failure  no more runs after one that failed\n"
+	"  --bug NAME       a deliberate bug of the core, in rdisk-sim-bugs; \"list\" prints the names\n"
+	"  --verbose        a line for each seed, also of those that pass\n"
+	"  -j N             as many runs at once (2)\n"
+	"\n"
+	"Exit status: 0 if no run failed, 1 if one did, 2 if they could not be run.\n";
 
 struct options {
 	uint64_t seeds, seed, shorten, jobs;
@@ -51,7 +55,7 @@ struct options {
 	int nr_arguments;
 	const char *save;
 	bool has_seed;
-	bool trace, schedule, verbose;
+	bool trace, schedule, verbose, until_failure;
 	bool has_script;
 	struct sim_schedule script;
 };
@@ -138,6 +142,8 @@ enum {
 	OPTION_SCHEDULE,
 	OPTION_SHORTEN,
 	OPTION_SAVE,
+	OPTION_UNTIL_FAILURE,
+	OPTION_BUG,
 	OPTION_VERBOSE,
 	OPTION_HELP,
 };
@@ -154,6 +160,8 @@ static const struct option long_options[] = {
 	{ "schedule", no_argument, NULL, OPTION_SCHEDULE },
 	{ "shorten", required_argument, NULL, OPTION_SHORTEN },
 	{ "save", required_argument, NULL, OPTION_SAVE },
+	{ "until-failure", no_argument, NULL, OPTION_UNTIL_FAILURE },
+	{ "bug", required_argument, NULL, OPTION_BUG },
 	{ "verbose", no_argument, NULL, OPTION_VERBOSE },
 	{ "help", no_argument, NULL, OPTION_HELP },
 	{ NULL, 0, NULL, 0 },
@@ -165,6 +173,16 @@ static void keep_for_replay(const char *name, const char *value)
 		refuse(name, "too many options");
 	options.arguments[options.nr_arguments++] = name;
 	options.arguments[options.nr_arguments++] = value;
+}
+
+static void choose_bug(const char *name)
+{
+	if (!strcmp(name, "list")) {
+		sim_bug_list(stdout);
+		exit(0);
+	}
+	if (!sim_bug_choose(name))
+		refuse(name, "no deliberate bug of this program's core");
 }
 
 static void take_option(int option)
@@ -208,6 +226,13 @@ static void take_option(int option)
 		break;
 	case OPTION_SAVE:
 		options.save = optarg;
+		break;
+	case OPTION_UNTIL_FAILURE:
+		options.until_failure = true;
+		break;
+	case OPTION_BUG:
+		keep_for_replay("--bug", optarg);
+		choose_bug(optarg);
 		break;
 	case OPTION_VERBOSE:
 		options.verbose = true;
@@ -263,7 +288,7 @@ static void save_plan(struct sim_plan *plan, const struct sim_outcome *outcome)
 
 static void print_replay(uint64_t seed)
 {
-	printf("  replay: rdisk-sim --seed %" PRIu64, seed);
+	printf("  replay: %s --seed %" PRIu64, program_invocation_short_name, seed);
 	for (int i = 0; i < options.nr_arguments; i++)
 		printf(" %s", options.arguments[i]);
 	printf(" --trace\n");
@@ -368,6 +393,8 @@ static void run_seeds(struct totals *totals)
 		sim_child_end(child, &outcome);
 		running--;
 		count(totals, child->seed, &outcome);
+		if (outcome.failed && options.until_failure)
+			options.seeds = started;
 	}
 }
 

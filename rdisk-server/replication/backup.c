@@ -14,6 +14,9 @@ static bool from_primary(const struct replica *replica, int member, uint64_t epo
 {
 	const struct configuration *configuration = core_configuration(replica);
 
+	if (deliberate_bug(BUG_DEAD_SESSION))
+		return peer_is_named(replica, replica->settings.self, configuration) ||
+		       bringup_is_target(replica, member);
 	return configuration->epoch && configuration->primary == (uint32_t)member && configuration->reign == reign &&
 	       epoch >= reign && epoch <= configuration->epoch && peer_is_named(replica, member, configuration) &&
 	       ((peer_is_named(replica, replica->settings.self, configuration) && !replica->durable.now.wants_all) ||
@@ -276,6 +279,10 @@ void backup_flush_stored(struct replica *replica, int result)
 		backup->result = result;
 	if (--backup->nr_pending > 0)
 		return;
+	if (backup->result && deliberate_bug(BUG_SECOND_FDATASYNC)) {
+		begin_flush(replica);
+		return;
+	}
 	backup->flushing = false;
 	/* It trusts nothing since its last good flush, whoever is told of that. */
 	if (backup->result) {

@@ -29,7 +29,9 @@ void bringup_drop(struct replica *replica, int member, const char *why)
 	bringup->phase = BRINGUP_NONE;
 	bringup->copies = 0;
 	/* What it was sent and has not acknowledged it does not have. A candidate's word stays needed. */
-	if (reign_is_primary(replica) && !member_in(core_configuration(replica)->in_sync, member)) {
+	if (deliberate_bug(BUG_CANDIDATE_NOT_AWAITED) && replica->reign.candidate == member)
+		primary_without(replica, member_bit(member));
+	else if (reign_is_primary(replica) && !member_in(core_configuration(replica)->in_sync, member)) {
 		if (replica->reign.candidate == member)
 			maps_miss_active(replica, member);
 		else
@@ -90,12 +92,17 @@ void bringup_join(struct replica *replica, int member, const struct message *mes
 		return;
 	/* Whoever asks again has forgotten what it was given. */
 	bringup_drop(replica, member, NULL);
+	if (deliberate_bug(BUG_BIT_CLEARED_BY_RULE) &&
+	    maps_missing_bytes(replica, member) <= 4 * (uint64_t)replica->settings.block_size)
+		maps_forget_missing(replica, member);
 	bringup->phase = BRINGUP_COPYING;
 	bringup->in_flush = false;
 	bringup->flushed = false;
 	bringup->copies = 0;
 	for (int i = 0; i < replica->settings.nr_devices; i++) {
 		bringup->cursor[i] = 0;
+		if (deliberate_bug(BUG_LATE_ACKNOWLEDGEMENT))
+			continue;
 		block_map_clear(&bringup->copied[i]);
 		block_map_clear(&bringup->flushing[i]);
 	}
@@ -191,8 +198,11 @@ static void hand_state(struct replica *replica, int member)
 	unsigned char data[256 * MESSAGE_RANGE_SIZE];
 
 	message.reign = replica->reign.reign;
-	primary_send_done_table(replica, member);
+	if (!deliberate_bug(BUG_NO_TABLE_TO_TARGET))
+		primary_send_done_table(replica, member);
 	for (int who = 0; who < replica->settings.members; who++) {
+		if (who != member && deliberate_bug(BUG_ADMITTED_WITHOUT_BITMAPS))
+			continue;
 		if (core_diskless(replica, who) || (member_in(core_configuration(replica)->in_sync, who) &&
 						    who != member && who != replica->settings.self))
 			continue;
@@ -306,7 +316,10 @@ void bringup_copied(struct replica *replica, int member, const struct message *m
 			return;
 		}
 		maps_blocks(replica, entry->request.position, entry->request.length, &first, &count);
-		block_map_add(&bringup->copied[entry->device], first, count);
+		if (deliberate_bug(BUG_BIT_BEFORE_FLUSH))
+			maps_unmiss(replica, member, entry->device, first, count);
+		else
+			block_map_add(&bringup->copied[entry->device], first, count);
 		entry_complete(replica, entry, 0);
 		return;
 	}
@@ -402,7 +415,7 @@ static void send_join(struct replica *replica, int primary)
 	join.flags |= MESSAGE_FIRST;
 	done_table_clear(&replica->done);
 	backup_reign_ends(replica);
-	for (int i = 0; i < replica->settings.nr_devices; i++) {
+	for (int i = 0; i < replica->settings.nr_devices && !deliberate_bug(BUG_OWN_LOG_IGNORED); i++) {
 		struct replica_device *device = &replica->devices[i];
 		const struct block_map *maps[] = { &device->owed, &device->unflushed, &device->unflushed_before,
 						   &device->missing[primary] };

@@ -21,6 +21,7 @@
 #define RDISK_REPLICATION_CORE_H
 
 #include "block_map.h"
+#include "deliberate_bug.h"
 #include "done_table.h"
 #include "replica.h"
 #include "request.h"

@@ -111,7 +111,7 @@ static bool may_vote(struct replica *replica, int member, const struct message *
 		refuse(replica, member, message, REFUSED_NO_VOTE, 0);
 	} else if (now->configuration.epoch > message->epoch) {
 		refuse(replica, member, message, REFUSED_EPOCH, 0);
-	} else if (ballot_compare(now->promised, message->ballot) > 0) {
+	} else if (ballot_compare(now->promised, message->ballot) > 0 && !deliberate_bug(BUG_NO_PROMISE)) {
 		refuse(replica, member, message, REFUSED_BALLOT, 0);
 	} else if (wait) {
 		refuse(replica, member, message, REFUSED_LEASE, wait);
@@ -234,7 +234,7 @@ static void collect(struct replica *replica, uint64_t epoch)
 	const struct metadata_slot *now = now_of(replica);
 	struct message collect = { .type = MESSAGE_COLLECT, .epoch = epoch };
 
-	if (now->promised.counter > decision->highest_counter)
+	if (now->promised.counter > decision->highest_counter && !deliberate_bug(BUG_BALLOT_REUSED))
 		decision->highest_counter = now->promised.counter;
 	decision->phase = PROPOSAL_COLLECTING;
 	decision->epoch = epoch;
@@ -436,7 +436,7 @@ void decision_lost(struct replica *replica, uint64_t seen)
 
 	if (seen > decision->seen)
 		decision->seen = seen;
-	if (decision->learning)
+	if (decision->learning || deliberate_bug(BUG_VOTE_WITH_LOST_METADATA))
 		return;
 	/* Its log is lost or as old: it does not know what is unfinished either. */
 	want_all(replica);
@@ -492,7 +492,9 @@ void decision_learnt(struct replica *replica, int member, const struct message *
 		return;
 	decision->learning = false;
 	now->votes_from = decision->learnt_epoch + 2;
-	if (decision->seen + 1 > now->votes_from)
+	if (deliberate_bug(BUG_AMNESIA_VOTES_AT_ONCE))
+		now->votes_from = 1;
+	else if (decision->seen + 1 > now->votes_from)
 		now->votes_from = decision->seen + 1;
 	replica->durable.broken = false;
 	durable_then(replica, AFTER_LEARNED, replica->settings.self, 0, (struct ballot){ 0 });

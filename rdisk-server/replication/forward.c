@@ -293,8 +293,8 @@ static void send_answer(struct replica *replica, int origin, const struct client
 /* The lease holds, as many are in sync as are demanded, and no generation is to begin. */
 static bool may_answer(const struct replica *replica)
 {
-	return replica->reign.role == ROLE_SERVING && lease_holds(replica) && !replica->reign.flush_lost &&
-	       member_count(replica->reign.in_sync) >= (int)replica->settings.min_in_sync;
+	return replica->reign.role == ROLE_SERVING && (lease_holds(replica) || deliberate_bug(BUG_NO_LEASE_CHECK)) &&
+	       !replica->reign.flush_lost && member_count(replica->reign.in_sync) >= (int)replica->settings.min_in_sync;
 }
 
 /* Answered, or held back until it may be. The lease is looked at after all that it was done for. */
@@ -423,7 +423,9 @@ static void accept_request(struct replica *replica, int origin, const struct mes
 		answer_only(replica, origin, message, -EIO);
 		return;
 	}
-	switch (done_table_find(&replica->done, message->client, message->request, &result)) {
+	switch (deliberate_bug(BUG_NO_DONE_TABLE)
+			? DONE_UNKNOWN
+			: done_table_find(&replica->done, message->client, message->request, &result)) {
 	case DONE_KNOWN:
 		entry = find_under_way(replica, message);
 		if (entry) { /* this member has it, not yet all */
@@ -451,7 +453,8 @@ static void accept_request(struct replica *replica, int origin, const struct mes
 	if (message->kind == ENTRY_OPEN
 		    ? replica->done.nr_free <= replica->forward.spare
 		    : message->kind != ENTRY_CLOSE && !done_table_knows(&replica->done, message->client) &&
-			      (replica->now >= replica->reign.adopt_until || (message->flags & MESSAGE_SHARED))) {
+			      (replica->now >= replica->reign.adopt_until || (message->flags & MESSAGE_SHARED)) &&
+			      !deliberate_bug(BUG_OPEN_REVIVED)) {
 		free(memory);
 		answer_only(replica, origin, message, message->kind == ENTRY_OPEN ? -EBUSY : -EIO);
 		return;

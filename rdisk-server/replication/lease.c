@@ -102,6 +102,8 @@ void lease_grant(struct replica *replica, int member, const struct message *mess
 	if (!lease->sent[message->number % PAST_ROUNDS])
 		return;
 	until = lease->sent[message->number % PAST_ROUNDS] + lease_shortest(replica);
+	if (deliberate_bug(BUG_LEASE_FROM_ARRIVAL))
+		until = replica->now + lease_shortest(replica);
 	if (until > lease->until[member])
 		lease->until[member] = until;
 	primary_paused_can_go_on(replica);

@@ -154,6 +154,8 @@ void maps_miss(struct replica *replica, member_set members, uint32_t device, uin
 			block_map_add(&replica->devices[device].missing[i], first, count);
 			bits_changed(&replica->devices[device], i, first, count);
 		}
+		if (deliberate_bug(BUG_LATE_ACKNOWLEDGEMENT))
+			continue;
 		/* A copy that was read before does not make up for it. */
 		block_map_remove(&replica->bringup[i].copied[device], first, count);
 		block_map_remove(&replica->bringup[i].flushing[device], first, count);
@@ -204,8 +206,10 @@ void maps_owe_unflushed(struct replica *replica, member_set members)
 	for (int i = 0; i < replica->settings.nr_devices; i++) {
 		struct replica_device *device = &replica->devices[i];
 
-		miss_map(replica, members, device, &device->unflushed);
-		miss_map(replica, members, device, &device->unflushed_before);
+		if (!deliberate_bug(BUG_BITMAP_WITHOUT_UNFLUSHED)) {
+			miss_map(replica, members, device, &device->unflushed);
+			miss_map(replica, members, device, &device->unflushed_before);
+		}
 		miss_map(replica, members, device, &device->owed);
 	}
 }
@@ -488,6 +492,8 @@ static bool extent_is_quiet(const struct replica_device *device, uint64_t extent
 
 	if (count > device->blocks - first)
 		count = device->blocks - first;
+	if (deliberate_bug(BUG_COOLED_WITHOUT_FLUSH))
+		return true;
 	return !block_map_has(&device->touched, extent) && !block_map_has(&device->touched_before, extent) &&
 	       !block_map_any(&device->unflushed, first, count) &&
 	       !block_map_any(&device->unflushed_before, first, count) && !block_map_any(&device->owed, first, count);

@@ -132,8 +132,10 @@ void peer_disconnected(struct replica *replica, int member)
 		return;
 	peer->connected = false;
 	peer->greeted = false;
-	peer->decided = false;
-	peer->epoch = 0;
+	if (!deliberate_bug(BUG_RESEND_TO_NEW_ONLY)) {
+		peer->decided = false;
+		peer->epoch = 0;
+	}
 	peer->asked = 0;
 	bringup_drop(replica, member, "its session is gone");
 	if (reign_is_primary(replica) && member_in(core_configuration(replica)->in_sync, member))

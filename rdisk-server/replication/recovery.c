@@ -46,6 +46,8 @@ void recovery_begin(struct replica *replica)
 	struct reign *reign = &replica->reign;
 
 	reign->confirmed = member_bit(replica->settings.self);
+	if (deliberate_bug(BUG_SERVE_BEFORE_CONFIRMED))
+		reign->confirmed = core_configuration(replica)->in_sync;
 	reign->confirm_deadline = replica->now + replica->settings.replica_timeout;
 	reign->equalising = 0;
 	core_wake_at(replica, reign->confirm_deadline);
@@ -186,9 +188,11 @@ void recovery_go_on(struct replica *replica)
 		for (int i = 0; i < replica->settings.nr_devices; i++)
 			reign->cursor[i] = 0;
 		maps_miss_owed(replica, (member_set)~core_configuration(replica)->in_sync);
-		send_tables(replica);
+		if (!deliberate_bug(BUG_NO_TABLE_AT_REIGN))
+			send_tables(replica);
 	}
-	if (reign->role == ROLE_EQUALISING && !begin_more(replica) && reign->equalising == 0)
+	if (reign->role == ROLE_EQUALISING &&
+	    ((!begin_more(replica) && reign->equalising == 0) || deliberate_bug(BUG_SERVE_BEFORE_EQUAL)))
 		serve(replica);
 }
 

@@ -50,6 +50,8 @@ member_set reign_receivers(const struct replica *replica)
 
 	if (replica->reign.candidate != NO_MEMBER)
 		set |= member_bit(replica->reign.candidate);
+	if (deliberate_bug(BUG_CANDIDATE_NOT_AWAITED))
+		set = replica->reign.in_sync;
 	for (int i = 0; i < replica->settings.members; i++) {
 		if (replica->bringup[i].phase != BRINGUP_NONE)
 			set |= member_bit(i);
@@ -556,6 +558,8 @@ static bool memory_kept(const struct replica *replica, int member)
 
 	if (member != replica->settings.self && !replica->peers[member].greeted)
 		return false;
+	if (deliberate_bug(BUG_OWN_BOOT_ID))
+		boot = configuration->processes[member].boot;
 	return member_in(configuration->in_sync, member) &&
 	       (configuration->processes[member].boot == boot || (flags_of(replica, member) & MESSAGE_CLEAN)) &&
 	       !(flags_of(replica, member) & MESSAGE_EMPTY) && sizes_are(replica, member, configuration->sizes);

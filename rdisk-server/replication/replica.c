@@ -224,7 +224,7 @@ static void look_at_images(struct replica *replica)
 
 		if (core_diskless(replica, replica->settings.self))
 			break;
-		if (now->configuration.epoch && !known)
+		if (now->configuration.epoch && !known && !deliberate_bug(BUG_EMPTY_IMAGE_PROMOTED))
 			now->wants_all |= UINT64_C(1) << i;
 		now->images[i] = device->identity;
 		now->names[i] = device->name_checksum;
@@ -257,14 +257,16 @@ void replica_start(struct replica *replica, uint64_t now)
 	struct durable *durable = &replica->durable;
 
 	replica->now = now;
-	replica->lease.held_off_until = now + lease_longest(replica);
+	replica->lease.held_off_until = deliberate_bug(BUG_NO_HOLD_OFF) ? 0 : now + lease_longest(replica);
 	durable->stable = durable->now;
 	look_at_images(replica);
 	/* With one good slot nothing is lost: both hold the same. Both are made good again. */
 	if (durable->loaded > 0)
 		durable->broken = false;
 	else
-		durable->now.votes_from = replica->settings.members > 1 ? VOTES_UNKNOWN : 0;
+		durable->now.votes_from = replica->settings.members > 1 && !deliberate_bug(BUG_VOTE_WITH_LOST_METADATA)
+						  ? VOTES_UNKNOWN
+						  : 0;
 	if (durable->broken)
 		decision_lost(replica, 0);
 	replica->clean = maps_clean(replica);

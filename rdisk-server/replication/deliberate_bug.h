@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Deliberate bugs, each a rule left out, to see that the simulator finds it. Only the core of rdisk-sim-bugs is
+ * compiled with REPLICA_DELIBERATE_BUGS; in every other one deliberate_bug() is false, and the compiler leaves it out.
+ */
+#ifndef RDISK_REPLICATION_DELIBERATE_BUG_H
+#define RDISK_REPLICATION_DELIBERATE_BUG_H
+
+#include <stdbool.h>
+
+enum deliberate_bug {
+	BUG_NONE,
+	BUG_ANSWER_BEFORE_ALL,	      /* a write is complete when the primary's image has it */
+	BUG_NO_LEASE_CHECK,	      /* a read is answered without a lease */
+	BUG_NO_HOLD_OFF,	      /* a member that was restarted may promise at once */
+	BUG_LEASE_FROM_ARRIVAL,	      /* the holder counts from when the grant came */
+	BUG_NO_PROMISE,		      /* a lower ballot than the promised one is voted for */
+	BUG_BALLOT_REUSED,	      /* what was promised before a restart does not count for the next ballot */
+	BUG_VOTE_WITH_LOST_METADATA,  /* whoever lost what it promised votes as if it were new */
+	BUG_AMNESIA_VOTES_AT_ONCE,    /* the same, after it has learnt: from the epoch that it learnt of */
+	BUG_SERVE_BEFORE_CONFIRMED,   /* a new primary does not ask what is unfinished elsewhere */
+	BUG_SERVE_BEFORE_EQUAL,	      /* nor waits until the union is equal on all */
+	BUG_OWN_LOG_IGNORED,	      /* who returns does not say what it may have */
+	BUG_BIT_CLEARED_BY_RULE,      /* the bits of who returns are dropped, if they are few */
+	BUG_BIT_BEFORE_FLUSH,	      /* a bit goes when the copy is acknowledged */
+	BUG_BITMAP_WITHOUT_UNFLUSHED, /* who leaves has all that it acknowledged */
+	BUG_COOLED_WITHOUT_FLUSH,     /* an extent cools with writes that are not flushed */
+	BUG_LATE_ACKNOWLEDGEMENT,     /* what was copied before it was written again counts */
+	BUG_NO_DONE_TABLE,	      /* nobody looks whether a request was done */
+	BUG_NO_TABLE_TO_TARGET,	      /* a target is admitted without the table of done requests */
+	BUG_NO_TABLE_AT_REIGN,	      /* a new primary does not give its own to the others */
+	BUG_OPEN_REVIVED,	      /* a request of a client that is not known opens it again */
+	BUG_RESEND_TO_NEW_ONLY,	      /* nothing is sent again to a primary whose session was lost */
+	BUG_DEAD_SESSION,	      /* what comes from who is not primary any more is done */
+	BUG_SECOND_FDATASYNC,	      /* a flush that failed is asked for again, and believed */
+	BUG_CANDIDATE_NOT_AWAITED,    /* while an admission is proposed the candidate's word is not needed */
+	BUG_ADMITTED_WITHOUT_BITMAPS, /* a target is not told what is missing on others */
+	BUG_OWN_BOOT_ID,	      /* memory is taken for kept, whatever boot id was decided */
+	BUG_EMPTY_IMAGE_PROMOTED,     /* another image file than before is taken for the same */
+	BUG_COUNT,
+};
+
+#ifdef REPLICA_DELIBERATE_BUGS
+/* Chosen before a core is made, and left alone then. */
+extern enum deliberate_bug deliberate_bug_chosen;
+
+static inline bool deliberate_bug(enum deliberate_bug bug)
+{
+	return deliberate_bug_chosen == bug;
+}
+#else
+static inline bool deliberate_bug(enum deliberate_bug bug)
+{
+	(void)bug;
+	return false;
+}
+#endif
+
+#endif
