@@ -327,6 +327,8 @@ void sim_client_answered(struct sim_process *process, struct replica_request *re
 	world->counts.answers++;
 	world->counts.errors += result != 0;
 	sim_digest(world, operation->op, (uint64_t)(int64_t)result);
+	if (result && world->expect_no_errors)
+		sim_fail(world, "op %" PRIu64 " was answered an error: %d", operation->op, result);
 	trace_operation(process->host, operation, result ? "is answered an error for" : "is answered");
 	if (result > 0)
 		sim_fail(world, "op %" PRIu64 " was answered %d, which is no result", operation->op, result);

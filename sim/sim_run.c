@@ -45,6 +45,7 @@ const char *sim_plan_make(struct sim_plan *plan, uint64_t seed, const struct sim
 		for (size_t i = 0; i < script->count; i++)
 			sim_schedule_add(&plan->schedule, &script->actions[i]);
 		plan->schedule.expect_loss = script->expect_loss;
+		plan->schedule.expect_no_errors = script->expect_no_errors;
 		plan->schedule.expect_refused = script->expect_refused;
 	}
 	if (wanted->duration != SIM_AS_CHOSEN)
@@ -186,6 +187,7 @@ static void play(const struct sim_plan *plan, struct sim_world *world, bool expl
 		return;
 	}
 	world->expect_loss = plan->schedule.expect_loss;
+	world->expect_no_errors = plan->schedule.expect_no_errors;
 	world->expect_refused = plan->schedule.expect_refused;
 	for (int member = 0; member < world->members; member++)
 		sim_host_start(&world->hosts[member]);

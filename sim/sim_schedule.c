@@ -217,8 +217,12 @@ static const char *expect_line(struct sim_schedule *schedule, char **words, int 
 		schedule->expect_loss = true;
 		return NULL;
 	}
+	if (count == 3 && !strcmp(words[1], "no") && !strcmp(words[2], "errors")) {
+		schedule->expect_no_errors = true;
+		return NULL;
+	}
 	if (count < 3 || strcmp(words[1], "refused"))
-		return "not: expect loss, nor: expect refused MEMBER...";
+		return "not: expect loss, nor: expect no errors, nor: expect refused MEMBER...";
 	for (int i = 2; i < count; i++) {
 		if (member_word(words[i]) == NO_MEMBER)
 			return "not: expect refused MEMBER...";
@@ -342,6 +346,8 @@ void sim_schedule_print(const struct sim_schedule *schedule, FILE *out)
 		fprintf(out, "set %s %" PRIu64 "\n", schedule->settings[i].name, schedule->settings[i].value);
 	if (schedule->expect_loss)
 		fputs("expect loss\n", out);
+	if (schedule->expect_no_errors)
+		fputs("expect no errors\n", out);
 	for (int member = 0; member < MEMBERS_MAX; member++) {
 		if (member_in(schedule->expect_refused, member))
 			fprintf(out, "expect refused %c\n", 'A' + member);

@@ -6,6 +6,7 @@
  *   seed N                             the seed that it is played with, unless another is asked for
  *   set NAME VALUE                     a setting (sim_settings.h), over what the seed chose
  *   expect loss                        answered writes may be lost: the history is not judged
+ *   expect no errors                   no client is answered an error
  *   expect refused MEMBER...           these may refuse to start
  *   at TIME ACTION                     at a time of the run
  *   at TIME..TIME ACTION               at some time between, which the seed chooses
@@ -141,6 +142,7 @@ struct sim_schedule {
 	bool has_seed;
 	uint64_t seed;
 	bool expect_loss;
+	bool expect_no_errors;
 	member_set expect_refused;
 };
 

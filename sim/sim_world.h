@@ -138,6 +138,7 @@ struct sim_world {
 	/* Old metadata were put back: see sim_schedule.h. */
 	bool shielded;
 	member_set expect_refused; /* members that a script makes refuse to start */
+	bool expect_no_errors;	   /* what a script does costs clients time, and nothing else */
 	bool expect_loss;	   /* a script gives up an answered write: the history is not judged */
 	bool trace;
 	bool failed;
