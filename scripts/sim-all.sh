@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# The simulator's part of the tests: new seeds, each scenario with some seeds, and every schedule that ever failed
-# (sim/kept). Says what failed and how to play it again; exit status 1 if anything did.
+# The simulator's part of the tests: new seeds, each scenario with some seeds, every schedule that ever failed
+# (sim/kept), and the deliberate bugs that have to be found. Says what failed and how to play it again; exit status 1 if
+# anything did.
 #
 # usage: sim-all.sh [--seed S] [--seeds N]
 #   --seed S   the first of the new seeds (from the clock: others each time)
@@ -33,4 +34,6 @@ done
 for file in "$rdisk_root"/sim/kept/*.txt; do
 	[ ! -e "$file" ] || play --script "$file"
 done
+say "deliberate bugs"
+"$rdisk_root/scripts/sim-bugs.sh" || status=1
 exit "$status"
