@@ -4,6 +4,7 @@
  */
 #include "checker_search.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "grow.h"
@@ -64,6 +65,7 @@ static unsigned int take_slot(uint64_t *slots)
 
 static uint64_t mask(unsigned int slot)
 {
+	assert(slot < 64);
 	return UINT64_C(1) << slot;
 }
 

@@ -25,8 +25,7 @@ static const char *const sentences[CHECKER_KINDS] = {
 	[CHECKER_LOST_WRITE] = "has lost a write that was answered: nothing reads it again",
 	[CHECKER_LOST_FLUSHED] = "has lost a write that was durable: a flush covered it, or it was stable",
 	[CHECKER_OLD_BACK] =
-		"has an old value again after a newer one was seen: a write took effect twice or late, or a copy "
-		"went back",
+		"has an old value again after a newer one was seen: a write took effect twice, or a copy went back",
 	[CHECKER_IMAGES] = "is not the same in all images at the end",
 };
 
@@ -212,7 +211,8 @@ static void print_lines(FILE *stream, const struct history *history, struct line
 {
 	uint64_t at = 0;
 
-	qsort(lines->ops, lines->count, sizeof(*lines->ops), by_number);
+	if (lines->count)
+		qsort(lines->ops, lines->count, sizeof(*lines->ops), by_number);
 	for (size_t i = 0; i < lines->count && i < LINES_MAX; i++) {
 		bool final = lines->ops[i] >= BLOCK_FINAL;
 		const struct history_op *op = final ? NULL : &history->ops[lines->ops[i]];

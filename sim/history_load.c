@@ -182,9 +182,9 @@ static int contents_line(struct reader *reader, uint64_t time)
 
 static int begin_line(struct reader *reader, uint64_t time)
 {
-	uint64_t op, device, position, length, stable;
-	enum history_kind of;
-	int client, code = words_needed(reader, 10);
+	uint64_t op = 0, device = 0, position = 0, length = 0, stable = 0;
+	enum history_kind of = HISTORY_READ;
+	int client = 0, code = words_needed(reader, 10);
 
 	if (!code)
 		code = signed_number(reader, 2, "client", &client);
@@ -206,8 +206,8 @@ static int begin_line(struct reader *reader, uint64_t time)
 
 static int end_line(struct reader *reader, uint64_t time)
 {
-	int client, result, code = words_needed(reader, 6);
-	uint64_t op;
+	int client = 0, result = 0, code = words_needed(reader, 6);
+	uint64_t op = 0;
 
 	if (!code)
 		code = signed_number(reader, 2, "client", &client);
@@ -255,7 +255,7 @@ static int loss_line(struct reader *reader, uint64_t time)
 
 static int power_line(struct reader *reader, uint64_t time)
 {
-	int member, code = words_needed(reader, 3);
+	int member = 0, code = words_needed(reader, 3);
 
 	if (!code)
 		code = signed_number(reader, 2, "member", &member);

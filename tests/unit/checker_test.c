@@ -191,7 +191,7 @@ void expect_wrong(enum checker_kind kind, uint64_t blocks, const char *words)
 	assert_int_equal(report.violations[0].blocks, blocks);
 	assert_non_null(strstr(report.violations[0].text, checker_kind_invariant(kind)));
 	assert_true(strlen(words) < sizeof(each));
-	strcpy(each, words);
+	memcpy(each, words, strlen(words) + 1);
 	for (char *word = strtok_r(each, "|", &rest); word; word = strtok_r(NULL, "|", &rest))
 		assert_non_null(strstr(report.violations[0].text, word));
 	checker_report_destroy(&report);

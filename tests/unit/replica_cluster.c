@@ -358,7 +358,7 @@ static bool save_one(struct cluster *cluster, struct cluster_member *member)
 	if (!member->replica || member->nr_saves == 0)
 		return false;
 	save = member->save[0];
-	memmove(member->save, member->save + 1, sizeof(member->save[0]) * (size_t)--member->nr_saves);
+	memmove(member->save, member->save + 1, sizeof(struct replica_save *) * (size_t)--member->nr_saves);
 	if (save->place.kind == METADATA_SLOT) {
 		memcpy(member->slots[save->place.index], save->bytes, save->size);
 		member->saved_slots[save->place.index] = true;
@@ -382,7 +382,7 @@ static bool unhang_one(struct cluster *cluster, struct cluster_member *member)
 	if (!member->replica || member->io_hangs || member->nr_hung == 0)
 		return false;
 	io = member->hung[0];
-	memmove(member->hung, member->hung + 1, sizeof(member->hung[0]) * (size_t)--member->nr_hung);
+	memmove(member->hung, member->hung + 1, sizeof(struct io *) * (size_t)--member->nr_hung);
 	io->result = carry_out(member, io);
 	replica_io_done(member->replica, cluster->now, io);
 	return true;
