@@ -326,7 +326,9 @@ static void collect(struct fault_script *script, int64_t results[NR_MARKED])
 		if (!request_batch(script, &request, 1, &status))
 			return;
 		check_status(script, DEV_BATCH, status, 1);
-		note_collected(script, completions, request.result, results);
+		/* With any other status nothing was given away: it comes again, also if it was stored already. */
+		if (status == 1)
+			note_collected(script, completions, request.result, results);
 		if (status == 1 && request.result == 0)
 			return;
 		failures += status != 1 || request.result < 0;
