@@ -204,6 +204,8 @@ static void play(const struct sim_plan *plan, struct sim_world *world, bool expl
 	/* Also of a run that failed otherwise: it says more. */
 	if (!world->expect_loss && (!world->failed || explain))
 		judge(world, explain);
+	/* A run that failed early has actions left. */
+	sim_cancel(&world->engine, &player.event);
 }
 
 void sim_plan_run(const struct sim_plan *plan, bool trace, bool explain, struct sim_outcome *outcome)
