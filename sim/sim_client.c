@@ -343,7 +343,7 @@ void sim_client_answered(struct sim_process *process, struct replica_request *re
 /* What is forgotten stays where it is until the process dies, useless: so who still uses it is found. */
 void sim_client_is_forgotten(struct sim_process *process, struct sim_client *client)
 {
-	replica_forget_client(process->replica, client->number);
+	replica_forget_client(process->replica, sim_process_now(process), client->number);
 	while (client->operations) {
 		struct sim_operation *operation = client->operations;
 

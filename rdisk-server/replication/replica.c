@@ -486,9 +486,11 @@ void replica_submit(struct replica *replica, uint64_t now, struct replica_reques
 	after(replica);
 }
 
-void replica_forget_client(struct replica *replica, uint32_t client)
+void replica_forget_client(struct replica *replica, uint64_t now, uint32_t client)
 {
+	begin(replica, now);
 	forward_forget(replica, client);
+	after(replica);
 }
 
 void replica_stop(struct replica *replica, uint64_t now)

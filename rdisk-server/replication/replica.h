@@ -212,7 +212,7 @@ void replica_submit(struct replica *replica, uint64_t now, struct replica_reques
  * Its client is gone: its requests are not answered any more and the caller may free them; what was begun goes on, and
  * the primary is told by a CLOSE of the core's own. What follows from it is done with the next event.
  */
-void replica_forget_client(struct replica *replica, uint32_t client);
+void replica_forget_client(struct replica *replica, uint64_t now, uint32_t client);
 
 /*
  * The process is about to end: hands over what it is, to any in-sync member that is seen and stays. It may end when

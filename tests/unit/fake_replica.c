@@ -343,10 +343,11 @@ void replica_saved(struct replica *replica, uint64_t now, struct replica_save *s
 	replica->now = now;
 }
 
-void replica_forget_client(struct replica *replica, uint32_t client)
+void replica_forget_client(struct replica *replica, uint64_t now, uint32_t client)
 {
 	struct forwarded **link = &replica->forwarded;
 
+	replica->now = now;
 	for (struct work *work = replica->works; work; work = work->next) {
 		if (work->request && work->request->client == client)
 			work->request = NULL;
