@@ -19,7 +19,8 @@ static bool from_primary(const struct replica *replica, int member, uint64_t epo
 		       bringup_is_target(replica, member);
 	return configuration->epoch && configuration->primary == (uint32_t)member && configuration->reign == reign &&
 	       epoch >= reign && epoch <= configuration->epoch && peer_is_named(replica, member, configuration) &&
-	       ((peer_is_named(replica, replica->settings.self, configuration) && !replica->durable.now.wants_all) ||
+	       ((peer_is_named(replica, replica->settings.self, configuration) && !replica->durable.now.wants_all &&
+		 !replica->reign.disk_failed) ||
 		bringup_is_target(replica, member));
 }
 
@@ -217,7 +218,8 @@ void backup_confirm(struct replica *replica, int member, const struct message *m
 
 	if (message->epoch != configuration->epoch || configuration->primary != (uint32_t)member ||
 	    !peer_is_named(replica, member, configuration) ||
-	    !peer_is_named(replica, replica->settings.self, configuration) || replica->durable.now.wants_all)
+	    !peer_is_named(replica, replica->settings.self, configuration) || replica->durable.now.wants_all ||
+	    replica->reign.disk_failed)
 		return;
 	if (replica->backup.reign != configuration->reign)
 		backup_reign_ends(replica);

@@ -134,7 +134,8 @@ struct client_id {
 #define MESSAGE_RESENT	  0x800u	   /* REQUEST: it was sent before, and may have been done */
 #define MESSAGE_UNFLUSHED 0x1000u	   /* BITS: not what `member` must be given, but what is unflushed */
 #define MESSAGE_CLEAN	  0x2000u	   /* HELLO: nothing was hot at its start: what it wrote is flushed */
-#define MESSAGE_FLAGS	  0x3fffu
+#define MESSAGE_FAILED	  0x4000u /* HELLO, STATUS: a flush of its image failed: it is not in sync, whoever says so */
+#define MESSAGE_FLAGS	  0x7fffu
 
 /* Why a REFUSE. */
 enum refusal {

@@ -97,6 +97,7 @@ void reign_flush_failed(struct replica *replica)
 	replica->consider = true;
 	if (!reign_is_primary(replica)) {
 		replica->reign.disk_failed = true;
+		peer_tell_all(replica);
 		return;
 	}
 	/* Nobody else has it: what was answered before may be gone, and every client is to be told. */
@@ -235,12 +236,14 @@ static void decided(struct replica *replica)
 		reign->disk_failed = false;
 	if (!named)
 		reign->absent = 0;
+	/* All that it might have had alone was given to it, or made good. */
+	if (named && bringup_is_target(replica, (int)configuration->primary))
+		maps_forget_owed(replica);
 	if (named) {
 		apply_in_sync(replica);
 		if (replica->durable.now.wants_all) {
 			replica->durable.now.wants_all = 0;
 			durable_changed(replica);
-			maps_forget_owed(replica);
 		}
 		replica->joining.joined = false;
 	}
@@ -562,7 +565,8 @@ static bool memory_kept(const struct replica *replica, int member)
 		boot = configuration->processes[member].boot;
 	return member_in(configuration->in_sync, member) &&
 	       (configuration->processes[member].boot == boot || (flags_of(replica, member) & MESSAGE_CLEAN)) &&
-	       !(flags_of(replica, member) & MESSAGE_EMPTY) && sizes_are(replica, member, configuration->sizes);
+	       !(flags_of(replica, member) & (MESSAGE_EMPTY | MESSAGE_FAILED)) &&
+	       sizes_are(replica, member, configuration->sizes);
 }
 
 /* All of the in-sync set are there, and none of them has kept its memory. */
