@@ -56,6 +56,7 @@ find_bug() { # BUG KIND FIRST COUNT ARGUMENT...
 	shift 4
 	found=
 	while [ "$next" -lt "$end" ]; do
+		# nothing to read: none of them failed
 		read -r found failure <<<"$(first_failure --bug "$bug" --seed "$next" --seeds $((end - next)) "$@")" || true
 		[ -n "$found" ] || return 1
 		if is_kind "$kind" "$failure" && "$program" --shorten 0 --seed "$found" "$@" >/dev/null 2>&1; then

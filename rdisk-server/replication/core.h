@@ -95,6 +95,8 @@ void peer_connected(struct replica *replica, int member);
 void peer_disconnected(struct replica *replica, int member);
 void peer_hello(struct replica *replica, int member, const struct message *message, const void *data);
 void peer_status(struct replica *replica, int member, const struct message *message);
+/* What this member says of itself in HELLO and STATUS. */
+uint32_t peer_own_flags(const struct replica *replica);
 void peer_fetch(struct replica *replica, int member);
 void peer_view(struct replica *replica, member_set present);
 void peer_tick(struct replica *replica);

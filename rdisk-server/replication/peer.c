@@ -23,7 +23,7 @@ static bool set_is_none(const struct set_id *set)
 	return !memcmp(set, &none, sizeof(none));
 }
 
-static uint32_t own_flags(const struct replica *replica)
+uint32_t peer_own_flags(const struct replica *replica)
 {
 	const struct metadata_slot *stable = &replica->durable.stable;
 	uint32_t flags = 0;
@@ -60,7 +60,7 @@ static void send_hello(struct replica *replica, int member)
 	unsigned char devices[REPLICA_DEVICES_MAX * MESSAGE_DEVICE_SIZE];
 	struct message hello = {
 		.type = MESSAGE_HELLO,
-		.flags = own_flags(replica),
+		.flags = peer_own_flags(replica),
 		.member = (uint32_t)replica->settings.self,
 		.process = replica->settings.process,
 		.set = stable->set,
@@ -87,7 +87,7 @@ static void send_status(struct replica *replica, int member)
 	const struct metadata_slot *stable = &replica->durable.stable;
 	struct message status = {
 		.type = MESSAGE_STATUS,
-		.flags = own_flags(replica),
+		.flags = peer_own_flags(replica),
 		.epoch = stable->configuration.epoch,
 		.accepted = stable->accepted,
 	};
@@ -277,7 +277,7 @@ void peer_fetch(struct replica *replica, int member)
 {
 	struct message answer = {
 		.type = MESSAGE_CONFIGURATION,
-		.flags = own_flags(replica) & MESSAGE_DECIDED,
+		.flags = peer_own_flags(replica) & MESSAGE_DECIDED,
 		.configuration = replica->durable.stable.configuration,
 		.accepted = replica->durable.stable.accepted,
 	};

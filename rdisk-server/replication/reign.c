@@ -330,21 +330,7 @@ static void drop_process(struct configuration *value, int member)
 
 static uint32_t flags_of(const struct replica *replica, int member)
 {
-	uint32_t flags = 0;
-
-	if (member != replica->settings.self)
-		return replica->peers[member].flags;
-	for (int i = 0; i < replica->settings.nr_devices; i++) {
-		if (replica->settings.devices[i].image == REPLICA_IMAGE_DATA)
-			flags |= MESSAGE_HAS_DATA;
-		if (replica->settings.devices[i].image == REPLICA_IMAGE_MISSING)
-			flags |= MESSAGE_EMPTY;
-	}
-	if (replica->durable.now.wants_all)
-		flags |= MESSAGE_EMPTY;
-	if (replica->clean)
-		flags |= MESSAGE_CLEAN;
-	return flags;
+	return member == replica->settings.self ? peer_own_flags(replica) : replica->peers[member].flags;
 }
 
 static bool sizes_are(const struct replica *replica, int member, const uint64_t *sizes)
