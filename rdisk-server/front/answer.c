@@ -127,7 +127,6 @@ void answer_all_done(struct server *server)
 	while ((done = request_next_done(&server->requests)) != NULL) {
 		struct front_request *request = (struct front_request *)done;
 
-		client_request_over(request);
 		if (done->abandoned) {
 			front_request_release(server, request);
 			continue;

@@ -8,7 +8,6 @@
 #include "answer.h"
 #include "client_memory.h"
 #include "collect.h"
-#include "deferred.h"
 #include "dvk_errno.h"
 #include "intake.h"
 #include "reply.h"
@@ -89,35 +88,11 @@ static int begin_elements(struct server *server, const message *batch, int count
 	return 0;
 }
 
-/* The first device that has not room for its part of the first `count` elements of server->batch; *part is that. */
-static struct device *find_full(struct server *server, int count, bool again, unsigned int *part)
-{
-	unsigned int parts[DEVICES_MAX] = { 0 };
-
-	/* No disk can have more than what is not free. */
-	if (!server->deferred && server->requests.nr_free >= REQUESTS_MAX / 2 + RDISK_BATCH_MAX)
-		return NULL;
-	for (int i = 0; i < count; i++) {
-		if (device_find(&server->devices, server->batch[i].minor))
-			parts[server->batch[i].minor]++;
-	}
-	for (int minor = 0; minor < server->devices.nr_devices; minor++) {
-		struct device *device = device_find(&server->devices, minor);
-
-		*part = parts[minor];
-		if (*part > 0 && deferred_is_full(server, device, *part, again))
-			return device;
-	}
-	return NULL;
-}
-
-void batch_begin(struct server *server, const message *asked, bool again)
+void batch_begin(struct server *server, const message *asked)
 {
 	struct client *client = client_of(server, asked->m_source);
 	struct memory_owner owner;
-	const struct device *full;
 	int count = asked->COUNT;
-	unsigned int part;
 	int code = intake_check_memory(server, asked);
 
 	if (!code && (count < 1 || count > RDISK_BATCH_MAX))
@@ -135,11 +110,6 @@ void batch_begin(struct server *server, const message *asked, bool again)
 	client->memory = owner;
 	client->status = count;
 	reach_client(server, client);
-	full = find_full(server, count, again, &part);
-	if (full) {
-		deferred_add(server, asked, full, part);
-		return;
-	}
 	code = begin_elements(server, asked, count);
 	if (code)
 		client->status = code;

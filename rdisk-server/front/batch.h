@@ -14,8 +14,8 @@
 /*
  * Begins the batch of a message and answers it, now or later, with the number of requests that have a result; or with
  * EDVSPERM, EDVSENDPOINT (IO_ENDPT), EDVSINVAL, EDVS2BIG (COUNT), or a code of client_memory.h: then none was begun, or
- * not all results could be stored. It may have to wait for room first (deferred.h); `again`: it has waited.
+ * not all results could be stored.
  */
-void batch_begin(struct server *server, const message *asked, bool again);
+void batch_begin(struct server *server, const message *asked);
 
 #endif

@@ -7,7 +7,6 @@
 #include <assert.h>
 
 #include "client_memory.h"
-#include "deferred.h"
 #include "dvk.h"
 #include "server.h"
 
@@ -49,16 +48,6 @@ void client_add(struct front_request *request)
 	if (client->requests)
 		client->requests->previous = request;
 	client->requests = request;
-	/* One that waits for its client does so for as long as that likes: others of the disk are not to wait for it.
-	 */
-	if (!request->waits_for_client)
-		device_of(request->request.disk)->nr_under_way++;
-}
-
-void client_request_over(struct front_request *request)
-{
-	if (!request->waits_for_client)
-		device_of(request->request.disk)->nr_under_way--;
 }
 
 void client_remove(struct front_request *request)
@@ -105,7 +94,6 @@ void client_give_up(struct server *server, int endpoint)
 		if (request->kind != ANSWER_COLLECTED)
 			client_abandon(server, request);
 	}
-	deferred_drop(server, client);
 	client->open = false;
 	client->collects = false;
 	client->in_batch = false;

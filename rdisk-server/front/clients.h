@@ -65,8 +65,7 @@ static_assert(RDISK_VECTOR_MAX <= IO_VECTOR_MAX, "a client's vector is one for t
 struct client {
 	int incarnation;		/* of the process that sent the last message */
 	struct front_request *requests; /* all of its that are under way and wanted, newest first */
-	/* The message that it is blocked in, if that could not be answered at once; `open` when all of it is begun, or
-	 * is to be begun later. */
+	/* The message that it is blocked in, if that could not be answered at once; `open` when all of it is begun. */
 	bool open;
 	message message;
 	struct memory_owner memory; /* of a batch: where it is */
@@ -77,11 +76,6 @@ struct client {
 	bool in_batch;		  /* it is blocked in a batch: the memory of what it will collect can be reached */
 	uint64_t collect_address; /* of that request in its memory */
 	struct rdisk_request collect;
-	/* The message waits for room (deferred.h). */
-	const struct device *deferred_for; /* that it is for; NULL: it does not */
-	unsigned int nr_deferred;	   /* requests that it needs */
-	uint64_t deferred_ns;		   /* server->received_ns of it */
-	struct client *next_deferred;
 	/* Results to be collected: a ring; the first `told` of them are in what it is being answered. */
 	unsigned int nr_suspended; /* COLLECTEDs under way, and results */
 	unsigned int first_result, nr_results, told;
@@ -102,9 +96,6 @@ bool client_meet(struct server *server, int endpoint);
 
 /* It is under way from now on, and its client, who was met, is owed the result. */
 void client_add(struct front_request *request);
-
-/* It was given out as done, however that came: it is not under way any more. */
-void client_request_over(struct front_request *request);
 
 /* It is not owed any more. */
 void client_remove(struct front_request *request);

@@ -89,7 +89,7 @@ static_assert(STORE_ID_SIZE == RDISK_ID_SIZE, "clients are told a store's id as 
 
 static struct store *store_of(struct request_disk *disk)
 {
-	return &device_of(disk)->store;
+	return &((struct device *)((char *)disk - offsetof(struct device, disk)))->store;
 }
 
 static enum io_answer submit_to_store(struct request_disk *disk, struct io *io)

@@ -28,8 +28,7 @@ struct device_open {
 
 struct device {
 	struct store store;
-	struct request_disk disk;  /* over the store */
-	unsigned int nr_under_way; /* requests that wait for the store, or for others that do (deferred.h) */
+	struct request_disk disk; /* over the store */
 	char name[RDISK_NAME_SIZE];
 	bool read_only;
 	bool is_volatile;
@@ -82,12 +81,6 @@ void device_table_close(struct device_table *table);
 
 /* Forgets all opens. */
 void device_table_forget_opens(struct device_table *table);
-
-/* The device that a request is for. */
-static inline struct device *device_of(struct request_disk *disk)
-{
-	return (struct device *)((char *)disk - offsetof(struct device, disk));
-}
 
 /* The device of a minor, or NULL. */
 struct device *device_find(struct device_table *table, int minor);

@@ -18,7 +18,6 @@
 #include "batch.h"
 #include "client_memory.h"
 #include "collect.h"
-#include "deferred.h"
 #include "dvk.h"
 #include "intake.h"
 #include "log.h"
@@ -42,16 +41,10 @@ static void begin_request(struct server *server, struct front_request *request, 
 	request->owner->open = true;
 }
 
-static void begin_io(struct server *server, const message *asked, bool again)
+static void begin_io(struct server *server, const message *asked)
 {
-	const struct device *device = device_find(&server->devices, asked->DEVICE);
-	struct front_request *request;
+	struct front_request *request = front_request_take(server, asked->m_source);
 
-	if (deferred_is_full(server, device, 1, again)) {
-		deferred_add(server, asked, device, 1);
-		return;
-	}
-	request = front_request_take(server, asked->m_source);
 	begin_request(server, request, intake_message(server, request, asked));
 }
 
@@ -140,17 +133,6 @@ static void begin_other(struct server *server, const message *asked)
 	}
 }
 
-/* again: it has waited for room. */
-static void begin(struct server *server, const message *asked, bool again)
-{
-	if (asked->m_type == DEV_BATCH)
-		batch_begin(server, asked, again);
-	else if (intake_is_io(asked))
-		begin_io(server, asked, again);
-	else
-		begin_other(server, asked);
-}
-
 void driver_begin(struct server *server, const message *asked)
 {
 	struct client *client = client_of(server, asked->m_source);
@@ -160,50 +142,32 @@ void driver_begin(struct server *server, const message *asked)
 		return;
 	if (client->open)
 		client_give_up(server, asked->m_source);
-	begin(server, asked, false);
-}
-
-/* Whether a whole batch can be begun. */
-static bool has_room(const struct server *server)
-{
-	return server->requests.nr_free >= RDISK_BATCH_MAX;
-}
-
-void driver_go_on(struct server *server)
-{
-	message asked;
-
-	answer_all_done(server);
-	while (server->deferred && has_room(server) && deferred_next(server, &asked))
-		begin(server, &asked, true);
+	if (asked->m_type == DEV_BATCH)
+		batch_begin(server, asked);
+	else if (intake_is_io(asked))
+		begin_io(server, asked);
+	else
+		begin_other(server, asked);
 }
 
 void driver_drain(struct server *server)
 {
 	for (;;) {
-		driver_go_on(server);
+		answer_all_done(server);
 		if (server->requests.nr_free == REQUESTS_MAX)
 			break;
 		completions_await(&server->completions);
 	}
 }
 
-/* Who waits to collect is told that there is nothing. */
-static void end_collecting(struct server *server)
-{
-	for (int slot = 0; slot < NR_SLOTS; slot++) {
-		if (server->clients[slot].collects)
-			collect_end(&server->clients[slot]);
-	}
-}
-
 /* Answers what was received and is not answered yet. Results that nobody has collected by now are lost. */
 static void finish(struct server *server)
 {
-	end_collecting(server);
 	for (int slot = 0; slot < NR_SLOTS; slot++) {
-		const struct client *client = &server->clients[slot];
+		struct client *client = &server->clients[slot];
 
+		if (client->collects)
+			collect_end(client);
 		for (struct front_request *request = client->requests, *next; request; request = next) {
 			next = request->next;
 			if (request->kind != ANSWER_COLLECTED)
@@ -212,8 +176,12 @@ static void finish(struct server *server)
 		}
 	}
 	driver_drain(server);
-	/* what had waited for room */
-	end_collecting(server);
+}
+
+/* Whether a whole batch can be begun. */
+static bool has_room(const struct server *server)
+{
+	return server->requests.nr_free >= RDISK_BATCH_MAX;
 }
 
 int driver_task(struct server *server)
@@ -222,8 +190,8 @@ int driver_task(struct server *server)
 		message request;
 		int code;
 
-		if (completions_any(&server->completions) || requests_can_go_on(&server->requests) || server->deferred)
-			driver_go_on(server);
+		if (completions_any(&server->completions) || requests_can_go_on(&server->requests))
+			answer_all_done(server);
 		/* The stores have so much to do that nothing more is taken on. */
 		if (!has_room(server)) {
 			completions_await(&server->completions);

@@ -19,12 +19,6 @@ int driver_init(struct server *server);
  */
 int driver_task(struct server *server);
 
-/*
- * Takes what the stores have done, answers it, and begins what waited for room. In each turn of the loop in which there
- * may be any such thing.
- */
-void driver_go_on(struct server *server);
-
 /* Waits until the stores have nothing under way any more. */
 void driver_drain(struct server *server);
 

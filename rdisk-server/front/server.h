@@ -33,7 +33,6 @@ struct server {
 	struct requests requests;
 	unsigned int nr_client_waiters; /* requests that may have to wait for their client */
 	uint64_t received_ns;		/* when the message came that is being begun; 0: nothing is recorded */
-	struct client *deferred;	/* whose messages wait for room (deferred.h); through client->next_deferred */
 	struct rdisk_request batch[RDISK_BATCH_MAX]; /* copy of what a client sent, while it is begun */
 	struct client clients[NR_SLOTS];	     /* by their slots */
 	struct front_request pool[REQUESTS_MAX];

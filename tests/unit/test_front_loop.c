@@ -6,8 +6,6 @@
 
 #include "front_test.h"
 
-#define OTHER_DISK (CLIENT + CLIENTS - 1) /* a client */
-
 static message inbox[CLIENTS];
 
 /* Puts a message into the inbox, which is empty: the loop's receive gives it next. */
@@ -18,139 +16,89 @@ static void deliver(const message *asked)
 	fake_dvk.inbox_length = 1;
 }
 
-/* ---- a busy disk ---- */
+/* ---- a full pool ---- */
 
-enum { ROUNDS = 3, REQUESTS = ROUNDS * RDISK_BATCH_MAX, BATCHES = 2 * ROUNDS - 1 };
+enum { ROUNDS = 3, REQUESTS = ROUNDS * RDISK_BATCH_MAX };
 
-static int sent[CLIENTS];   /* batches of each client */
-static bool waits[CLIENTS]; /* for the answer */
-static int taken;	    /* replies */
-static int whole, collects; /* answers to batches of requests, and of a COLLECT */
-static int reads;	    /* of the other disk, while all that the busy one may have is taken */
+static int sent; /* batches, of all clients together */
 
-/* The next batch of a client: two that may be suspended, which is all that it may have so, one that may not; then what
- * collects. */
-static void send_batch(int index)
+/* The batches of a client: two that may be suspended, which is all that it may have so, and one that may not. */
+static void deliver_batch(int endpoint, int round)
 {
-	int endpoint = CLIENT + index;
-	message asked = batch(endpoint, sent[index] < ROUNDS ? RDISK_BATCH_MAX : 1);
+	const message asked = batch(endpoint, RDISK_BATCH_MAX);
 
-	if (sent[index] >= ROUNDS)
-		collect(endpoint, 0, RDISK_BATCH_MAX, RDISK_REQUEST_WAIT);
-	for (int i = 0; sent[index] < ROUNDS && i < RDISK_BATCH_MAX; i++) {
+	for (int i = 0; i < RDISK_BATCH_MAX; i++) {
 		uint64_t position = (uint64_t)(i % 64) * 4096;
 
-		if (sent[index] < ROUNDS - 1)
+		if (round < ROUNDS - 1)
 			marked(endpoint, i, RDISK_OP_READ, SHARED, position, 512);
 		else
 			element(endpoint, i, RDISK_OP_READ, SHARED, position, 512);
 	}
 	deliver(&asked);
-	sent[index]++;
-	waits[index] = true;
 }
 
-static void take_answers(void)
+static void deliver_collect(int endpoint)
 {
-	while (taken < fake_dvk.nr_replies) {
-		int endpoint = fake_dvk.reply_to[taken++];
+	const message asked = batch(endpoint, 1);
+
+	collect(endpoint, 0, RDISK_BATCH_MAX, RDISK_REQUEST_WAIT);
+	deliver(&asked);
+}
+
+/* What clients send, one after the other, as the loop comes to receive it. */
+static int send_next(void)
+{
+	const int batches = CLIENTS * ROUNDS, collects = CLIENTS * (ROUNDS - 1);
+
+	/* A whole batch has to find room. */
+	assert_true(server.requests.nr_free >= RDISK_BATCH_MAX);
+	if (sent < batches) {
+		deliver_batch(CLIENT + sent / ROUNDS, sent % ROUNDS);
+	} else if (below[SHARED].nr_pending > 0) {
+		completions_put(&server.completions, scripted_disk_end(&below[SHARED], below[SHARED].pending[0], 0));
+		return EDVSINTR;
+	} else if (sent < batches + collects) {
+		deliver_collect(CLIENT + (sent - batches) / (ROUNDS - 1));
+		sent++;
+		return 0;
+	} else {
+		end_is_requested = true;
+		return EDVSINTR;
+	}
+	sent++;
+	return 0;
+}
+
+static void test_full_pool(void **state)
+{
+	int whole = 0, collects = 0;
+
+	(void)state;
+	sent = 0;
+	for (int i = 0; i < CLIENTS; i++)
+		assert_int_equal(ask_for(CLIENT + i, DEV_OPEN, SHARED, RDISK_OPEN_READ, 0, NULL), 0);
+	all_pend(SHARED);
+	fake_dvk.inbox_is_empty = send_next;
+	assert_int_equal(driver_task(&server), 0);
+	assert_true(awaited > 0);
+	assert_int_equal(below[SHARED].submitted[IO_READ], CLIENTS * REQUESTS);
+	/* Each batch has its answer, and each client all of its results. */
+	for (int i = 0; i < CLIENTS * (2 * ROUNDS - 1); i++) {
+		int endpoint = fake_dvk.reply_to[fake_dvk.nr_replies - CLIENTS * (2 * ROUNDS - 1) + i];
 		int status = next_answered(endpoint);
 
-		waits[endpoint - CLIENT] = false;
+		assert_true(status == RDISK_BATCH_MAX || status == 1);
 		whole += status == RDISK_BATCH_MAX;
 		collects += status == 1;
 	}
-}
-
-/* What clients send as the loop comes to receive it: each its next batch, once it has the answer to the one before. */
-static int send_next(void)
-{
-	message read = build(OTHER_DISK, DEV_READ, DISK, 512, 0, memory_of(OTHER_DISK)->data);
-
-	take_answers();
-	/* However many wait for the disk: it has not more than its share, and others find room. */
-	assert_true(server.requests.nr_free >= REQUESTS_MAX / 2);
-	for (int i = 0; i < CLIENTS - 1; i++) {
-		if (waits[i] || sent[i] == BATCHES)
-			continue;
-		send_batch(i);
-		return 0;
-	}
-	if (reads == 0 && below[SHARED].nr_pending > REQUESTS_MAX / 2 - RDISK_BATCH_MAX) {
-		assert_int_equal(ask(&read), 512);
-		taken++;
-		reads++;
-	}
-	if (below[SHARED].nr_pending > 0)
-		completions_put(&server.completions, scripted_disk_end(&below[SHARED], below[SHARED].pending[0], 0));
-	else
-		end_is_requested = true;
-	return EDVSINTR;
-}
-
-static void test_busy_disk(void **state)
-{
-	(void)state;
-	for (int i = 0; i < CLIENTS - 1; i++)
-		assert_int_equal(ask_for(CLIENT + i, DEV_OPEN, SHARED, RDISK_OPEN_READ, 0, NULL), 0);
-	assert_int_equal(ask_for(OTHER_DISK, DEV_OPEN, DISK, RDISK_OPEN_READ, 0, NULL), 0);
-	all_pend(SHARED);
-	taken = fake_dvk.nr_replies;
-	fake_dvk.inbox_is_empty = send_next;
-	assert_int_equal(driver_task(&server), 0);
-	take_answers();
-	assert_int_equal(reads, 1);
-	assert_int_equal(below[SHARED].submitted[IO_READ], (CLIENTS - 1) * REQUESTS);
-	/* Each batch has its answer, and each client all of its results. */
-	assert_int_equal(whole, (CLIENTS - 1) * ROUNDS);
-	assert_int_equal(collects, (CLIENTS - 1) * (ROUNDS - 1));
-	for (int i = 0; i < CLIENTS - 1; i++) {
+	assert_int_equal(whole, CLIENTS * ROUNDS);
+	assert_int_equal(collects, CLIENTS * (ROUNDS - 1));
+	for (int i = 0; i < CLIENTS; i++) {
+		assert_int_equal(memory[i].requests[0].result, RDISK_BATCH_MAX);
 		assert_int_equal(memory[i].requests[1].result, 512);
 		assert_int_equal(client_of(&server, CLIENT + i)->nr_suspended, 0);
 	}
-}
-
-/* Has the disk take all that it may have, for clients from the fourth on; the next message has to wait. */
-static void fill_share(void)
-{
-	for (int i = 3; !server.deferred; i++) {
-		message asked = batch(CLIENT + i, RDISK_BATCH_MAX);
-
-		open_shared(CLIENT + i);
-		all_pend(SHARED);
-		for (int j = 0; j < RDISK_BATCH_MAX; j++)
-			element(CLIENT + i, j, RDISK_OP_READ, SHARED, 0, 512);
-		begin(&asked);
-	}
-}
-
-/* What waits for room and is given up is not begun, nor is that of one who has died for whoever comes there. */
-static void test_given_up_before_begun(void **state)
-{
-	message asked;
-	int submitted;
-
-	(void)state;
-	for (int i = 0; i < 3; i++)
-		open_shared(CLIENT + i);
-	fill_share();
-	submitted = below[SHARED].submitted[IO_READ];
-	for (int i = 0; i < 3; i++) {
-		asked = build(CLIENT + i, DEV_READ, SHARED, 512, 0, memory[i].data);
-		begin(&asked);
-	}
-	assert_int_equal(below[SHARED].submitted[IO_READ], submitted);
-	/* The first one asks for something else, the second dies. */
-	assert_int_equal(ask_for(CLIENT, CANCEL, SHARED, 0, 0, NULL), 0);
-	taken = fake_dvk.nr_replies;
-	die(CLIENT + 1);
-	succeed(CLIENT + 1);
-	while (below[SHARED].nr_pending > 0)
-		end_together(SHARED, 1, 0);
-	/* That of fill_share() which had to wait, and that of the third. */
-	assert_int_equal(below[SHARED].submitted[IO_READ], submitted + RDISK_BATCH_MAX + 1);
-	while (fake_dvk.nr_replies > taken)
-		next_answered(fake_dvk.reply_to[taken++]);
 }
 
 /* ---- the end, and the loss of the node ---- */
@@ -304,8 +252,7 @@ static void test_node_lost(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		LOOP_TEST(test_busy_disk),
-		LOOP_TEST(test_given_up_before_begun),
+		LOOP_TEST(test_full_pool),
 		LOOP_TEST(test_end),
 		LOOP_TEST(test_node_lost),
 	};
