@@ -12,7 +12,7 @@
 /* Whether a stream message of the reign `reign`, sent under `epoch`, is from who may send it to this member. */
 static bool from_primary(const struct replica *replica, int member, uint64_t epoch, uint64_t reign)
 {
-	const struct configuration *configuration = core_configuration(replica);
+	const struct replica_configuration *configuration = core_configuration(replica);
 
 	if (deliberate_bug(BUG_DEAD_SESSION))
 		return peer_is_named(replica, replica->settings.self, configuration) ||
@@ -198,7 +198,7 @@ static void report(struct replica *replica, int member)
 
 void backup_nothing_here(struct replica *replica)
 {
-	const struct configuration *configuration = core_configuration(replica);
+	const struct replica_configuration *configuration = core_configuration(replica);
 
 	if (replica->backup.confirm && replica->backup.confirm == configuration->epoch &&
 	    replica->peers[configuration->primary].greeted)
@@ -214,7 +214,7 @@ void backup_end(struct replica *replica, struct entry *entry)
 
 void backup_confirm(struct replica *replica, int member, const struct message *message)
 {
-	const struct configuration *configuration = core_configuration(replica);
+	const struct replica_configuration *configuration = core_configuration(replica);
 
 	if (message->epoch != configuration->epoch || configuration->primary != (uint32_t)member ||
 	    !peer_is_named(replica, member, configuration) ||

@@ -59,7 +59,7 @@ static bool may_join(const struct replica *replica, int member)
 void bringup_join(struct replica *replica, int member, const struct message *message, const void *data)
 {
 	struct bringup *bringup = &replica->bringup[member];
-	const struct configuration *configuration = core_configuration(replica);
+	const struct replica_configuration *configuration = core_configuration(replica);
 	struct message taken = { .type = MESSAGE_JOIN, .flags = MESSAGE_LAST, .epoch = configuration->epoch };
 
 	if (bringup_is_target(replica, member) && (int)configuration->primary == member) {
@@ -395,7 +395,7 @@ bool bringup_is_target(const struct replica *replica, int member)
 
 static bool from_source(const struct replica *replica, int member, const struct message *message)
 {
-	const struct configuration *configuration = core_configuration(replica);
+	const struct replica_configuration *configuration = core_configuration(replica);
 
 	return bringup_is_target(replica, member) && configuration->primary == (uint32_t)member &&
 	       configuration->reign == message->reign && peer_is_named(replica, member, configuration);
@@ -498,7 +498,7 @@ void bringup_bits(struct replica *replica, int member, const struct message *mes
 /* What it was told of absent members must outlive its host: it answers when the activity log covers it. */
 void bringup_log_saved(struct replica *replica)
 {
-	const struct configuration *configuration = core_configuration(replica);
+	const struct replica_configuration *configuration = core_configuration(replica);
 	struct message ready = { .type = MESSAGE_READY, .epoch = configuration->epoch, .reign = configuration->reign };
 
 	ready.number = replica->joining.handed_over;
@@ -520,7 +520,7 @@ void bringup_handed_over(struct replica *replica, int member, const struct messa
 /* Whether this member should be brought up, and by whom. */
 static int source_of(const struct replica *replica)
 {
-	const struct configuration *configuration = core_configuration(replica);
+	const struct replica_configuration *configuration = core_configuration(replica);
 	int primary = (int)configuration->primary;
 
 	if (!configuration->epoch || core_diskless(replica, replica->settings.self) || replica->stopping ||

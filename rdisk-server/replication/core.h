@@ -103,7 +103,7 @@ void peer_tick(struct replica *replica);
 /* Tells all what this member has accepted. */
 void peer_tell_all(struct replica *replica);
 /* Whether the process that a configuration names for a member is there and can be talked to. */
-bool peer_is_named(const struct replica *replica, int member, const struct configuration *configuration);
+bool peer_is_named(const struct replica *replica, int member, const struct replica_configuration *configuration);
 /* Ends a session for a cause that is told of. */
 void peer_refuse(struct replica *replica, int member, const char *why);
 
@@ -120,13 +120,13 @@ struct decision {
 	enum proposal_phase phase;
 	uint64_t epoch;
 	struct ballot ballot;
-	struct configuration value; /* own, or adopted */
-	struct ballot adopted;	    /* counter 0: own */
-	bool own;		    /* `value` is set */
-	member_set dead;	    /* whose votes do not count for it */
-	member_set answers;	    /* promised, or accepted */
-	uint64_t deadline;	    /* of the phase */
-	uint32_t highest_counter;   /* seen in any ballot */
+	struct replica_configuration value; /* own, or adopted */
+	struct ballot adopted;		    /* counter 0: own */
+	bool own;			    /* `value` is set */
+	member_set dead;		    /* whose votes do not count for it */
+	member_set answers;		    /* promised, or accepted */
+	uint64_t deadline;		    /* of the phase */
+	uint32_t highest_counter;	    /* seen in any ballot */
 	/* Members that were seen to have accepted (heard_epoch, heard_ballot), by STATUS. */
 	uint64_t heard_epoch;
 	struct ballot heard_ballot;
@@ -141,9 +141,9 @@ struct decision {
 };
 
 /* Proposes `value` for the epoch after the decided one; fills in epoch and ballot. Not while another is under way. */
-void decision_propose(struct replica *replica, const struct configuration *value);
+void decision_propose(struct replica *replica, const struct replica_configuration *value);
 /* The same, decided without the votes of those that `value` has for dead, also over what is not known to be decided. */
-void decision_force(struct replica *replica, const struct configuration *value);
+void decision_force(struct replica *replica, const struct replica_configuration *value);
 /* Proposes again what was accepted and is not known to be decided. */
 void decision_settle(struct replica *replica);
 void decision_give_up(struct replica *replica);
@@ -656,7 +656,7 @@ void core_send(struct replica *replica, int member, enum replica_class class, st
 /* The metadata cannot be kept: no vote, no service, for good. */
 void core_fail(struct replica *replica, const char *why);
 
-static inline const struct configuration *core_configuration(const struct replica *replica)
+static inline const struct replica_configuration *core_configuration(const struct replica *replica)
 {
 	return &replica->durable.now.configuration;
 }

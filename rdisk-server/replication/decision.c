@@ -39,7 +39,7 @@ static void want_all(struct replica *replica)
 }
 
 /* The first that it ever has, and it is not in sync by it: nobody knows what its image lacks. */
-static void note_first(struct replica *replica, const struct configuration *configuration)
+static void note_first(struct replica *replica, const struct replica_configuration *configuration)
 {
 	uint64_t epoch = core_configuration(replica)->epoch;
 
@@ -49,12 +49,12 @@ static void note_first(struct replica *replica, const struct configuration *conf
 }
 
 /* What this member has accepted was decided, or is another now. */
-static void take_configuration(struct replica *replica, const struct configuration *configuration, struct ballot ballot,
-			       bool decided)
+static void take_configuration(struct replica *replica, const struct replica_configuration *configuration,
+			       struct ballot ballot, bool decided)
 {
 	struct metadata_slot *now = now_of(replica);
 	bool news = now->configuration.epoch != configuration->epoch ||
-		    !configuration_same(&now->configuration, configuration);
+		    !replica_configuration_same(&now->configuration, configuration);
 
 	if (!news && decided && replica->decision.decided)
 		return;
@@ -150,13 +150,13 @@ void decision_collect(struct replica *replica, int member, const struct message 
 void decision_proposal(struct replica *replica, int member, const struct message *message)
 {
 	struct metadata_slot *now = now_of(replica);
-	const struct configuration *value = &message->configuration;
+	const struct replica_configuration *value = &message->configuration;
 
 	if (value->epoch != message->epoch || !may_vote(replica, member, message, (int)value->primary))
 		return;
 	/* What is known to be decided is not replaced: another proposer can only bring the same again. */
 	if (now->configuration.epoch == value->epoch && replica->decision.decided) {
-		if (!configuration_same(&now->configuration, value)) {
+		if (!replica_configuration_same(&now->configuration, value)) {
 			refuse(replica, member, message, REFUSED_EPOCH, 0);
 			return;
 		}
@@ -255,7 +255,7 @@ static void collect(struct replica *replica, uint64_t epoch)
 	decision_collect(replica, replica->settings.self, &collect);
 }
 
-static void begin_proposal(struct replica *replica, const struct configuration *value, uint64_t epoch)
+static void begin_proposal(struct replica *replica, const struct replica_configuration *value, uint64_t epoch)
 {
 	struct decision *decision = &replica->decision;
 
@@ -268,7 +268,7 @@ static void begin_proposal(struct replica *replica, const struct configuration *
 	collect(replica, epoch);
 }
 
-void decision_propose(struct replica *replica, const struct configuration *value)
+void decision_propose(struct replica *replica, const struct replica_configuration *value)
 {
 	struct decision *decision = &replica->decision;
 	uint64_t epoch = core_configuration(replica)->epoch + 1;
@@ -278,7 +278,7 @@ void decision_propose(struct replica *replica, const struct configuration *value
 	begin_proposal(replica, value, epoch);
 }
 
-void decision_force(struct replica *replica, const struct configuration *value)
+void decision_force(struct replica *replica, const struct replica_configuration *value)
 {
 	assert(replica->decision.phase == PROPOSAL_NONE);
 	replica->decision.dead = value->dead;
@@ -400,7 +400,7 @@ void decision_heard(struct replica *replica, int member, uint64_t epoch, struct 
 	decision->heard |= member_bit(member);
 	/* Whoever has accepted under one ballot has accepted the same: a majority of them is a decision. */
 	if (decided || core_majority(replica, decision->heard)) {
-		struct configuration configuration = now->configuration;
+		struct replica_configuration configuration = now->configuration;
 
 		take_configuration(replica, &configuration, ballot, true);
 	}

@@ -27,11 +27,12 @@ enum {
 	AT_END = AT_SIZES + 8 * REPLICA_DEVICES_MAX,
 };
 
-_Static_assert(AT_END == CONFIGURATION_BYTES, "the layout fills a configuration's bytes");
+_Static_assert(AT_END == REPLICA_CONFIGURATION_BYTES, "the layout fills a configuration's bytes");
 
-void configuration_encode(const struct configuration *configuration, unsigned char bytes[static CONFIGURATION_BYTES])
+void replica_configuration_encode(const struct replica_configuration *configuration,
+				  unsigned char bytes[static REPLICA_CONFIGURATION_BYTES])
 {
-	memset(bytes, 0, CONFIGURATION_BYTES);
+	memset(bytes, 0, REPLICA_CONFIGURATION_BYTES);
 	if (configuration->epoch == 0)
 		return;
 	memcpy(bytes + AT_SET, configuration->set.bytes, sizeof(configuration->set.bytes));
@@ -52,8 +53,8 @@ void configuration_encode(const struct configuration *configuration, unsigned ch
 		put_u64(bytes + AT_SIZES + 8 * device, configuration->sizes[device]);
 }
 
-const char *configuration_decode(const unsigned char bytes[static CONFIGURATION_BYTES],
-				 struct configuration *configuration)
+const char *replica_configuration_decode(const unsigned char bytes[static REPLICA_CONFIGURATION_BYTES],
+					 struct replica_configuration *configuration)
 {
 	uint32_t in_sync = get_u32(bytes + AT_IN_SYNC);
 	int devices = 0;
@@ -61,7 +62,7 @@ const char *configuration_decode(const unsigned char bytes[static CONFIGURATION_
 	memset(configuration, 0, sizeof(*configuration));
 	configuration->epoch = get_u64(bytes + AT_EPOCH);
 	if (configuration->epoch == 0)
-		return bytes_are_zero(bytes, CONFIGURATION_BYTES) ? NULL : "no epoch";
+		return bytes_are_zero(bytes, REPLICA_CONFIGURATION_BYTES) ? NULL : "no epoch";
 	if (in_sync >> MEMBERS_MAX)
 		return "more members in sync than there are";
 	if (get_u32(bytes + AT_DEAD) >> MEMBERS_MAX)
@@ -83,7 +84,7 @@ const char *configuration_decode(const unsigned char bytes[static CONFIGURATION_
 		configuration->sizes[device] = get_u64(bytes + AT_SIZES + 8 * device);
 	while (devices < REPLICA_DEVICES_MAX && configuration->sizes[devices] != 0)
 		devices++;
-	return configuration_wrong(configuration, MEMBERS_MAX, devices);
+	return replica_configuration_wrong(configuration, MEMBERS_MAX, devices);
 }
 
 uint64_t checksum_around(const unsigned char *bytes, size_t size, size_t at)

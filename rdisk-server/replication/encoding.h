@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "configuration.h"
+#include "replica_configuration.h"
 
 /*
  * A configuration, all zeroes where there is none (epoch 0):
@@ -29,16 +29,17 @@
  *   72      112    processes, 7 times {incarnation, boot}
  *   184     128    sizes, of 16 devices
  */
-#define CONFIGURATION_BYTES 312u
+#define REPLICA_CONFIGURATION_BYTES 312u
 
-void configuration_encode(const struct configuration *configuration, unsigned char bytes[static CONFIGURATION_BYTES]);
+void replica_configuration_encode(const struct replica_configuration *configuration,
+				  unsigned char bytes[static REPLICA_CONFIGURATION_BYTES]);
 
 /*
- * NULL, or what is wrong with it: what configuration_wrong() says for as many members as there can be, and as many
- * devices as have a size.
+ * NULL, or what is wrong with it: what replica_configuration_wrong() says for as many members as there can be, and as
+ * many devices as have a size.
  */
-const char *configuration_decode(const unsigned char bytes[static CONFIGURATION_BYTES],
-				 struct configuration *configuration);
+const char *replica_configuration_decode(const unsigned char bytes[static REPLICA_CONFIGURATION_BYTES],
+					 struct replica_configuration *configuration);
 
 /* What a checksum can be in: as large as a slot of metadata. */
 #define CHECKSUM_AROUND_MAX 4096u

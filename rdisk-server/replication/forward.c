@@ -112,7 +112,7 @@ static void hold_back(struct replica *replica, struct replica_request *request)
 /* Brings one to the primary, if there is one to be seen. */
 static void send_request(struct replica *replica, struct replica_request *request)
 {
-	const struct configuration *configuration = core_configuration(replica);
+	const struct replica_configuration *configuration = core_configuration(replica);
 	int primary = (int)configuration->primary;
 	struct local_client *client = client_of(replica, request->client, false);
 	struct message message = {
@@ -257,7 +257,7 @@ static void take_answer(struct replica *replica, uint32_t client, uint64_t numbe
 
 void forward_answer(struct replica *replica, int member, const struct message *message, const void *data)
 {
-	const struct configuration *configuration = core_configuration(replica);
+	const struct replica_configuration *configuration = core_configuration(replica);
 
 	/* Of an older epoch than is known: it was asked again. Of who is not primary by now: the same. */
 	if (message->epoch < configuration->epoch || configuration->primary != (uint32_t)member ||
@@ -563,7 +563,7 @@ void primary_send_done_table(struct replica *replica, int member)
  */
 void forward_tick(struct replica *replica)
 {
-	const struct configuration *configuration = core_configuration(replica);
+	const struct replica_configuration *configuration = core_configuration(replica);
 	struct forward *forward = &replica->forward;
 	member_set there = member_bit(replica->settings.self);
 

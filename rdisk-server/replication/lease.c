@@ -69,8 +69,8 @@ void lease_tick(struct replica *replica)
 /* Who is named primary by what was accepted, and is this process of it there. */
 void lease_renew(struct replica *replica, int member, const struct message *message)
 {
-	const struct configuration *configuration = core_configuration(replica);
-	const struct configuration *stable = &replica->durable.stable.configuration;
+	const struct replica_configuration *configuration = core_configuration(replica);
+	const struct replica_configuration *stable = &replica->durable.stable.configuration;
 	struct lease *lease = &replica->lease;
 	struct message grant = { .type = MESSAGE_GRANT, .epoch = message->epoch, .number = message->number };
 

@@ -85,7 +85,8 @@ static const struct {
 	[FIELD_SEEN] = { offsetof(struct message, seen), 8, CODEC_U64 },
 	[FIELD_VERSION] = { offsetof(struct message, version), 4, CODEC_U32 },
 	[FIELD_FEATURES] = { offsetof(struct message, features), 8, CODEC_U64 },
-	[FIELD_CONFIGURATION] = { offsetof(struct message, configuration), CONFIGURATION_BYTES, CODEC_CONFIGURATION },
+	[FIELD_CONFIGURATION] = { offsetof(struct message, configuration), REPLICA_CONFIGURATION_BYTES,
+				  CODEC_CONFIGURATION },
 };
 
 /* What data a type can have. */
@@ -226,7 +227,7 @@ static void put_field(unsigned char *bytes, enum message_codec codec, const void
 		memcpy(bytes, ((const struct set_id *)value)->bytes, 16);
 		break;
 	case CODEC_CONFIGURATION:
-		configuration_encode(value, bytes);
+		replica_configuration_encode(value, bytes);
 		break;
 	}
 }
@@ -254,7 +255,7 @@ static const char *get_field(const unsigned char *bytes, enum message_codec code
 		memcpy(((struct set_id *)value)->bytes, bytes, 16);
 		break;
 	case CODEC_CONFIGURATION:
-		return configuration_decode(bytes, value);
+		return replica_configuration_decode(bytes, value);
 	}
 	return NULL;
 }

@@ -57,7 +57,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "configuration.h"
+#include "replica_configuration.h"
 
 #define MESSAGE_WIRE_VERSION 1
 #define MESSAGE_PREFIX	     32u
@@ -175,9 +175,9 @@ struct message {
 	uint64_t seen;	   /* HELLO: the highest epoch that the receiver was seen to have accepted or promised */
 	uint32_t version;  /* HELLO: the newest wire version that the sender speaks; 0: that of the frame */
 	uint64_t features; /* HELLO: bits of what it can; one is used when all members have it. None are defined */
-	struct configuration configuration; /* epoch 0: none */
-	uint32_t data_size;		    /* bytes */
-	uint64_t data_checksum;		    /* 0 without data */
+	struct replica_configuration configuration; /* epoch 0: none */
+	uint32_t data_size;			    /* bytes */
+	uint64_t data_checksum;			    /* 0 without data */
 };
 
 /* What a receiver must know before it can read a frame to its end. */

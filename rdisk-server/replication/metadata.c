@@ -38,7 +38,7 @@ enum {
 	AT_IMAGES = AT_COMPARE_ALL + 8,
 	AT_NAMES = AT_IMAGES + 8 * REPLICA_DEVICES_MAX,
 	AT_CONFIGURATION = AT_NAMES + 8 * REPLICA_DEVICES_MAX,
-	AT_END = AT_CONFIGURATION + CONFIGURATION_BYTES,
+	AT_END = AT_CONFIGURATION + REPLICA_CONFIGURATION_BYTES,
 };
 
 _Static_assert(AT_END == 688 && AT_END <= METADATA_SLOT_SIZE, "the layout is as metadata.h says");
@@ -120,7 +120,7 @@ void metadata_encode_slot(const struct metadata_slot *slot, unsigned char bytes[
 		put_u64(bytes + AT_IMAGES + 8 * device, slot->images[device]);
 		put_u64(bytes + AT_NAMES + 8 * device, slot->names[device]);
 	}
-	configuration_encode(&slot->configuration, bytes + AT_CONFIGURATION);
+	replica_configuration_encode(&slot->configuration, bytes + AT_CONFIGURATION);
 	seal(bytes, METADATA_SLOT_SIZE);
 }
 
@@ -158,7 +158,7 @@ enum metadata_state metadata_decode_slot(const void *bytes, size_t size, uint32_
 	    (slot->wants_all | slot->compare_all) >> REPLICA_DEVICES_MAX ||
 	    !bytes_are_zero(at + AT_END, METADATA_SLOT_SIZE - AT_END))
 		return METADATA_BROKEN;
-	if (configuration_decode(at + AT_CONFIGURATION, &slot->configuration))
+	if (replica_configuration_decode(at + AT_CONFIGURATION, &slot->configuration))
 		return METADATA_BROKEN;
 	if (slot->configuration.epoch != 0 && !set_same(&slot->configuration.set, &slot->set))
 		return METADATA_BROKEN;

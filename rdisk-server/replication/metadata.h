@@ -45,7 +45,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "configuration.h"
+#include "replica_configuration.h"
 
 #define METADATA_VERSION     1
 #define METADATA_SLOT_SIZE   4096u
@@ -76,8 +76,8 @@ struct metadata_slot {
 	uint32_t node;
 	uint64_t promised_epoch;
 	struct ballot promised;
-	struct ballot accepted;		    /* that the configuration was accepted under */
-	struct configuration configuration; /* epoch 0: none */
+	struct ballot accepted;			    /* that the configuration was accepted under */
+	struct replica_configuration configuration; /* epoch 0: none */
 	uint64_t votes_from; /* epoch; 0: any. Below it it does not vote: it had lost what it promised. VOTES_UNKNOWN */
 	uint64_t images[REPLICA_DEVICES_MAX]; /* identity of each image file */
 	uint64_t names[REPLICA_DEVICES_MAX];  /* checksum of each device's name; 0: none */

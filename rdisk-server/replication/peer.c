@@ -150,7 +150,7 @@ void peer_disconnected(struct replica *replica, int member)
 /* Asks for what another has accepted, if that may be news. */
 static void fetch_if_newer(struct replica *replica, int member)
 {
-	const struct configuration *own = core_configuration(replica);
+	const struct replica_configuration *own = core_configuration(replica);
 	struct peer *peer = &replica->peers[member];
 	struct message fetch = { .type = MESSAGE_FETCH };
 
@@ -332,7 +332,7 @@ void peer_tick(struct replica *replica)
 	core_wake_at(replica, replica->heartbeat_at);
 }
 
-bool peer_is_named(const struct replica *replica, int member, const struct configuration *configuration)
+bool peer_is_named(const struct replica *replica, int member, const struct replica_configuration *configuration)
 {
 	struct process_id process =
 		member == replica->settings.self ? replica->settings.process : replica->peers[member].process;

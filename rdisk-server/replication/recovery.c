@@ -22,7 +22,7 @@ static member_set other_images(const struct replica *replica)
 
 void recovery_ask(struct replica *replica)
 {
-	const struct configuration *configuration = core_configuration(replica);
+	const struct replica_configuration *configuration = core_configuration(replica);
 	struct message news = { .type = MESSAGE_CONFIGURATION, .flags = MESSAGE_DECIDED };
 	struct message confirm = { .type = MESSAGE_CONFIRM, .epoch = configuration->epoch };
 	member_set others = other_images(replica) & (member_set)~replica->reign.confirmed;

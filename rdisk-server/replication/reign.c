@@ -27,7 +27,7 @@ bool reign_is_primary(const struct replica *replica)
 	return is_primary_role(replica->reign.role);
 }
 
-static bool names_self(const struct replica *replica, const struct configuration *configuration)
+static bool names_self(const struct replica *replica, const struct replica_configuration *configuration)
 {
 	return configuration->epoch && peer_is_named(replica, replica->settings.self, configuration);
 }
@@ -70,7 +70,7 @@ void reign_member_failed(struct replica *replica, int member, const char *why)
 
 static int choose_successor(const struct replica *replica)
 {
-	const struct configuration *configuration = core_configuration(replica);
+	const struct replica_configuration *configuration = core_configuration(replica);
 
 	for (int i = 0; i < replica->settings.members; i++) {
 		if (i != replica->settings.self && peer_is_named(replica, i, configuration) &&
@@ -132,7 +132,7 @@ static void end_reign(struct replica *replica)
 
 static void begin_reign(struct replica *replica)
 {
-	const struct configuration *configuration = core_configuration(replica);
+	const struct replica_configuration *configuration = core_configuration(replica);
 	struct reign *reign = &replica->reign;
 
 	backup_reign_ends(replica);
@@ -156,7 +156,7 @@ static void begin_reign(struct replica *replica)
  */
 static void apply_in_sync(struct replica *replica)
 {
-	const struct configuration *configuration = core_configuration(replica);
+	const struct replica_configuration *configuration = core_configuration(replica);
 	struct reign *reign = &replica->reign;
 	member_set others = image_members(replica) & (member_set)~configuration->in_sync;
 	member_set left = others & (member_set)~reign->absent;
@@ -189,7 +189,7 @@ static void tell_stream(struct replica *replica)
 /* The reign goes on under another epoch. */
 static void go_on(struct replica *replica)
 {
-	const struct configuration *configuration = core_configuration(replica);
+	const struct replica_configuration *configuration = core_configuration(replica);
 	struct reign *reign = &replica->reign;
 
 	for (int i = 0; i < replica->settings.members; i++) {
@@ -219,7 +219,7 @@ static void go_on(struct replica *replica)
 
 static void decided(struct replica *replica)
 {
-	const struct configuration *configuration = core_configuration(replica);
+	const struct replica_configuration *configuration = core_configuration(replica);
 	struct reign *reign = &replica->reign;
 	/* One that has lost its log is in sync by nobody's word: it does not answer, and is removed. */
 	bool named = names_self(replica, configuration) &&
@@ -263,7 +263,7 @@ static void decided(struct replica *replica)
 
 void reign_changed(struct replica *replica)
 {
-	const struct configuration *configuration = core_configuration(replica);
+	const struct replica_configuration *configuration = core_configuration(replica);
 	struct reign *reign = &replica->reign;
 
 	/* Whoever may have become in sync is not absent, also if that decision is heard of late or never. */
@@ -315,14 +315,14 @@ static bool waited(struct replica *replica, uint64_t least)
 	return true;
 }
 
-static void fill_process(struct replica *replica, struct configuration *value, int member)
+static void fill_process(struct replica *replica, struct replica_configuration *value, int member)
 {
 	value->in_sync |= member_bit(member);
 	value->processes[member] =
 		member == replica->settings.self ? replica->settings.process : replica->peers[member].process;
 }
 
-static void drop_process(struct configuration *value, int member)
+static void drop_process(struct replica_configuration *value, int member)
 {
 	value->in_sync &= (member_set)~member_bit(member);
 	value->processes[member] = (struct process_id){ 0 };
@@ -372,7 +372,7 @@ static int choose_source(struct replica *replica)
 
 static void consider_birth(struct replica *replica)
 {
-	struct configuration value = { 0 };
+	struct replica_configuration value = { 0 };
 	uint64_t delay = replica->settings.election_delay / 8;
 	member_set voters = 0;
 	int self = replica->settings.self;
@@ -439,7 +439,7 @@ static void step_down(struct replica *replica)
 
 static void hand_over(struct replica *replica, int successor)
 {
-	struct configuration value = *core_configuration(replica);
+	struct replica_configuration value = *core_configuration(replica);
 
 	step_down(replica);
 	if (!waited(replica, 0))
@@ -459,7 +459,7 @@ static void hand_over(struct replica *replica, int successor)
  * A member that has no vote any more waits for an epoch that it cannot have voted in. One that was taken for dead, and
  * was made empty since, gets its vote back by that.
  */
-static bool voter_waits(const struct replica *replica, struct configuration *value)
+static bool voter_waits(const struct replica *replica, struct replica_configuration *value)
 {
 	bool waits = false;
 
@@ -478,7 +478,7 @@ static bool voter_waits(const struct replica *replica, struct configuration *val
 	return waits;
 }
 
-static void new_generation(struct replica *replica, struct configuration *value)
+static void new_generation(struct replica *replica, struct replica_configuration *value)
 {
 	value->generation = (struct generation){
 		.number = value->generation.number + 1,
@@ -489,7 +489,7 @@ static void new_generation(struct replica *replica, struct configuration *value)
 
 static void consider_as_primary(struct replica *replica)
 {
-	struct configuration value = *core_configuration(replica);
+	struct replica_configuration value = *core_configuration(replica);
 	struct reign *reign = &replica->reign;
 	int successor = reign->successor;
 	bool change = false;
@@ -541,7 +541,7 @@ static void consider_as_primary(struct replica *replica)
 /* Whether a member of the in-sync set has kept its memory, as far as can be told; and is there. */
 static bool memory_kept(const struct replica *replica, int member)
 {
-	const struct configuration *configuration = core_configuration(replica);
+	const struct replica_configuration *configuration = core_configuration(replica);
 	uint64_t boot =
 		member == replica->settings.self ? replica->settings.process.boot : replica->peers[member].process.boot;
 
@@ -558,7 +558,7 @@ static bool memory_kept(const struct replica *replica, int member)
 /* All of the in-sync set are there, and none of them has kept its memory. */
 static bool all_memory_lost(const struct replica *replica)
 {
-	const struct configuration *configuration = core_configuration(replica);
+	const struct replica_configuration *configuration = core_configuration(replica);
 
 	for (int i = 0; i < replica->settings.members; i++) {
 		if (!member_in(configuration->in_sync, i))
@@ -573,8 +573,8 @@ static bool all_memory_lost(const struct replica *replica)
 
 static void consider_promotion(struct replica *replica)
 {
-	const struct configuration *configuration = core_configuration(replica);
-	struct configuration value = *configuration;
+	const struct replica_configuration *configuration = core_configuration(replica);
+	struct replica_configuration value = *configuration;
 	struct reign *reign = &replica->reign;
 	int self = replica->settings.self;
 	uint64_t delay = replica->settings.election_delay;
@@ -624,7 +624,7 @@ static void consider_promotion(struct replica *replica)
 /* An operator's order: this member, whatever it may lack, without the votes of some. */
 static void consider_force(struct replica *replica)
 {
-	struct configuration value = *core_configuration(replica);
+	struct replica_configuration value = *core_configuration(replica);
 	member_set dead = replica->reign.force_without;
 
 	if (replica->decision.decided && reign_is_primary(replica) && (value.dead & dead) == dead) {
@@ -646,7 +646,7 @@ static void consider_force(struct replica *replica)
 
 void reign_consider(struct replica *replica)
 {
-	const struct configuration *configuration = core_configuration(replica);
+	const struct replica_configuration *configuration = core_configuration(replica);
 	struct reign *reign = &replica->reign;
 
 	if (replica->failed || replica->decision.phase != PROPOSAL_NONE)

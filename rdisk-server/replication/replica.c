@@ -436,8 +436,8 @@ bool replica_frame(struct replica *replica, uint64_t now, int member, void *fram
 		return false;
 	}
 	if (!wrong && message.configuration.epoch)
-		wrong = configuration_wrong(&message.configuration, replica->settings.members,
-					    replica->settings.nr_devices);
+		wrong = replica_configuration_wrong(&message.configuration, replica->settings.members,
+						    replica->settings.nr_devices);
 	if (!wrong && (message.member >= (uint32_t)replica->settings.members ||
 		       message.ballot.member >= (uint32_t)replica->settings.members))
 		wrong = "it names a member that is not in the list";

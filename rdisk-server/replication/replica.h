@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "configuration.h"
+#include "replica_configuration.h"
 #include "io.h"
 #include "message.h"
 #include "metadata.h"
@@ -260,13 +260,13 @@ struct replica_member_status {
 };
 
 struct replica_status {
-	struct configuration configuration; /* the newest that is accepted; epoch 0: none */
-	bool decided;			    /* known to be */
-	bool primary;			    /* this member is, whether or not it serves */
-	bool serving;			    /* it is the primary, and its lease holds */
-	bool votes;			    /* it has a vote */
-	bool holds_lease;		    /* checked at the time of the last event */
-	const char *blocked;		    /* what is waited for, a text that stays; NULL: nothing */
+	struct replica_configuration configuration; /* the newest that is accepted; epoch 0: none */
+	bool decided;				    /* known to be */
+	bool primary;				    /* this member is, whether or not it serves */
+	bool serving;				    /* it is the primary, and its lease holds */
+	bool votes;				    /* it has a vote */
+	bool holds_lease;			    /* checked at the time of the last event */
+	const char *blocked;			    /* what is waited for, a text that stays; NULL: nothing */
 	struct replica_member_status members[MEMBERS_MAX];
 };
 

@@ -10,9 +10,9 @@
 
 #include "little_endian.h"
 
-struct configuration replica_values_configuration(void)
+struct replica_configuration replica_values_configuration(void)
 {
-	struct configuration configuration = {
+	struct replica_configuration configuration = {
 		.generation = { .number = 3, .id = 0x3132333435363738, .parent = 0x2122232425262728 },
 		.epoch = 0x0102030405060708,
 		.reign = 0x0102030405060701,

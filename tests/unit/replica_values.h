@@ -12,7 +12,7 @@
 #define REPLICA_VALUES_DATA 64u /* bytes of data at most */
 
 /* One that a list of 3 members with 2 devices could have decided: members 0 and 2 are in sync, 2 is the primary. */
-struct configuration replica_values_configuration(void);
+struct replica_configuration replica_values_configuration(void);
 
 /* One of each type, with all that it can have; data are written to `data`. */
 struct message replica_values_message(enum message_type type, unsigned char data[static REPLICA_VALUES_DATA]);

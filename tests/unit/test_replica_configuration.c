@@ -43,7 +43,7 @@ static void test_members(void **state)
 }
 
 /* Each is changed by one thing only. */
-static void change(struct configuration *configuration, int what)
+static void change(struct replica_configuration *configuration, int what)
 {
 	switch (what) {
 	case 0:
@@ -87,43 +87,43 @@ static void change(struct configuration *configuration, int what)
 
 static void test_same(void **state)
 {
-	struct configuration a = replica_values_configuration(), b;
+	struct replica_configuration a = replica_values_configuration(), b;
 
 	(void)state;
 	for (int what = 0; what < 12; what++) {
 		b = a;
-		assert_true(configuration_same(&a, &b));
+		assert_true(replica_configuration_same(&a, &b));
 		change(&b, what);
-		assert_false(configuration_same(&a, &b));
-		assert_false(configuration_same(&b, &a));
+		assert_false(replica_configuration_same(&a, &b));
+		assert_false(replica_configuration_same(&b, &a));
 	}
 	/* Without an epoch there is nothing to compare. */
 	a.epoch = b.epoch = 0;
-	assert_true(configuration_same(&a, &b));
+	assert_true(replica_configuration_same(&a, &b));
 }
 
 /* What is wrong with a configuration that was changed by a statement. */
 #define assert_wrong(change, text)                                                                                     \
 	do {                                                                                                           \
-		struct configuration c = replica_values_configuration();                                               \
+		struct replica_configuration c = replica_values_configuration();                                       \
 		const char *wrong;                                                                                     \
                                                                                                                        \
 		change;                                                                                                \
-		wrong = configuration_wrong(&c, 3, 2);                                                                 \
+		wrong = replica_configuration_wrong(&c, 3, 2);                                                         \
 		assert_non_null(wrong);                                                                                \
 		assert_string_equal(wrong, text);                                                                      \
 	} while (0)
 
 static void test_wrong(void **state)
 {
-	struct configuration good = replica_values_configuration();
+	struct replica_configuration good = replica_values_configuration();
 
 	(void)state;
-	assert_null(configuration_wrong(&good, 3, 2));
-	assert_null(configuration_wrong(&good, MEMBERS_MAX, 2));
-	assert_non_null(configuration_wrong(&good, 2, 2));
-	assert_non_null(configuration_wrong(&good, 3, 1));
-	assert_non_null(configuration_wrong(&good, 3, 3));
+	assert_null(replica_configuration_wrong(&good, 3, 2));
+	assert_null(replica_configuration_wrong(&good, MEMBERS_MAX, 2));
+	assert_non_null(replica_configuration_wrong(&good, 2, 2));
+	assert_non_null(replica_configuration_wrong(&good, 3, 1));
+	assert_non_null(replica_configuration_wrong(&good, 3, 3));
 
 	assert_wrong(c.epoch = 0, "no epoch");
 	assert_wrong(memset(&c.set, 0, sizeof(c.set)), "no set");

@@ -187,7 +187,7 @@ static void test_fields(void **state)
 	assert_int_equal(message.kind, REFUSED_LEASE);
 	assert_true(message.wait == wanted.wait && message.configuration.epoch == 0x0102030405060708);
 	assert_true(message.ballot.counter == wanted.ballot.counter && message.ballot.member == wanted.ballot.member);
-	assert_true(configuration_same(&message.configuration, &wanted.configuration));
+	assert_true(replica_configuration_same(&message.configuration, &wanted.configuration));
 }
 
 /* Without a configuration nothing of one is sent, whatever is in it. */

@@ -142,7 +142,7 @@ static void test_slot(void **state)
 	assert_true(slot.promised_epoch == value.promised_epoch && slot.votes_from == value.votes_from);
 	assert_int_equal(ballot_compare(slot.promised, value.promised), 0);
 	assert_int_equal(ballot_compare(slot.accepted, value.accepted), 0);
-	assert_true(configuration_same(&slot.configuration, &value.configuration));
+	assert_true(replica_configuration_same(&slot.configuration, &value.configuration));
 	assert_memory_equal(slot.images, value.images, sizeof(value.images));
 	assert_memory_equal(slot.names, value.names, sizeof(value.names));
 	assert_true(slot.wants_all == value.wants_all && slot.compare_all == value.compare_all);

@@ -40,7 +40,7 @@ struct generation {
 };
 
 /* What is decided for an epoch. */
-struct configuration {
+struct replica_configuration {
 	struct set_id set;
 	struct generation generation;
 	uint64_t epoch;	    /* 1, 2, ...; 0: there is no configuration, and nothing else in it counts */
@@ -80,13 +80,13 @@ int ballot_compare(struct ballot a, struct ballot b);
 bool process_same(struct process_id a, struct process_id b);
 
 /* Whether two are the same in all that is decided. */
-bool configuration_same(const struct configuration *a, const struct configuration *b);
+bool replica_configuration_same(const struct replica_configuration *a, const struct replica_configuration *b);
 
 /*
  * Whether it is one that could have been decided by a list of `members` (1 .. MEMBERS_MAX) with `devices` (0 ..
  * REPLICA_DEVICES_MAX, each has a size): what was read or received is not used before. NULL, or what is wrong with it.
  */
-const char *configuration_wrong(const struct configuration *configuration, int members, int devices);
+const char *replica_configuration_wrong(const struct replica_configuration *configuration, int members, int devices);
 
 /*
  * What lists must have in common to count together: nodes, kinds, the lease (ns), the number of devices. Addresses may

@@ -2,7 +2,7 @@
 /*
  * Values of a replica set: compared, checked, digested.
  */
-#include "configuration.h"
+#include "replica_configuration.h"
 
 #include <assert.h>
 #include <string.h>
@@ -25,7 +25,7 @@ bool process_same(struct process_id a, struct process_id b)
 	return a.incarnation == b.incarnation && a.boot == b.boot;
 }
 
-bool configuration_same(const struct configuration *a, const struct configuration *b)
+bool replica_configuration_same(const struct replica_configuration *a, const struct replica_configuration *b)
 {
 	if (a->epoch != b->epoch)
 		return false;
@@ -49,7 +49,7 @@ static bool set_is_none(const struct set_id *set)
 	return memcmp(set->bytes, none.bytes, sizeof(none.bytes)) == 0;
 }
 
-static const char *processes_wrong(const struct configuration *configuration)
+static const char *processes_wrong(const struct replica_configuration *configuration)
 {
 	const struct process_id *processes = configuration->processes;
 
@@ -68,7 +68,7 @@ static const char *processes_wrong(const struct configuration *configuration)
 	return NULL;
 }
 
-const char *configuration_wrong(const struct configuration *configuration, int members, int devices)
+const char *replica_configuration_wrong(const struct replica_configuration *configuration, int members, int devices)
 {
 	const struct generation *generation = &configuration->generation;
 
