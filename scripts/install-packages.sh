@@ -24,7 +24,7 @@ demo) ;;
 test)
 	packages+=(
 		libcmocka-dev libnbd-dev nbdkit fio strace gdb mmdebstrap uidmap
-		clang clang-format clang-tidy libclang-rt-dev cppcheck shellcheck codespell mandoc spin
+		clang clang-format clang-tidy libclang-rt-dev llvm cppcheck shellcheck codespell mandoc spin
 		gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 	)
 	;;
