@@ -324,6 +324,15 @@ struct totals {
 	uint64_t runs, failed, time, requests, errors, epochs, actions, skipped, events, frames, compared;
 };
 
+static void print_outcome(uint64_t seed, const struct sim_outcome *outcome)
+{
+	printf("seed %" PRIu64 " %s: digest %016" PRIx64 ", %" PRIu64 " s, %" PRIu64 " requests, %" PRIu64
+	       " errors, %" PRIu64 " epochs, %" PRIu64 " actions, %" PRIu64 " not done, %" PRIu64 " events\n",
+	       seed, outcome->failed ? "failed" : "passed", outcome->digest, outcome->time / SIM_SECOND,
+	       outcome->requests, outcome->errors, outcome->epochs, outcome->actions, outcome->skipped,
+	       outcome->events);
+}
+
 static void count(struct totals *totals, uint64_t seed, const struct sim_outcome *outcome)
 {
 	totals->runs++;
@@ -338,11 +347,7 @@ static void count(struct totals *totals, uint64_t seed, const struct sim_outcome
 	totals->frames += outcome->frames;
 	totals->compared += outcome->compared;
 	if (options.verbose)
-		printf("seed %" PRIu64 " %s: digest %016" PRIx64 ", %" PRIu64 " s, %" PRIu64 " requests, %" PRIu64
-		       " errors, %" PRIu64 " epochs, %" PRIu64 " actions, %" PRIu64 " not done, %" PRIu64 " events\n",
-		       seed, outcome->failed ? "failed" : "passed", outcome->digest, outcome->time / SIM_SECOND,
-		       outcome->requests, outcome->errors, outcome->epochs, outcome->actions, outcome->skipped,
-		       outcome->events);
+		print_outcome(seed, outcome);
 	if (outcome->failed)
 		report_failure(seed, outcome);
 }
@@ -406,10 +411,11 @@ static int run_traced(void)
 
 	make_plan(&plan, options.seed);
 	print_plan(&plan, stdout);
-	if (!options.schedule)
+	outcome.failed = false;
+	if (!options.schedule) {
 		sim_plan_run(&plan, true, true, &outcome);
-	else
-		outcome.failed = false;
+		print_outcome(options.seed, &outcome);
+	}
 	sim_plan_free(&plan);
 	if (outcome.failed)
 		printf("seed %" PRIu64 " FAILED %s\n", options.seed, outcome.failure);

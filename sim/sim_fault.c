@@ -116,7 +116,7 @@ static void plan_link(const struct plan *plan, int a, int b)
 
 static void plan_disk(const struct plan *plan, int member)
 {
-	uint64_t lasts = plan->until - plan->time;
+	uint64_t lasts = plan->until - plan->time, count;
 
 	switch (sim_below(plan->random, 6)) {
 	case 0:
@@ -127,8 +127,10 @@ static void plan_disk(const struct plan *plan, int member)
 		number(plan, SIM_DISK_SLOW, member, sim_spread(plan->random, SIM_MILLISECOND, SIM_SECOND));
 		break;
 	case 3:
+		/* One after the other: in which order arguments are worked out is the compiler's. */
+		count = sim_spread(plan->random, 1, 8);
 		number(plan, sim_chance(plan->random, 2, 3) ? SIM_DISK_WRITE_ERRORS : SIM_DISK_READ_ERRORS, member,
-		       sim_spread(plan->random, 1, 8));
+		       count);
 		break;
 	case 4:
 		number(plan, SIM_DISK_FLUSH_ERRORS, member, 1);

@@ -71,9 +71,9 @@ static void boot(struct sim_host *host)
 
 	host->on = true;
 	host->boot = sim_random(random) | 1;
-	host->clock = (struct sim_clock){ .true_base = host->world->engine.now,
-					  .base = sim_spread(random, 1, 1000000 * SIM_SECOND),
-					  .drift = (int32_t)sim_below(random, 2 * drift + 1) - (int32_t)drift };
+	host->clock.true_base = host->world->engine.now;
+	host->clock.base = sim_spread(random, 1, 1000000 * SIM_SECOND);
+	host->clock.drift = (int32_t)sim_below(random, 2 * drift + 1) - (int32_t)drift;
 }
 
 static void start_now(struct sim_event *event)

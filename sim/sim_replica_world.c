@@ -31,6 +31,7 @@ static bool send_frame(struct replica *replica, int member, enum replica_class c
 	}
 	host->world->counts.frames++;
 	host->world->counts.bytes += head_size + data_size;
+	sim_digest_bytes(host->world, head, head_size);
 	sim_trace(host->world, host->member, "-> %c %s", sim_letter(member), sim_frame_name(head, head_size));
 	return sim_network_send(&host->world->network, host->member, member, process->sessions[member], class, head,
 				head_size, data, data_size);

@@ -181,6 +181,7 @@ void sim_store_save(struct replica *replica, struct replica_save *save)
 	if (time <= piece->busy_until)
 		time = piece->busy_until + 1;
 	piece->busy_until = time;
+	sim_digest_bytes(world, save->bytes, save->size);
 	*pending = (struct sim_pending_save){ .event.fire = save_ends, .process = process, .save = save };
 	pending->next = process->saves;
 	if (process->saves)

@@ -8,6 +8,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "sim_client.h"
 #include "sim_host.h"
 
@@ -90,4 +93,9 @@ void sim_trace(struct sim_world *world, int member, const char *format, ...)
 void sim_digest(struct sim_world *world, uint64_t what, uint64_t more)
 {
 	world->digest = sim_mix(world->digest ^ sim_mix(what ^ sim_mix(more ^ world->engine.now)));
+}
+
+void sim_digest_bytes(struct sim_world *world, const void *bytes, size_t size)
+{
+	sim_digest(world, size, size ? XXH3_64bits(bytes, size) : 0);
 }

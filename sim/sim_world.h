@@ -165,6 +165,8 @@ __attribute__((format(printf, 3, 4))) void sim_trace(struct sim_world *world, in
 
 /* What has happened, for comparing runs. */
 void sim_digest(struct sim_world *world, uint64_t what, uint64_t more);
+/* The same with bytes that are to be the same on every machine: frames, metadata. */
+void sim_digest_bytes(struct sim_world *world, const void *bytes, size_t size);
 
 static inline char sim_letter(int member)
 {
