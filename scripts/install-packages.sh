@@ -5,10 +5,11 @@
 # root: another user's is done with sudo, which asks for the password at a terminal. Where that does not work it says
 # what to install.
 #
-# usage: install-packages.sh [demo|test|bench]
-#   demo   what it takes to build everything and to run a guest
-#   test   that, and what the tests and the static checks need (the default)
-#   bench  what demo does, what scripts/bench.sh compares with, and what scripts/floor.sh, profile.sh need
+# usage: install-packages.sh [demo|test|bench|foreign]
+#   demo     what it takes to build everything and to run a guest
+#   test     that, and what the tests and the static checks need (the default)
+#   bench    what demo does, what scripts/bench.sh compares with, and what scripts/floor.sh, profile.sh need
+#   foreign  what demo does, and what it takes to run the simulator on other processors (scripts/sim-foreign.sh)
 
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -33,7 +34,10 @@ bench)
 	# slow is built with the tests. For scripts/floor.sh: iproute2 and jq.
 	packages+=(libcmocka-dev fio nbdkit libnbd-dev qemu-system-common tar blkreplay-examples linux-perf iproute2 jq)
 	;;
-*) die "usage: install-packages.sh [demo|test|bench]" ;;
+foreign)
+	packages+=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-s390x-linux-gnu libc6-dev-s390x-cross qemu-user)
+	;;
+*) die "usage: install-packages.sh [demo|test|bench|foreign]" ;;
 esac
 
 missing=()

@@ -8,7 +8,7 @@
 #   unit local fault  these tests with the builds debug, asan and tsan (fault: not tsan)
 #   uml               the tests with a real guest
 #   fuzz              a quarter of a minute of each target of scripts/fuzz.sh
-#   sim               scripts/sim-all.sh: the replication core in the simulator
+#   sim               scripts/sim-all.sh: the replication core in the simulator; scripts/sim-foreign.sh
 #   model             scripts/model.sh: spin searches the models of the replication protocol
 #   static            format, lint and spelling of what is in the repository
 #   demo              scripts/demo.sh
@@ -35,14 +35,19 @@ result() {
 	esac
 }
 
-# run NAME COMMAND...: one test; what it says is shown if it fails.
+# run NAME COMMAND...: one test; what it says is shown if it fails, the last line of it if it is skipped.
 run() {
 	local name=$1 status=0 started=$SECONDS
 
 	shift
 	"$@" >"$scratch/output" 2>&1 </dev/null || status=$?
-	[ "$status" -eq 0 ] || tail -n 100 "$scratch/output"
-	result "$name ($((SECONDS - started)) s)" "$status"
+	name="$name ($((SECONDS - started)) s)"
+	case $status in
+	0) ;;
+	77) name+=": $(tail -n 1 "$scratch/output")" ;;
+	*) tail -n 100 "$scratch/output" ;;
+	esac
+	result "$name" "$status"
 }
 
 # run_ctest PRESET CTEST-ARGUMENT...: counts each test of it, and says why one was skipped.
@@ -159,6 +164,10 @@ build=$rdisk_root/build
 cd "$rdisk_root" || die "cannot go to $rdisk_root"
 
 "$rdisk_root/scripts/install-packages.sh" test || die "packages are missing"
+if wanted sim; then
+	# Without them that test is skipped.
+	"$rdisk_root/scripts/install-packages.sh" foreign || say "no other processors' compilers and qemu"
+fi
 if [ "$(id -u)" -eq 0 ]; then
 	run_for_root
 	finish
@@ -188,6 +197,7 @@ fi
 if wanted sim; then
 	# Always the same seeds: what others find is no reason to refuse what is tested here.
 	run "simulator" scripts/sim-all.sh --seed 1 --seeds 200
+	run "simulator on other processors" scripts/sim-foreign.sh
 fi
 if wanted static; then
 	# shellcheck source=static-checks.sh
