@@ -46,6 +46,11 @@ static void disconnected(struct sim_network *network, int member, int peer, uint
 	session_happens(network, member, peer, session, SIM_ITEM_DISCONNECTED);
 }
 
+static void room(struct sim_network *network, int member, int peer, uint64_t session)
+{
+	session_happens(network, member, peer, session, SIM_ITEM_ROOM);
+}
+
 static void frame(struct sim_network *network, struct sim_frame *frame)
 {
 	struct sim_item item = { .kind = SIM_ITEM_FRAME, .frame = frame };
@@ -58,6 +63,7 @@ const struct sim_network_user sim_host_network_user = {
 	.state = peer_state,
 	.connected = connected,
 	.disconnected = disconnected,
+	.room = room,
 	.frame = frame,
 };
 

@@ -37,14 +37,19 @@ static void release(struct sim_frame *frame)
 
 void sim_frame_taken(struct sim_frame *frame)
 {
-	struct sim_side *side = sim_session_side(frame->network, frame->from, frame->to);
+	struct sim_network *network = frame->network;
+	struct sim_side *side = sim_session_side(network, frame->from, frame->to);
 
-	if (side->pair->session == frame->session)
+	if (side->pair->session == frame->session) {
 		side->queued[frame->class] -= frame->size;
+		if (side->refused && side->up && side->queued[REPLICA_CLASS_STREAM] <= network->settings.bulk &&
+		    !sim_scheduled(&side->room))
+			sim_schedule(network->engine, &side->room, network->engine->now);
+	}
 	if (frame->all_previous)
 		frame->all_previous->all_next = frame->all_next;
 	else
-		frame->network->frames = frame->all_next;
+		network->frames = frame->all_next;
 	if (frame->all_next)
 		frame->all_next->all_previous = frame->all_previous;
 	release(frame);
@@ -151,14 +156,20 @@ bool sim_network_send(struct sim_network *network, int from, int to, uint64_t se
 		      const void *head, size_t head_size, const void *data, size_t data_size)
 {
 	struct sim_side *side = sim_session_side(network, from, to);
+	bool bulk = class == REPLICA_CLASS_BULK;
 	size_t size = head_size + data_size;
 	struct sim_frame *frame;
 
 	if (side->pair->session != session || !side->up)
 		return true;
+	if (bulk)
+		class = REPLICA_CLASS_STREAM;
 	/* A queue takes one frame of any size. */
-	if (side->queued[class] && side->queued[class] + size > network->settings.queue)
+	if (side->queued[class] && (side->queued[class] + size > network->settings.queue ||
+				    (bulk && side->queued[class] > network->settings.bulk))) {
+		side->refused = true;
 		return false;
+	}
 	side->queued[class] += size;
 	frame = sim_new(sizeof(*frame));
 	*frame = (struct sim_frame){ .event.fire = frame_arrives,

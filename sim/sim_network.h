@@ -19,7 +19,7 @@
 #include "sim_engine.h"
 #include "sim_random.h"
 
-#define SIM_CLASSES 2
+#define SIM_CLASSES 2 /* streams of frames: REPLICA_CLASS_BULK is in that of REPLICA_CLASS_STREAM */
 
 enum sim_peer_state {
 	SIM_PEER_OFF,	  /* its host has no power: nobody answers for it */
@@ -51,6 +51,8 @@ struct sim_network_user {
 	enum sim_peer_state (*state)(struct sim_network *network, int member);
 	void (*connected)(struct sim_network *network, int member, int peer, uint64_t session);
 	void (*disconnected)(struct sim_network *network, int member, int peer, uint64_t session);
+	/* Something to `peer` was refused, and there is room now. */
+	void (*room)(struct sim_network *network, int member, int peer, uint64_t session);
 	/* The user owns it then, and says sim_frame_taken() when the receiver has it. */
 	void (*frame)(struct sim_network *network, struct sim_frame *frame);
 };
@@ -61,7 +63,8 @@ struct sim_network_settings {
 	uint64_t tail;		/* one in so many frames is late, up to 50 times the delay; 0: none */
 	uint64_t retry;		/* up to this long between attempts to connect */
 	uint64_t timeout;	/* about when a side gives a session up that is silent */
-	uint64_t queue;		/* bytes of each class under way from one side, then send() says no */
+	uint64_t queue;		/* bytes of each stream under way from one side, then send() says no */
+	uint64_t bulk;		/* while more than that is under way, what can wait does */
 };
 
 /* One side of a session. */
@@ -76,7 +79,8 @@ struct sim_side {
 	uint64_t last[SIM_CLASSES];   /* when the last frame from it arrives */
 	uint64_t link_free;	      /* when the last byte from it is on a slow link */
 	struct sim_frame_list held;   /* from it, at a cut */
-	struct sim_event tell, broken;
+	bool refused;		      /* a frame, and there was no room since */
+	struct sim_event tell, broken, room;
 };
 
 /* At most one session of two members. */

@@ -137,6 +137,10 @@ static void happen(struct sim_process *process, const struct sim_item *item)
 	case SIM_ITEM_DISCONNECTED:
 		session_ends(process, item);
 		break;
+	case SIM_ITEM_ROOM:
+		if (process->sessions[item->peer] == item->session)
+			replica_can_send(replica, now, item->peer);
+		break;
 	case SIM_ITEM_FRAME:
 		frame_comes(process, item->frame);
 		break;

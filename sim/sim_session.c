@@ -87,7 +87,8 @@ static void end_here(struct sim_side *side)
 {
 	struct sim_engine *engine = side->pair->network->engine;
 
-	side->up = side->told = false;
+	side->up = side->told = side->refused = false;
+	sim_cancel(engine, &side->room);
 	sim_cancel(engine, &side->tell);
 	sim_cancel(engine, &side->broken);
 	sim_network_drop_held(other(side));
@@ -115,6 +116,16 @@ static void tell(struct sim_event *event)
 	network->user->connected(network, member_of(side), peer_of(side), side->pair->session);
 }
 
+/* What went into the queue meanwhile is of no matter: it is asked again, and refused again. */
+static void room(struct sim_event *event)
+{
+	struct sim_side *side = SIM_OWNER(event, struct sim_side, room);
+	struct sim_network *network = side->pair->network;
+
+	side->refused = false;
+	network->user->room(network, member_of(side), peer_of(side), side->pair->session);
+}
+
 static bool can_connect(struct sim_pair *pair)
 {
 	const struct sim_network *network = pair->network;
@@ -140,7 +151,7 @@ static void connect_now(struct sim_event *event)
 
 		sim_network_drop_held(side);
 		side->up = true;
-		side->told = side->dropping = side->doubted = false;
+		side->told = side->dropping = side->doubted = side->refused = false;
 		side->link_free = 0;
 		for (int class = 0; class < SIM_CLASSES; class ++)
 			side->queued[class] = side->last[class] = 0;
@@ -156,7 +167,9 @@ void sim_session_init(struct sim_network *network, int a, int b)
 
 	*pair = (struct sim_pair){ .network = network, .members = { a, b }, .connect.fire = connect_now };
 	for (int i = 0; i < 2; i++)
-		pair->sides[i] = (struct sim_side){ .pair = pair, .self = i, .tell.fire = tell, .broken.fire = broken };
+		pair->sides[i] = (struct sim_side){
+			.pair = pair, .self = i, .tell.fire = tell, .broken.fire = broken, .room.fire = room
+		};
 }
 
 void sim_session_trust(struct sim_pair *pair)

@@ -57,6 +57,7 @@ static const struct setting table[] = {
 	SETTING(retry),
 	SETTING(timeout),
 	SETTING(queue),
+	SETTING(bulk),
 	SETTING(cached),
 	SETTING(disk_delay),
 	SETTING(flush_delay),
@@ -166,6 +167,8 @@ void sim_settings_choose(struct sim_settings *settings, struct sim_random *rando
 	settings->duration = 600 * SIM_SECOND;
 	settings->nr_requests = 2000;
 	settings->nr_faults = 20;
+	/* What can wait does so often: now and then for each single frame. */
+	settings->bulk = sim_chance(random, 1, 4) ? 0 : sim_spread(random, 64, 64 * 1024);
 }
 
 const char *sim_settings_wrong(const struct sim_settings *settings)

@@ -23,7 +23,7 @@ struct sim_settings {
 	uint64_t clients, depth, shared;
 	uint64_t hot; /* bytes that most requests are for */
 	/* The network: see struct sim_network_settings. */
-	uint64_t delay, jitter, tail, retry, timeout, queue;
+	uint64_t delay, jitter, tail, retry, timeout, queue, bulk;
 	/* Disks: of 256 reads or writes how many are done at once; ns of others; of flushes; of saves of metadata. */
 	uint64_t cached, disk_delay, flush_delay, save_delay;
 	uint64_t timer_delay; /* up to this long a timer is late */

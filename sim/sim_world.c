@@ -34,6 +34,7 @@ void sim_world_init(struct sim_world *world, uint64_t seed, const struct sim_set
 		.retry = settings->retry,
 		.timeout = settings->timeout,
 		.queue = settings->queue,
+		.bulk = settings->bulk,
 	};
 
 	*world = (struct sim_world){ .settings = *settings, .seed = seed, .history = history, .trace = trace };

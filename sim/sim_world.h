@@ -44,13 +44,14 @@ enum sim_item_kind {
 	SIM_ITEM_FORGET,
 	SIM_ITEM_CONNECTED,
 	SIM_ITEM_DISCONNECTED,
+	SIM_ITEM_ROOM,
 	SIM_ITEM_FRAME,
 };
 
 /* Something that happens to a process; while it is stopped it waits. */
 struct sim_item {
 	enum sim_item_kind kind;
-	int peer;	  /* CONNECTED, DISCONNECTED */
+	int peer;	  /* CONNECTED, DISCONNECTED, ROOM */
 	uint64_t session; /* the same */
 	struct sim_frame *frame;
 	struct sim_pending_io *io;

@@ -12,6 +12,14 @@
 
 #include "core.h"
 
+#define RANGES_SIZE (256 * MESSAGE_RANGE_SIZE) /* bytes of the ranges in one message, at most */
+
+/* Bytes of the ranges in one message: no more than a copy has. */
+static size_t ranges_size(const struct replica *replica)
+{
+	return replica->settings.copy_size < RANGES_SIZE ? replica->settings.copy_size : RANGES_SIZE;
+}
+
 /* ---- the primary: who is a target ---- */
 
 void bringup_drop(struct replica *replica, int member, const char *why)
@@ -63,7 +71,9 @@ void bringup_join(struct replica *replica, int member, const struct message *mes
 	struct message taken = { .type = MESSAGE_JOIN, .flags = MESSAGE_LAST, .epoch = configuration->epoch };
 
 	if (bringup_is_target(replica, member) && (int)configuration->primary == member) {
-		replica->joining.heard = true; /* the answer to its own */
+		/* The answer to its own. One that is still being said is not: it heard an older one. */
+		replica->joining.heard = true;
+		replica->joining.saying = false;
 		return;
 	}
 	/* All of its messages, or none: a bit that was not heard of would be missing. */
@@ -191,52 +201,96 @@ static bool waits_for_flush(const struct replica *replica, int member)
 	return count > 0;
 }
 
-/* What a member in sync knows goes to the target, in order with the entries. */
-static void hand_state(struct replica *replica, int member)
+/* Members whose bits a target is told: who is absent. And itself, which stands for what is unflushed. */
+static bool is_told_of(const struct replica *replica, int member, int who)
 {
-	struct message message = { .type = MESSAGE_BITS, .epoch = replica->reign.epoch };
-	unsigned char data[256 * MESSAGE_RANGE_SIZE];
+	if (who == member)
+		return true;
+	return who != replica->settings.self && !core_diskless(replica, who) &&
+	       !member_in(core_configuration(replica)->in_sync, who) && !deliberate_bug(BUG_ADMITTED_WITHOUT_BITMAPS);
+}
 
-	message.reign = replica->reign.reign;
-	if (!deliberate_bug(BUG_NO_TABLE_TO_TARGET))
-		primary_send_done_table(replica, member);
-	for (int who = 0; who < replica->settings.members; who++) {
-		if (who != member && deliberate_bug(BUG_ADMITTED_WITHOUT_BITMAPS))
-			continue;
-		if (core_diskless(replica, who) || (member_in(core_configuration(replica)->in_sync, who) &&
-						    who != member && who != replica->settings.self))
-			continue;
-		/* `who` is absent; or the target itself: stands for what is unflushed. */
-		message.member = (uint32_t)who;
-		if (who == replica->settings.self)
-			continue;
-		for (int i = 0; i < replica->settings.nr_devices; i++) {
-			struct replica_device *device = &replica->devices[i];
-			struct block_map *maps[] = { &device->missing[who], NULL };
-			uint64_t cursor;
+/* The nth map of what a target is told; NULL: there are no more. */
+static const struct block_map *told_map(const struct replica *replica, int member, const struct handing *handing)
+{
+	const struct replica_device *device = &replica->devices[handing->device];
 
-			message.device = (uint32_t)i;
-			message.number = 0;
-			message.data_size = 0;
-			if (who == member) {
-				maps[0] = &device->unflushed;
-				maps[1] = &device->unflushed_before;
-			}
-			core_send(replica, member, REPLICA_CLASS_STREAM, &message, data);
-			for (int k = 0; k < 2 && maps[k]; k++) {
-				cursor = 0;
-				while ((message.data_size = maps_ranges(replica, (uint32_t)i, maps[k], &cursor, data,
-									sizeof(data))) > 0) {
-					message.number++;
-					core_send(replica, member, REPLICA_CLASS_STREAM, &message, data);
-				}
-			}
+	if (handing->who != member)
+		return handing->map == 0 ? &device->missing[handing->who] : NULL;
+	/* In this order: what is unflushed when a flush begins is in the other map from then on. */
+	return handing->map == 0 ? &device->unflushed : handing->map == 1 ? &device->unflushed_before : NULL;
+}
+
+/* false: the queue is full, it goes on later. */
+static bool hand_bits(struct replica *replica, int member)
+{
+	struct handing *handing = &replica->bringup[member].handing;
+	const struct block_map *map;
+	struct message message = {
+		.type = MESSAGE_BITS,
+		.epoch = replica->reign.epoch,
+		.reign = replica->reign.reign,
+		.member = (uint32_t)handing->who,
+		.device = (uint32_t)handing->device,
+	};
+	unsigned char data[RANGES_SIZE];
+
+	/* The first one, without data, empties what the target has for it. */
+	if (!handing->number && !core_try_send(replica, member, REPLICA_CLASS_BULK, &message, NULL))
+		return false;
+	if (!handing->number)
+		handing->number = 1;
+	while ((map = told_map(replica, member, handing))) {
+		uint64_t cursor = handing->cursor;
+
+		message.number = handing->number;
+		message.data_size = maps_ranges(replica, message.device, map, &cursor, data, ranges_size(replica));
+		if (!message.data_size) {
+			handing->map++;
+			handing->cursor = 0;
+			continue;
 		}
+		if (!core_try_send(replica, member, REPLICA_CLASS_BULK, &message, data))
+			return false;
+		handing->number++;
+		handing->cursor = cursor;
 	}
-	message = (struct message){ .type = MESSAGE_HANDED_OVER, .epoch = replica->reign.epoch };
-	message.reign = replica->reign.reign;
-	message.number = replica->bringup[member].handed_over = ++replica->copy_number;
-	core_send(replica, member, REPLICA_CLASS_STREAM, &message, NULL);
+	return true;
+}
+
+/*
+ * What a member in sync knows goes to the target, as its queue has room. Entries go between: of each that comes later
+ * the target knows what it sets, for who is absent and as unflushed, by itself, as all in sync do. So it does not
+ * matter on which side of the cursor it is. Nothing else sets a bit: another target's JOIN does, which that one will
+ * say again to the next primary; and another configuration, after which all of this begins anew.
+ */
+static void hand_more(struct replica *replica, int member)
+{
+	struct bringup *bringup = &replica->bringup[member];
+	struct handing *handing = &bringup->handing;
+	struct message message = {
+		.type = MESSAGE_HANDED_OVER,
+		.epoch = replica->reign.epoch,
+		.reign = replica->reign.reign,
+		.number = replica->copy_number + 1,
+	};
+
+	for (; handing->who < replica->settings.members; handing->who++) {
+		if (!is_told_of(replica, member, handing->who))
+			continue;
+		while (handing->device < replica->settings.nr_devices) {
+			if (!hand_bits(replica, member))
+				return;
+			*handing = (struct handing){ .under_way = true,
+						     .who = handing->who,
+						     .device = handing->device + 1 };
+		}
+		handing->device = 0;
+	}
+	if (!core_try_send(replica, member, REPLICA_CLASS_BULK, &message, NULL))
+		return;
+	handing->under_way = false;
+	bringup->handed_over = ++replica->copy_number;
 }
 
 static void go_on(struct replica *replica, int member)
@@ -245,7 +299,8 @@ static void go_on(struct replica *replica, int member)
 	uint64_t first, count;
 	uint32_t device;
 
-	while (bringup->phase == BRINGUP_COPYING && bringup->copies < replica->settings.copies && entry_room(replica)) {
+	while (bringup->phase == BRINGUP_COPYING && bringup->copies < replica->settings.copies &&
+	       !replica->peers[member].full && entry_room(replica)) {
 		if (next_blocks(replica, member, &device, &first, &count)) {
 			begin_copy(replica, member, device, first, count);
 			continue;
@@ -261,8 +316,12 @@ static void go_on(struct replica *replica, int member)
 			return;
 		}
 		bringup->phase = BRINGUP_HANDING;
-		hand_state(replica, member);
+		bringup->handing = (struct handing){ .under_way = true };
+		if (!deliberate_bug(BUG_NO_TABLE_TO_TARGET))
+			primary_send_done_table(replica, member);
 	}
+	if (bringup->phase == BRINGUP_HANDING && bringup->handing.under_way)
+		hand_more(replica, member);
 }
 
 void bringup_go_on(struct replica *replica)
@@ -273,8 +332,11 @@ void bringup_go_on(struct replica *replica)
 	}
 }
 
-/* The own image was read for a copy: it goes out. */
-void bringup_read(struct replica *replica, struct entry *entry)
+/*
+ * Sends what was read, if the queue has room; else that is done later. Entries may go before it then: none that
+ * overlaps, as it has kept its place in the order since before it was read.
+ */
+static void send_copy(struct replica *replica, struct entry *entry)
 {
 	struct message copy = {
 		.type = MESSAGE_COPY,
@@ -284,8 +346,17 @@ void bringup_read(struct replica *replica, struct entry *entry)
 		.kind = ENTRY_WRITE,
 		.position = entry->request.position,
 		.length = entry->request.length,
+		.number = replica->copy_number + 1,
 		.data_size = (uint32_t)entry->request.length,
 	};
+
+	if (core_try_send(replica, entry->target, REPLICA_CLASS_BULK, &copy, entry->data))
+		entry->number = ++replica->copy_number;
+}
+
+/* The own image was read for a copy. */
+void bringup_read(struct replica *replica, struct entry *entry)
+{
 	int member = entry->target;
 
 	if (entry->stored_result) {
@@ -295,10 +366,9 @@ void bringup_read(struct replica *replica, struct entry *entry)
 		}
 		return;
 	}
-	entry->number = copy.number = ++replica->copy_number;
 	entry->began = replica->now;
 	core_wake_at(replica, replica->now + replica->settings.replica_timeout);
-	core_send(replica, member, REPLICA_CLASS_STREAM, &copy, entry->data);
+	send_copy(replica, entry);
 }
 
 void bringup_copied(struct replica *replica, int member, const struct message *message)
@@ -308,7 +378,7 @@ void bringup_copied(struct replica *replica, int member, const struct message *m
 	for (struct entry *entry = replica->copies.first; entry; entry = entry->next) {
 		uint64_t first, count;
 
-		if (entry->target != member || entry->number != message->number || entry->completed ||
+		if (entry->target != member || !entry->number || entry->number != message->number || entry->completed ||
 		    entry->session != replica->sessions[member])
 			continue;
 		if (message->result) {
@@ -376,7 +446,7 @@ void bringup_ready(struct replica *replica, int member, const struct message *me
 {
 	struct bringup *bringup = &replica->bringup[member];
 
-	if (bringup->phase != BRINGUP_HANDING || message->reign != replica->reign.reign ||
+	if (bringup->phase != BRINGUP_HANDING || bringup->handing.under_way || message->reign != replica->reign.reign ||
 	    message->number != bringup->handed_over)
 		return;
 	bringup->phase = BRINGUP_READY;
@@ -401,39 +471,81 @@ static bool from_source(const struct replica *replica, int member, const struct 
 	       configuration->reign == message->reign && peer_is_named(replica, member, configuration);
 }
 
-/*
- * With all that it may have and nobody else knows of: what is unfinished, and what others may have lost since, as it
- * was not flushed on all.
- */
-static void send_join(struct replica *replica, int primary)
+static void begin_join(struct replica *replica)
 {
-	unsigned char data[256 * MESSAGE_RANGE_SIZE];
-	struct message join = { .type = MESSAGE_JOIN, .epoch = core_configuration(replica)->epoch };
+	struct joining *joining = &replica->joining;
 
-	if (replica->durable.now.wants_all)
-		join.flags = MESSAGE_EMPTY;
-	join.flags |= MESSAGE_FIRST;
+	joining->saying = true;
+	joining->epoch = core_configuration(replica)->epoch;
+	joining->said = false;
+	joining->device = deliberate_bug(BUG_OWN_LOG_IGNORED) ? replica->settings.nr_devices : 0;
+	joining->map = 0;
+	joining->cursor = 0;
 	done_table_clear(&replica->done);
 	backup_reign_ends(replica);
-	for (int i = 0; i < replica->settings.nr_devices && !deliberate_bug(BUG_OWN_LOG_IGNORED); i++) {
-		struct replica_device *device = &replica->devices[i];
-		const struct block_map *maps[] = { &device->owed, &device->unflushed, &device->unflushed_before,
-						   &device->missing[primary] };
+}
 
-		join.device = (uint32_t)i;
-		for (unsigned int k = 0; k < sizeof(maps) / sizeof(maps[0]); k++) {
-			uint64_t cursor = 0;
+/* The nth map of what this member may have and nobody else knows of; NULL: there are no more. */
+static const struct block_map *joining_map(const struct replica *replica, int primary)
+{
+	const struct replica_device *device = &replica->devices[replica->joining.device];
+	const struct block_map *maps[] = { &device->owed, &device->unflushed, &device->unflushed_before,
+					   &device->missing[primary] };
 
-			while ((join.data_size =
-					maps_ranges(replica, (uint32_t)i, maps[k], &cursor, data, sizeof(data))) > 0) {
-				core_send(replica, primary, REPLICA_CLASS_STREAM, &join, data);
-				join.flags &= ~MESSAGE_FIRST;
-			}
+	return replica->joining.map < 4 ? maps[replica->joining.map] : NULL;
+}
+
+static bool say(struct replica *replica, int primary, uint32_t flags, const void *data, uint32_t size)
+{
+	struct joining *joining = &replica->joining;
+	struct message join = {
+		.type = MESSAGE_JOIN,
+		.flags = flags,
+		.epoch = joining->epoch,
+		.device = joining->device < replica->settings.nr_devices ? (uint32_t)joining->device : 0,
+		.data_size = size,
+	};
+
+	if (replica->durable.now.wants_all)
+		join.flags |= MESSAGE_EMPTY;
+	if (!joining->said)
+		join.flags |= MESSAGE_FIRST;
+	if (!core_try_send(replica, primary, REPLICA_CLASS_BULK, &join, data))
+		return false;
+	joining->said = true;
+	return true;
+}
+
+/*
+ * Asks, with all that it may have and nobody else knows of: what is unfinished, and what others may have lost since, as
+ * it was not flushed on all. It takes as long as the queue has no room. What this member is sent meanwhile is nothing
+ * that the primary would have to be told: it sends entries as to a target only after it has heard all of this, and
+ * those of before, of its own reign, it knows.
+ */
+static void say_more(struct replica *replica, int primary)
+{
+	struct joining *joining = &replica->joining;
+	unsigned char data[RANGES_SIZE];
+
+	for (; joining->device < replica->settings.nr_devices; joining->device++) {
+		const struct block_map *map;
+
+		while ((map = joining_map(replica, primary))) {
+			uint64_t cursor = joining->cursor;
+			uint32_t size = maps_ranges(replica, (uint32_t)joining->device, map, &cursor, data,
+						    ranges_size(replica));
+
+			if (size && !say(replica, primary, 0, data, size))
+				return;
+			joining->cursor = size ? cursor : 0;
+			joining->map += size == 0;
 		}
+		joining->map = 0;
 	}
-	join.data_size = 0;
-	join.flags |= MESSAGE_LAST;
-	core_send(replica, primary, REPLICA_CLASS_STREAM, &join, NULL);
+	if (!say(replica, primary, MESSAGE_LAST, NULL, 0))
+		return;
+	joining->saying = false;
+	joining->next = replica->now + replica->settings.replica_timeout;
 }
 
 void bringup_copy(struct replica *replica, int member, const struct message *message, void *frame, const void *data)
@@ -535,7 +647,7 @@ static void look_for_late_copies(struct replica *replica)
 	for (struct entry *entry = replica->copies.first; entry; entry = entry->next) {
 		uint64_t late = entry->began + replica->settings.replica_timeout;
 
-		if (!entry->number || entry->completed)
+		if (entry->step != STEP_STORED || entry->completed)
 			continue;
 		if (late <= replica->now) {
 			bringup_drop(replica, entry->target, "it does not keep up");
@@ -566,6 +678,7 @@ void bringup_tick(struct replica *replica)
 		replica->reign.disk_failed = false;
 		joining->joined = true;
 		joining->heard = false;
+		joining->saying = false;
 		joining->handed_over = 0;
 		joining->reign = core_configuration(replica)->reign;
 		joining->session = replica->sessions[source];
@@ -573,9 +686,23 @@ void bringup_tick(struct replica *replica)
 	}
 	if (joining->heard)
 		return;
-	if (joining->next <= replica->now) {
-		joining->next = replica->now + replica->settings.replica_timeout;
-		send_join(replica, source);
+	/* What was asked for under another epoch is not heard. */
+	if (joining->saying ? joining->epoch != core_configuration(replica)->epoch : joining->next <= replica->now)
+		begin_join(replica);
+	if (joining->saying)
+		say_more(replica, source);
+	if (!joining->saying)
+		core_wake_at(replica, joining->next);
+}
+
+void bringup_can_send(struct replica *replica, int member)
+{
+	for (struct entry *entry = replica->copies.first; entry; entry = entry->next) {
+		if (entry->target == member && entry->step == STEP_STORED && !entry->number && !entry->completed)
+			send_copy(replica, entry);
 	}
-	core_wake_at(replica, joining->next);
+	if (replica->bringup[member].phase != BRINGUP_NONE)
+		go_on(replica, member);
+	if (replica->joining.saying && source_of(replica) == member)
+		bringup_tick(replica);
 }

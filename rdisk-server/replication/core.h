@@ -76,6 +76,7 @@ void durable_saved(struct replica *replica, struct replica_save *save, int resul
 struct peer {
 	bool connected;
 	bool greeted; /* its HELLO was taken: messages of other types count */
+	bool full;    /* a send was refused, and replica_can_send() has not come since: nothing BULK is tried */
 	struct process_id process;
 	uint32_t flags; /* of its last HELLO or STATUS */
 	/* The newest configuration it is known to have accepted, by HELLO or STATUS of this session. */
@@ -441,9 +442,19 @@ enum bringup_phase {
 	BRINGUP_READY,	 /* it can be admitted */
 };
 
+/* What a target was told of what is missing on others: where that goes on. */
+struct handing {
+	bool under_way;
+	int who;	 /* member whose bits are told; the target itself: what is unflushed */
+	int device, map; /* map: of those of `who` */
+	uint64_t cursor; /* in it */
+	uint64_t number; /* of messages for `who` and `device` that were sent */
+};
+
 /* One target, at the primary. */
 struct bringup {
 	enum bringup_phase phase;
+	struct handing handing;
 	struct process_id process;
 	uint64_t cursor[REPLICA_DEVICES_MAX]; /* block to look at next */
 	unsigned int copies;		      /* under way */
@@ -457,6 +468,11 @@ struct bringup {
 /* As the target. */
 struct joining {
 	uint64_t next;	      /* time of the next JOIN, unless it was heard */
+	bool saying;	      /* a JOIN is being sent */
+	uint64_t epoch;	      /* that it is for */
+	bool said;	      /* its first message is out */
+	int device, map;      /* where it goes on */
+	uint64_t cursor;      /* in that map */
 	uint64_t not_before;  /* time; its disk has failed shortly before */
 	bool joined;	      /* it asked, and entries are taken */
 	bool heard;	      /* the primary has taken it as a target */
@@ -482,6 +498,8 @@ void bringup_bits(struct replica *replica, int member, const struct message *mes
 /* More of the activity log is stable. */
 void bringup_log_saved(struct replica *replica);
 void bringup_handed_over(struct replica *replica, int member, const struct message *message);
+/* The queue to a member has room again. */
+void bringup_can_send(struct replica *replica, int member);
 void bringup_tick(struct replica *replica);
 
 /* ---- forward.c ---- */
@@ -513,6 +531,8 @@ void forward_answer(struct replica *replica, int member, const struct message *m
 void forward_done(struct replica *replica, struct entry *entry);
 void forward_forget(struct replica *replica, uint32_t client);
 void forward_start_queue(struct replica *replica);
+/* A queue has room again: what was held back goes. */
+void forward_can_send(struct replica *replica);
 void forward_tick(struct replica *replica);
 
 /* ---- maps.c ---- */
@@ -647,7 +667,7 @@ struct replica {
 /* The timer is to ring at `time` at the latest. */
 void core_wake_at(struct replica *replica, uint64_t time);
 void core_tell(struct replica *replica, enum replica_event_kind kind, int member, const char *text);
-/* false: the queue is full, nothing was sent; who asked does so again later. */
+/* false: the queue is full, nothing was sent; who asked does so again after replica_can_send(). */
 bool core_try_send(struct replica *replica, int member, enum replica_class class, struct message *message,
 		   const void *data);
 /* Sends; a session whose queue is full is ended. */

@@ -100,7 +100,7 @@ static struct replica_request *find_local(const struct replica *replica, uint32_
 static void accept_request(struct replica *replica, int origin, const struct message *message, void *memory,
 			   const void *data);
 
-/* It waits as those do that are too many: for an answer to another, or for the next tick. */
+/* It waits as those do that are too many: for an answer to another, for room in the queue, or for the next tick. */
 static void hold_back(struct replica *replica, struct replica_request *request)
 {
 	replica->forward.nr_sent -= request->sent;
@@ -559,6 +559,14 @@ void primary_send_done_table(struct replica *replica, int member)
 	} while (next < replica->done.nr_clients);
 }
 
+void forward_can_send(struct replica *replica)
+{
+	if (!replica->forward.held_back)
+		return;
+	replica->forward.held_back = false;
+	send_held_back(replica);
+}
+
 /* While nobody can serve, requests fail if the settings want that. What was sent may have been done, or be done later.
  */
 void forward_tick(struct replica *replica)
@@ -568,12 +576,9 @@ void forward_tick(struct replica *replica)
 	member_set there = member_bit(replica->settings.self);
 
 	close_the_gone(replica);
-	if (forward->held_back) {
-		forward->held_back = false;
-		send_held_back(replica);
-		if (forward->held_back)
-			core_wake_at(replica, replica->now + replica->settings.heartbeat);
-	}
+	forward_can_send(replica);
+	if (forward->held_back)
+		core_wake_at(replica, replica->now + replica->settings.heartbeat);
 	if (!replica->settings.error_on_no_quorum || !forward->first)
 		return;
 	for (int i = 0; i < replica->settings.members; i++)

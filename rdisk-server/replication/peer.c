@@ -121,6 +121,7 @@ void peer_connected(struct replica *replica, int member)
 		return;
 	}
 	peer->connected = true;
+	peer->full = false;
 	peer->heard_at = replica->now;
 	replica->sessions[member] = ++replica->session;
 	send_hello(replica, member);

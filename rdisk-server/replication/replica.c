@@ -38,8 +38,13 @@ bool core_try_send(struct replica *replica, int member, enum replica_class class
 
 	if (member == replica->settings.self || !replica->peers[member].connected)
 		return true;
+	if (class == REPLICA_CLASS_BULK && replica->peers[member].full)
+		return false;
 	size = message_encode(message, data, head);
-	return replica->world->send(replica, member, class, head, size, data, message->data_size);
+	if (replica->world->send(replica, member, class, head, size, data, message->data_size))
+		return true;
+	replica->peers[member].full = true;
+	return false;
 }
 
 void core_send(struct replica *replica, int member, enum replica_class class, struct message *message, const void *data)
@@ -306,6 +311,17 @@ void replica_disconnected(struct replica *replica, uint64_t now, int member)
 {
 	begin(replica, now);
 	peer_disconnected(replica, member);
+	after(replica);
+}
+
+void replica_can_send(struct replica *replica, uint64_t now, int member)
+{
+	begin(replica, now);
+	replica->peers[member].full = false;
+	if (replica->peers[member].greeted) {
+		bringup_can_send(replica, member);
+		forward_can_send(replica);
+	}
 	after(replica);
 }
 

@@ -67,7 +67,8 @@ struct replica_settings {
 	unsigned int clients;	 /* opens of the whole set, at most */
 	uint32_t block_size;	 /* bytes of a bit of the maps; a power of two */
 	uint32_t extent_size;	 /* bytes of a bit of the activity log; a power of two, a multiple of block_size */
-	uint32_t copy_size;	 /* bytes of a COPY at most; a multiple of block_size, at most MESSAGE_DATA_MAX */
+	uint32_t copy_size;	 /* bytes of a COPY, and of ranges, at most; a multiple of block_size, at most
+				  * MESSAGE_DATA_MAX */
 	unsigned int copies;	 /* COPY messages under way at once, to each target */
 };
 
@@ -123,12 +124,16 @@ struct replica_event {
 enum replica_class {
 	REPLICA_CLASS_CONTROL, /* decisions, leases, answers of members: not behind data */
 	REPLICA_CLASS_STREAM,  /* entries, flushes, copies, tables: one stream in order */
+	REPLICA_CLASS_BULK,    /* of that stream, and in its order, but what can wait: see replica_world.send() */
 };
 
 struct replica_world {
 	/*
 	 * Sends a frame to a member whose session is up; all is taken before it returns. false: its queue is full, and
-	 * nothing was taken: the core ends the session. Nothing overtakes the first frame of a session, of any class.
+	 * nothing was taken: the core ends the session, or sends it again after replica_can_send(). BULK is refused
+	 * as soon as more than a part of the stream's queue (a quarter, say) is in use, so that what cannot wait finds
+	 * room; an empty queue takes one frame of any class and size. Nothing overtakes the first frame of a session,
+	 * of any class.
 	 */
 	bool (*send)(struct replica *replica, int member, enum replica_class class, const void *head, size_t head_size,
 		     const void *data, size_t data_size);
@@ -174,6 +179,12 @@ void replica_start(struct replica *replica, uint64_t now);
  */
 void replica_connected(struct replica *replica, uint64_t now, int member);
 void replica_disconnected(struct replica *replica, uint64_t now, int member);
+
+/*
+ * A send to a member was refused, and by now so much has left its queue that a BULK frame of any size is taken. Once
+ * for all that were refused until then; not if the session has ended.
+ */
+void replica_can_send(struct replica *replica, uint64_t now, int member);
 
 /*
  * A whole frame of a member's session, in memory from malloc() that is the core's from now on. false: it was not one

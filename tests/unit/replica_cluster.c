@@ -31,15 +31,29 @@ static struct cluster_member *member_of(struct replica *replica, struct cluster 
 
 /* ---- the world of a core ---- */
 
+static size_t under_way(const struct cluster *cluster, int from, int to)
+{
+	size_t bytes = 0;
+
+	for (const struct cluster_frame *frame = cluster->first; frame; frame = frame->next)
+		bytes += frame->from == from && frame->to == to ? frame->size : 0;
+	return bytes;
+}
+
 static bool world_send(struct replica *replica, int to, enum replica_class class, const void *head, size_t head_size,
 		       const void *data, size_t data_size)
 {
-	struct cluster_frame *frame = malloc(sizeof(*frame));
+	struct cluster_frame *frame;
 	struct cluster *cluster;
 	int from;
 
-	(void)class;
 	member_of(replica, &cluster, &from);
+	if (class == REPLICA_CLASS_BULK && cluster->bulk && under_way(cluster, from, to) > cluster->bulk) {
+		cluster->nr_refused++;
+		cluster->refused[from][to] = true;
+		return false;
+	}
+	frame = malloc(sizeof(*frame));
 	assert_non_null(frame);
 	*frame = (struct cluster_frame){ .from = from, .to = to, .size = head_size + data_size };
 	frame->bytes = malloc(frame->size);
@@ -388,9 +402,27 @@ static bool unhang_one(struct cluster *cluster, struct cluster_member *member)
 	return true;
 }
 
+static bool tell_of_room(struct cluster *cluster)
+{
+	for (int i = 0; i < cluster->members; i++) {
+		for (int k = 0; k < cluster->members; k++) {
+			if (!cluster->refused[i][k] || under_way(cluster, i, k) > cluster->bulk)
+				continue;
+			cluster->refused[i][k] = false;
+			if (cluster->up[i][k] && cluster->member[i].replica) {
+				replica_can_send(cluster->member[i].replica, cluster->now, k);
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
 static bool step(struct cluster *cluster)
 {
 	connect_all(cluster);
+	if (tell_of_room(cluster))
+		return true;
 	if (cluster->first) {
 		deliver(cluster);
 		return true;

@@ -50,6 +50,13 @@ struct cluster {
 	struct cluster_frame *first, *last;
 	uint64_t random, next_incarnation;
 	uint32_t next_client;
+	/*
+	 * While more than so many bytes are under way from one to another what can wait is refused; 0: nothing is. How
+	 * often that was, and to whom there was no word since that there is room.
+	 */
+	size_t bulk;
+	unsigned int nr_refused;
+	bool refused[CLUSTER_MEMBERS][CLUSTER_MEMBERS];
 	/* A frame of such a type from `from` to `to` is lost, if this is set. */
 	bool (*loses)(struct cluster *cluster, int from, int to, enum message_type type);
 };
