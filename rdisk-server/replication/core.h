@@ -15,6 +15,7 @@
  * recovery.c    struct reign          what a new primary does before it serves
  * bringup.c     struct bringup        targets
  * forward.c     struct forward        requests of this host's clients; requests at the primary
+ * opens.c       struct done_client    opens at the primary: who excludes whom, who waits
  * maps.c        struct replica_device what is unflushed, missing, unfinished, hot
  */
 #ifndef RDISK_REPLICATION_CORE_H
@@ -289,6 +290,7 @@ struct entry {
 	uint64_t reign, number; /* number 0: none yet */
 	bool stable, may_free;
 	struct client_id client;
+	struct client_open open; /* of an OPEN */
 	uint64_t client_request, lowest;
 	int origin;	   /* member that waits for the answer */
 	int target;	   /* of a COPY */
@@ -505,10 +507,10 @@ void bringup_tick(struct replica *replica);
 /* ---- forward.c ---- */
 
 struct local_client {
-	uint32_t client;     /* 0: free */
-	uint64_t number;     /* of its last request */
-	uint64_t generation; /* id of that in which it was opened; 0: it is not open */
-	bool shared;
+	uint32_t client;	      /* 0: free */
+	uint64_t number;	      /* of its last request */
+	uint64_t generation;	      /* id of that in which it was opened; 0: it is not open */
+	struct client_open open;      /* as it has asked for */
 	struct replica_request close; /* the core's own: its client is gone */
 };
 
@@ -517,9 +519,9 @@ struct forward {
 	struct local_client *clients;	      /* settings.clients */
 	bool held_back;			      /* some, because a queue was full */
 	unsigned int nr_sent;		      /* of the requests, at most settings.requests */
-	/* As primary: clients of the table of done requests, by place, whose process was not there at the last look. */
-	unsigned char *gone;
-	uint64_t next_look;
+	/* As primary: time of the next look at whose process is gone; until when it may lack closes sent to the last.
+	 */
+	uint64_t next_look, settled_at;
 	unsigned int spare; /* places of that table beyond settings.clients */
 };
 
@@ -534,6 +536,25 @@ void forward_start_queue(struct replica *replica);
 /* A queue has room again: what was held back goes. */
 void forward_can_send(struct replica *replica);
 void forward_tick(struct replica *replica);
+
+/* ---- opens.c ---- */
+
+/* An OPEN or CLOSE at the primary that serves: it begins when it may, or is answered an error. */
+void opens_start(struct replica *replica, struct entry *entry);
+/* Those that wait, as far as they can. */
+void opens_go_on(struct replica *replica);
+/* Whether the client has something open, or waits for that. */
+bool opens_is_open(const struct replica *replica, struct client_id client);
+/* A CLOSE of the client is under way: nothing else of it is taken any more. */
+bool opens_is_closing(const struct replica *replica, struct client_id client);
+/* Whether an open that this primary does not know can be taken for one of before. */
+bool opens_can_adopt(struct replica *replica, struct client_id client, const struct client_open *open);
+void opens_reign_begins(struct replica *replica);
+/* From now on it serves. */
+void opens_serve(struct replica *replica);
+/* The session of a process began or ended. */
+void opens_process_changed(struct replica *replica, uint64_t incarnation);
+void opens_tick(struct replica *replica);
 
 /* ---- maps.c ---- */
 
@@ -652,6 +673,7 @@ struct replica {
 	uint64_t copy_number;	  /* of the last COPY */
 	/* An entry of the primary is in one of these, or in one of `flush`. */
 	struct entry_list queue;	  /* requests that wait until it serves */
+	struct entry_list opens;	  /* OPENs and CLOSEs that wait for others: opens.c */
 	struct entry_list ordered;	  /* begun, without a number: they wait for their turn, or read */
 	struct entry_list window_waiters; /* their turn has come, the window is full */
 	struct entry_list active;	  /* with a number, in the order of them */

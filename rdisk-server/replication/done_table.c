@@ -21,8 +21,18 @@ enum {
 	AT_CLIENT = 8,
 	AT_COUNT = 12,
 	AT_LOWEST = 16,
-	AT_REQUESTS = 24,
+	AT_DEVICE = 24,
+	AT_OPEN = 28,
+	AT_REQUESTS = 32,
 	REQUEST_SIZE = 16,
+};
+
+/* How it is open. */
+enum {
+	OPEN_IS = 1,
+	OPEN_SHARED = 2,
+	OPEN_READ_ONLY = 4,
+	OPEN_BITS = 7,
 };
 
 static bool client_same(struct client_id a, struct client_id b)
@@ -98,6 +108,8 @@ void done_table_free(struct done_table *table)
 static void free_client(struct done_table *table, struct done_client *client)
 {
 	client->id = (struct client_id){ 0 };
+	client->open = (struct client_open){ 0 };
+	client->absent = 0;
 	client->lowest = 0;
 	memset(client->requests, 0, table->window * sizeof(client->requests[0]));
 	table->free[table->nr_free++] = (unsigned int)(client - table->clients);
@@ -145,6 +157,31 @@ int done_table_add(struct done_table *table, struct client_id client, uint64_t r
 	if (request >= lowest)
 		of->requests[request % table->window] = (struct done_request){ .request = request, .result = result };
 	return 0;
+}
+
+int done_table_open(struct done_table *table, struct client_id client, const struct client_open *open)
+{
+	struct done_client *of = find_client(table, client);
+
+	if (!of)
+		of = take_client(table, client);
+	if (!of)
+		return -ENOSPC;
+	of->open = *open;
+	return 0;
+}
+
+const struct client_open *done_table_open_of(const struct done_table *table, struct client_id client)
+{
+	const struct done_client *of = find_client(table, client);
+
+	return of ? &of->open : NULL;
+}
+
+bool client_open_excludes(const struct client_open *one, const struct client_open *other)
+{
+	return one->open && other->open && one->device == other->device && !(one->shared && other->shared) &&
+	       !(one->read_only && other->read_only);
 }
 
 enum done_answer done_table_find(const struct done_table *table, struct client_id client, uint64_t request,
@@ -225,6 +262,9 @@ static size_t save_client(const struct done_table *table, const struct done_clie
 	put_u32(bytes + AT_CLIENT, client->id.client);
 	put_u32(bytes + AT_COUNT, count);
 	put_u64(bytes + AT_LOWEST, client->lowest);
+	put_u32(bytes + AT_DEVICE, client->open.device);
+	put_u32(bytes + AT_OPEN, (client->open.open ? OPEN_IS : 0u) | (client->open.shared ? OPEN_SHARED : 0u) |
+					 (client->open.read_only ? OPEN_READ_ONLY : 0u));
 	return AT_REQUESTS + (size_t)count * REQUEST_SIZE;
 }
 
@@ -259,6 +299,22 @@ static const char *load_request(struct done_table *table, struct client_id id, u
 	return done_table_add(table, id, request, lowest, result) ? "too many clients" : NULL;
 }
 
+/* Of a saved client. NULL, or what is wrong. */
+static const char *load_open(struct done_table *table, struct client_id id, const unsigned char *at)
+{
+	uint32_t device = get_u32(at + AT_DEVICE), bits = get_u32(at + AT_OPEN);
+	struct client_open open = {
+		.open = bits & OPEN_IS,
+		.shared = bits & OPEN_SHARED,
+		.read_only = bits & OPEN_READ_ONLY,
+		.device = device,
+	};
+
+	if (device >= REPLICA_DEVICES_MAX || bits & ~(uint32_t)OPEN_BITS || (!open.open && (bits || device)))
+		return "an open that cannot be";
+	return open.open && done_table_open(table, id, &open) ? "too many clients" : NULL;
+}
+
 const char *done_table_load(struct done_table *table, const void *data, size_t size)
 {
 	const unsigned char *at = data;
@@ -281,6 +337,7 @@ const char *done_table_load(struct done_table *table, const void *data, size_t s
 		/* Also one without requests tells its lowest. */
 		if (done_table_add(table, id, 0, lowest, 0))
 			return "too many clients";
+		wrong = load_open(table, id, at);
 		for (uint32_t i = 0; i < count && !wrong; i++) {
 			const unsigned char *request = at + AT_REQUESTS + (size_t)i * REQUEST_SIZE;
 

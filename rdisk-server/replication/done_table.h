@@ -3,7 +3,7 @@
  * Requests that were done: what is asked again after a change of the primary is answered from here, and not done twice.
  * It is the same on all in-sync members where no entry is under way. Only what changes the disk is in it; reads are
  * done again. Bounded: a client has at most `window` requests without an answer and tells the lowest of them, so that
- * all below are forgotten; there are at most `clients` of them.
+ * all below are forgotten; there are at most `clients` of them. With each client is kept how it has its device open.
  */
 #ifndef RDISK_DONE_TABLE_H
 #define RDISK_DONE_TABLE_H
@@ -19,9 +19,19 @@ struct done_request {
 	int32_t result;
 };
 
+/* How a client has a device open. */
+struct client_open {
+	bool open;	/* false: not known to be, and the rest is 0 */
+	bool shared;	/* others that are shared, too, may have it open at the same time */
+	bool read_only; /* it only reads: with others that only read it may share the device in any case */
+	uint32_t device;
+};
+
 struct done_client {
-	struct client_id id;	       /* forwarder 0: free */
-	uint64_t lowest;	       /* requests below it are answered, and nobody asks for them again */
+	struct client_id id; /* forwarder 0: free */
+	struct client_open open;
+	uint64_t absent; /* the primary's own: time since when its process is not there; 0: it is. opens.c */
+	uint64_t lowest; /* requests below it are answered, and nobody asks for them again */
 	struct done_request *requests; /* `window` of them; request n is at n % window */
 };
 
@@ -56,6 +66,18 @@ void done_table_clear(struct done_table *table);
 int done_table_add(struct done_table *table, struct client_id client, uint64_t request, uint64_t lowest,
 		   int32_t result);
 
+/*
+ * A client was opened, or opened again in another way; it is added if it is not there. open->open is true. 0; -ENOSPC:
+ * too many clients.
+ */
+int done_table_open(struct done_table *table, struct client_id client, const struct client_open *open);
+
+/* How a client has its device open; NULL: it is not in the table. Until the table changes. */
+const struct client_open *done_table_open_of(const struct done_table *table, struct client_id client);
+
+/* Whether two clients cannot have these at the same time. */
+bool client_open_excludes(const struct client_open *one, const struct client_open *other);
+
 enum done_answer done_table_find(const struct done_table *table, struct client_id client, uint64_t request,
 				 int32_t *result);
 
@@ -71,11 +93,11 @@ void done_table_forget_process(struct done_table *table, uint64_t forwarder);
  * Writes clients from *next on (0 at first), as many as fit into `size` bytes (at least DONE_TABLE_CLIENT_MAX(window)),
  * and sets *next to where it goes on, or to nr_clients at the end. Returns the bytes. Between two calls the table may
  * change: who is there all the time is saved, with what was done by then. Form: for each client forwarder
- * u64, client u32, count u32, lowest u64, then count times {request u64, result u32, 0 u32} in the order of request,
- * little-endian.
+ * u64, client u32, count u32, lowest u64, device u32, how it is open u32 (bits: 1 it is, 2 shared, 4 read only), then
+ * count times {request u64, result u32, 0 u32} in the order of request, little-endian.
  */
 size_t done_table_save(const struct done_table *table, unsigned int *next, void *data, size_t size);
-#define DONE_TABLE_CLIENT_MAX(window) (24u + 16u * (window))
+#define DONE_TABLE_CLIENT_MAX(window) (32u + 16u * (window))
 
 /*
  * Adds what another member wrote, who has the same window. NULL, or what is wrong with it (what came before the fault

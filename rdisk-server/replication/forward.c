@@ -117,7 +117,6 @@ static void send_request(struct replica *replica, struct replica_request *reques
 	struct local_client *client = client_of(replica, request->client, false);
 	struct message message = {
 		.type = MESSAGE_REQUEST,
-		.flags = client && client->shared ? MESSAGE_SHARED : 0,
 		.generation = client ? client->generation : 0,
 		.epoch = configuration->epoch,
 		.kind = request->kind,
@@ -135,6 +134,10 @@ static void send_request(struct replica *replica, struct replica_request *reques
 	    request->number >= message.lowest + replica->done.window ||
 	    (!request->sent && replica->forward.nr_sent >= replica->settings.requests))
 		return;
+	if (client && client->open.shared)
+		message.flags |= MESSAGE_SHARED;
+	if (client && client->open.read_only)
+		message.flags |= MESSAGE_READ_ONLY;
 	if (request->stable)
 		message.flags |= MESSAGE_STABLE;
 	if (request->may_free)
@@ -177,7 +180,10 @@ void forward_submit(struct replica *replica, struct replica_request *request)
 		return;
 	}
 	if (request->kind == ENTRY_OPEN)
-		client->shared = request->shared;
+		client->open = (struct client_open){ .open = true,
+						     .shared = request->shared,
+						     .read_only = request->read_only,
+						     .device = request->device };
 	link_request(replica, client, request);
 	send_request(replica, request);
 }
@@ -189,7 +195,11 @@ static void close_client(struct replica *replica, struct local_client *client)
 		if (at == &client->close)
 			return;
 	}
-	client->close = (struct replica_request){ .kind = ENTRY_CLOSE, .client = client->client };
+	client->close = (struct replica_request){
+		.kind = ENTRY_CLOSE,
+		.client = client->client,
+		.device = client->open.device,
+	};
 	link_request(replica, client, &client->close);
 	send_request(replica, &client->close);
 }
@@ -249,8 +259,10 @@ static void take_answer(struct replica *replica, uint32_t client, uint64_t numbe
 	if (known && request->kind == ENTRY_OPEN && !result)
 		known->generation = generation;
 	answer_local(replica, request, result);
-	/* It is closed, or was never opened. */
-	if (known && (kind == ENTRY_CLOSE || (kind == ENTRY_OPEN && result)))
+	/* What was sent of an open more than once may yet be done, whatever the first answer was. */
+	if (known && kind == ENTRY_OPEN && result && !known->generation)
+		close_client(replica, known);
+	if (known && kind == ENTRY_CLOSE)
 		*known = (struct local_client){ 0 };
 	send_held_back(replica);
 }
@@ -335,9 +347,9 @@ static struct entry *find_in(struct entry_list *list, const struct message *mess
 
 static struct entry *find_under_way(struct replica *replica, const struct message *message)
 {
-	struct entry_list *lists[] = { &replica->queue,	       &replica->ordered,	 &replica->active,
-				       &replica->held,	       &replica->window_waiters, &replica->flush.waiting,
-				       &replica->flush.covered };
+	struct entry_list *lists[] = { &replica->queue,		&replica->ordered,	  &replica->active,
+				       &replica->held,		&replica->window_waiters, &replica->flush.waiting,
+				       &replica->flush.covered, &replica->opens };
 	struct entry *entry = NULL;
 
 	for (unsigned int i = 0; i < sizeof(lists) / sizeof(lists[0]) && !entry; i++)
@@ -353,7 +365,10 @@ static void start(struct replica *replica, struct entry *entry)
 		break;
 	case ENTRY_OPEN:
 	case ENTRY_CLOSE:
-		primary_begin(replica, entry);
+		if (entry->kind == ENTRY_OPEN && !entry->client_request) /* adopted: it was there before */
+			primary_begin(replica, entry);
+		else
+			opens_start(replica, entry);
 		break;
 	default:
 		entry_append(&replica->ordered, entry);
@@ -383,12 +398,49 @@ static void answer_only(struct replica *replica, int origin, const struct messag
 	entry_complete(replica, entry, result);
 }
 
+/* How the client of a request has, or wants, its device open. */
+static struct client_open open_of(const struct message *message)
+{
+	return (struct client_open){ .open = true,
+				     .shared = message->flags & MESSAGE_SHARED,
+				     .read_only = message->flags & MESSAGE_READ_ONLY,
+				     .device = message->device };
+}
+
+/* 0, or what a client is told that asks for something else than READs, WRITEs, ... of what it has open. */
+static int judge_request(struct replica *replica, const struct message *message)
+{
+	const struct client_open *known = done_table_open_of(&replica->done, message->client);
+	struct client_open open = open_of(message);
+
+	if (message->kind == ENTRY_CLOSE)
+		return 0;
+	if (message->device >= (uint32_t)replica->settings.nr_devices)
+		return -EINVAL;
+	if (message->kind == ENTRY_OPEN)
+		return !known && replica->done.nr_free <= replica->forward.spare ? -EBUSY : 0;
+	/* An open that lapsed is never revived; one that this primary may have forgotten, when all were restarted, is.
+	 */
+	if (!known && !deliberate_bug(BUG_OPEN_REVIVED) &&
+	    (replica->now >= replica->reign.adopt_until || open.shared ||
+	     !opens_can_adopt(replica, message->client, &open)))
+		return -EIO;
+	if (opens_is_closing(replica, message->client))
+		return -EIO;
+	if (known && known->open && known->device != open.device)
+		return -EINVAL;
+	if (message->kind != ENTRY_READ && message->kind != ENTRY_FLUSH && (known ? known : &open)->read_only)
+		return -EBADF;
+	return 0;
+}
+
 /* A client that this primary has forgotten, as all have: it is known again, on all. */
 static void adopt(struct replica *replica, const struct message *message)
 {
 	struct entry *entry = entry_take(replica, ENTRY_OF_CLIENT, ENTRY_OPEN, 0, 0, 0, NULL, NULL);
 
 	entry->client = message->client;
+	entry->open = open_of(message);
 	entry->lowest = message->lowest;
 	if (replica->reign.role == ROLE_SERVING)
 		primary_begin(replica, entry);
@@ -448,15 +500,10 @@ static void accept_request(struct replica *replica, int origin, const struct mes
 		free(memory);
 		return;
 	}
-	/* An open that lapsed is never revived; one that this primary may have forgotten, when all were restarted, is.
-	 */
-	if (message->kind == ENTRY_OPEN
-		    ? replica->done.nr_free <= replica->forward.spare
-		    : message->kind != ENTRY_CLOSE && !done_table_knows(&replica->done, message->client) &&
-			      (replica->now >= replica->reign.adopt_until || (message->flags & MESSAGE_SHARED)) &&
-			      !deliberate_bug(BUG_OPEN_REVIVED)) {
+	result = judge_request(replica, message);
+	if (result || (message->kind == ENTRY_CLOSE && !opens_is_open(replica, message->client))) {
 		free(memory);
-		answer_only(replica, origin, message, message->kind == ENTRY_OPEN ? -EBUSY : -EIO);
+		answer_only(replica, origin, message, result);
 		return;
 	}
 	/* A process that was restarted may still have much under way: it asks again when its session is up again. */
@@ -483,6 +530,8 @@ static void accept_request(struct replica *replica, int origin, const struct mes
 	entry->origin = origin;
 	entry->client = message->client;
 	entry->client_request = message->request;
+	if (message->kind == ENTRY_OPEN)
+		entry->open = open_of(message);
 	entry->lowest = message->lowest;
 	entry->stable = message->flags & MESSAGE_STABLE;
 	entry->may_free = message->flags & MESSAGE_FREE;
@@ -490,46 +539,6 @@ static void accept_request(struct replica *replica, int origin, const struct mes
 		start(replica, entry);
 	else
 		entry_append(&replica->queue, entry);
-}
-
-static bool process_is_here(const struct replica *replica, uint64_t incarnation)
-{
-	if (replica->settings.process.incarnation == incarnation)
-		return true;
-	for (int i = 0; i < replica->settings.members; i++) {
-		if (replica->peers[i].greeted && replica->peers[i].process.incarnation == incarnation)
-			return true;
-	}
-	return false;
-}
-
-/* Opens of processes that were not there at two looks, open_grace apart, are closed. */
-static void close_the_gone(struct replica *replica)
-{
-	struct forward *forward = &replica->forward;
-
-	if (replica->reign.role != ROLE_SERVING)
-		return;
-	if (forward->next_look > replica->now) {
-		core_wake_at(replica, forward->next_look);
-		return;
-	}
-	forward->next_look = replica->now + replica->settings.open_grace;
-	for (unsigned int i = 0; i < replica->done.nr_clients; i++) {
-		const struct done_client *client = &replica->done.clients[i];
-		struct entry *entry;
-
-		if (!client->id.forwarder || process_is_here(replica, client->id.forwarder)) {
-			forward->gone[i] = 0;
-			continue;
-		}
-		core_wake_at(replica, forward->next_look);
-		if (forward->gone[i]++ != 1 || !entry_room(replica))
-			continue;
-		entry = entry_take(replica, ENTRY_OF_CLIENT, ENTRY_CLOSE, 0, 0, 0, NULL, NULL);
-		entry->client = client->id;
-		primary_begin(replica, entry);
-	}
 }
 
 void forward_request(struct replica *replica, int member, const struct message *message, void *frame, const void *data)
@@ -575,7 +584,7 @@ void forward_tick(struct replica *replica)
 	struct forward *forward = &replica->forward;
 	member_set there = member_bit(replica->settings.self);
 
-	close_the_gone(replica);
+	opens_tick(replica);
 	forward_can_send(replica);
 	if (forward->held_back)
 		core_wake_at(replica, replica->now + replica->settings.heartbeat);
@@ -588,7 +597,7 @@ void forward_tick(struct replica *replica)
 		return;
 	for (struct replica_request *at = forward->first, *next; at; at = next) {
 		struct local_client *client = client_of(replica, at->client, false);
-		bool ends = at->kind == ENTRY_OPEN || at->kind == ENTRY_CLOSE;
+		bool ends = at->kind == ENTRY_CLOSE || (at->kind == ENTRY_OPEN && client && !client->generation);
 
 		next = at->next;
 		if (client && at == &client->close)

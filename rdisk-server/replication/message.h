@@ -130,12 +130,13 @@ struct client_id {
 #define MESSAGE_FIRST	  MESSAGE_HAS_DATA /* JOIN: the first of several */
 #define MESSAGE_FREE	  0x100u	   /* ENTRY_ZEROES: space may be freed */
 #define MESSAGE_STOPPING  0x200u	   /* STATUS: it is about to end: it wants no role */
-#define MESSAGE_SHARED	  0x400u	   /* ENTRY_OPEN: others may have it open, too */
+#define MESSAGE_SHARED	  0x400u	   /* ENTRY_OPEN, REQUEST: others that are shared may have it open, too */
 #define MESSAGE_RESENT	  0x800u	   /* REQUEST: it was sent before, and may have been done */
 #define MESSAGE_UNFLUSHED 0x1000u	   /* BITS: not what `member` must be given, but what is unflushed */
 #define MESSAGE_CLEAN	  0x2000u	   /* HELLO: nothing was hot at its start: what it wrote is flushed */
 #define MESSAGE_FAILED	  0x4000u /* HELLO, STATUS: a flush of its image failed: it is not in sync, whoever says so */
-#define MESSAGE_FLAGS	  0x7fffu
+#define MESSAGE_READ_ONLY 0x8000u /* ENTRY_OPEN, REQUEST: the open only reads */
+#define MESSAGE_FLAGS	  0xffffu
 
 /* Why a REFUSE. */
 enum refusal {

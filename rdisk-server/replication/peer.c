@@ -134,6 +134,8 @@ void peer_disconnected(struct replica *replica, int member)
 	if (!peer->connected)
 		return;
 	peer->connected = false;
+	if (peer->greeted)
+		opens_process_changed(replica, peer->process.incarnation);
 	peer->greeted = false;
 	if (!deliberate_bug(BUG_RESEND_TO_NEW_ONLY)) {
 		peer->decided = false;
@@ -252,6 +254,7 @@ void peer_hello(struct replica *replica, int member, const struct message *messa
 		own = replica->durable.now.promised_epoch;
 	peer->greeted = true;
 	peer->process = message->process;
+	opens_process_changed(replica, peer->process.incarnation);
 	for (int i = 0; i < replica->settings.nr_devices; i++)
 		peer->sizes[i] = message_get_device(data, (unsigned int)i).size;
 	if (message->epoch > peer->seen)

@@ -32,7 +32,7 @@ static void send_entry(struct replica *replica, struct entry *entry)
 		.epoch = replica->reign.epoch,
 		.reign = entry->reign,
 		.number = entry->number,
-		.device = entry->device,
+		.device = entry->kind == ENTRY_OPEN ? entry->open.device : entry->device,
 		.kind = entry->kind,
 		.position = entry->request.position,
 		.length = entry->request.length,
@@ -43,6 +43,10 @@ static void send_entry(struct replica *replica, struct entry *entry)
 		.flushed = replica->reign.flushed,
 	};
 
+	if (entry->open.shared)
+		write.flags |= MESSAGE_SHARED;
+	if (entry->open.read_only)
+		write.flags |= MESSAGE_READ_ONLY;
 	if (entry->stable)
 		write.flags |= MESSAGE_STABLE;
 	if (entry->may_free)
@@ -184,6 +188,8 @@ void primary_note_done(struct replica *replica, const struct entry *entry, int r
 	else if (entry->kind == ENTRY_OPEN || done_table_knows(&replica->done, entry->client) ||
 		 !peer_is_named(replica, replica->settings.self, core_configuration(replica)))
 		error = done_table_add(&replica->done, entry->client, entry->client_request, entry->lowest, result);
+	if (entry->kind == ENTRY_OPEN && !error)
+		error = done_table_open(&replica->done, entry->client, &entry->open);
 	if (error == -ENOSPC)
 		core_tell(replica, REPLICA_EVENT_DISK, replica->settings.self, "too many clients at once");
 }
@@ -363,7 +369,7 @@ void primary_without(struct replica *replica, member_set members)
 /* Its reign is over: what is not complete is unfinished, and nobody is answered by this member. */
 void primary_reset(struct replica *replica)
 {
-	struct entry_list *idle[] = { &replica->held, &replica->queue, &replica->flush.waiting,
+	struct entry_list *idle[] = { &replica->held, &replica->queue, &replica->opens, &replica->flush.waiting,
 				      &replica->flush.covered };
 	struct entry_list *begun[] = { &replica->active, &replica->ordered, &replica->window_waiters };
 	struct entry *entry;

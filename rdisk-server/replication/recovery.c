@@ -166,6 +166,7 @@ static void serve(struct replica *replica)
 	}
 	maps_forget_owed(replica);
 	replica->reign.role = ROLE_SERVING;
+	opens_serve(replica);
 	core_tell(replica, REPLICA_EVENT_SERVING, replica->settings.self, NULL);
 	replica->consider = true;
 	forward_start_queue(replica);

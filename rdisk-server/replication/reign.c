@@ -144,8 +144,9 @@ static void begin_reign(struct replica *replica)
 	reign->candidate = NO_MEMBER;
 	reign->successor = NO_MEMBER;
 	reign->flush_lost = false;
-	reign->adopt_until = reign->knows ? 0 : replica->now + replica->settings.open_grace;
-	replica->forward.next_look = replica->now + replica->settings.open_grace;
+	/* Before the first reign of all nobody had anything open. */
+	reign->adopt_until = reign->knows || reign->reign == 1 ? 0 : replica->now + replica->settings.open_grace;
+	opens_reign_begins(replica);
 	for (int i = 0; i < replica->settings.members; i++)
 		replica->peers[i].failed = false;
 	lease_reset(replica);

@@ -106,9 +106,7 @@ static int allocate(struct replica *replica)
 	requests_init(&replica->requests, replica->entries, sizeof(struct entry), entries, NULL);
 	/* As many opens as may be under way may find that there is room. */
 	replica->forward.spare = settings->requests * (unsigned int)settings->members;
-	replica->forward.gone = calloc(settings->clients + replica->forward.spare, 1);
-	if (!replica->forward.gone ||
-	    done_table_init(&replica->done, settings->clients + replica->forward.spare, settings->requests))
+	if (done_table_init(&replica->done, settings->clients + replica->forward.spare, settings->requests))
 		return -ENOMEM;
 	return maps_create(replica);
 }
@@ -175,7 +173,6 @@ void replica_destroy(struct replica *replica)
 	maps_destroy(replica);
 	done_table_free(&replica->done);
 	free(replica->forward.clients);
-	free(replica->forward.gone);
 	free(replica->backup.unfinished);
 	free(replica->by_number);
 	free(replica->entries);
@@ -243,6 +240,10 @@ static void after(struct replica *replica)
 	do {
 		entries_run(replica);
 		primary_paused_can_go_on(replica);
+		if (replica->opens.first)
+			opens_go_on(replica);
+		if (replica->first_completed)
+			continue;
 		if (!replica->consider)
 			break;
 		replica->consider = false;

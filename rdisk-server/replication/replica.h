@@ -81,7 +81,8 @@ struct replica_request {
 	uint64_t position, length; /* bytes, as in struct io; OPEN, CLOSE, FLUSH: 0 */
 	bool stable;		   /* WRITE, ZEROES: FUA */
 	bool may_free;		   /* ZEROES */
-	bool shared;		   /* OPEN: others may have it open, too */
+	bool shared;		   /* OPEN: others that are shared, too, may have it open at the same time */
+	bool read_only;		   /* OPEN: it only reads; with others that only read it may share it in any case */
 	/*
 	 * The data: one piece of `length` bytes. A WRITE's must not change until it is answered; a READ's is written
 	 * only at the moment of the answer.
@@ -213,7 +214,9 @@ void replica_saved(struct replica *replica, uint64_t now, struct replica_save *s
 
 /*
  * A client's request. It is answered by answered(), perhaps within this call: -EIO also if its open is of another
- * generation or unknown to the primary, -EBUSY if there are too many opens. The caller has seen to it that the device
+ * generation or unknown to the primary, -EBUSY if another has the device open that excludes this one, or if there are
+ * too many opens, -EBADF for a write of an open that only reads. A client has one device open; an OPEN of one that has
+ * it open already says in which way it has it from now on, if it succeeds. The caller has seen to it that the device
  * is one, that the range is within the size that was decided (replica_status()), and that a READ or WRITE is not longer
  * than MESSAGE_DATA_MAX: what is not so is an error of the program here, and gets no answer from another host.
  */

@@ -68,6 +68,7 @@ static void save_done_table(const char *name, uint64_t lowest)
 {
 	unsigned char bytes[3 * DONE_TABLE_CLIENT_MAX(7)];
 	struct client_id client = { 0x1112131415161718, 0 };
+	const struct client_open open = { .open = true, .shared = true, .device = 1 };
 	struct done_table table;
 	unsigned int next = 0;
 
@@ -78,6 +79,7 @@ static void save_done_table(const char *name, uint64_t lowest)
 	}
 	for (; client.client < 3; client.client++) {
 		failures += done_table_add(&table, client, 0, lowest, 0) != 0;
+		failures += client.client && done_table_open(&table, client, &open);
 		for (uint64_t i = 0; i < client.client; i++)
 			failures += done_table_add(&table, client, lowest + 1 + i, lowest, i ? -5 : 0) != 0;
 	}

@@ -195,7 +195,7 @@ static void settings_of(struct cluster *cluster, int index, struct replica_setti
 		.replica_timeout = CLUSTER_LEASE * 2,
 		.election_delay = CLUSTER_LEASE / 2,
 		.flush_interval = CLUSTER_LEASE,
-		.open_grace = CLUSTER_LEASE,
+		.open_grace = CLUSTER_GRACE,
 		.min_in_sync = 1,
 		.window = 8,
 		.requests = 16,
@@ -526,16 +526,21 @@ static void submit(struct cluster *cluster, int member, struct cluster_request *
 	replica_submit(cluster->member[member].replica, cluster->now, &request->request);
 }
 
-static int now(struct cluster *cluster, int member, struct cluster_request *request)
+int cluster_answer(struct cluster *cluster, struct cluster_request *request)
 {
 	uint64_t end = cluster->now + MINUTE;
 
-	submit(cluster, member, request);
 	while (request->result == 1) {
 		assert_true(cluster->now < end);
 		cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
 	}
 	return request->result;
+}
+
+static int now(struct cluster *cluster, int member, struct cluster_request *request)
+{
+	submit(cluster, member, request);
+	return cluster_answer(cluster, request);
 }
 
 static void fill(struct cluster_request *request, enum entry_kind kind, uint32_t client, uint64_t position,
@@ -559,6 +564,34 @@ uint32_t cluster_open(struct cluster *cluster, int member)
 	request.request.shared = true;
 	assert_int_equal(now(cluster, member, &request), 0);
 	return client;
+}
+
+uint32_t cluster_ask_to_open(struct cluster *cluster, int member, struct cluster_request *request, bool shared,
+			     bool read_only)
+{
+	uint32_t client = ++cluster->next_client;
+
+	fill(request, ENTRY_OPEN, client, 0, 0);
+	request->request.shared = shared;
+	request->request.read_only = read_only;
+	submit(cluster, member, request);
+	return client;
+}
+
+int cluster_open_again(struct cluster *cluster, int member, uint32_t client, bool shared, bool read_only)
+{
+	struct cluster_request request;
+
+	fill(&request, ENTRY_OPEN, client, 0, 0);
+	request.request.shared = shared;
+	request.request.read_only = read_only;
+	return now(cluster, member, &request);
+}
+
+void cluster_close(struct cluster *cluster, int member, uint32_t client, struct cluster_request *request)
+{
+	fill(request, ENTRY_CLOSE, client, 0, 0);
+	submit(cluster, member, request);
 }
 
 void cluster_write(struct cluster *cluster, int member, uint32_t client, struct cluster_request *request,

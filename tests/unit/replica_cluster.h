@@ -16,6 +16,7 @@
 #define CLUSTER_BLOCK	  4096u
 #define CLUSTER_LEASE	  UINT64_C(1000000000) /* ns */
 #define CLUSTER_HEARTBEAT UINT64_C(100000000)
+#define CLUSTER_GRACE	  (4 * CLUSTER_LEASE) /* open_grace */
 
 struct cluster_frame {
 	struct cluster_frame *next;
@@ -89,7 +90,15 @@ struct cluster_request {
 	unsigned char data[4 * CLUSTER_BLOCK];
 };
 
-uint32_t cluster_open(struct cluster *cluster, int member);
+uint32_t cluster_open(struct cluster *cluster, int member); /* shared */
+/* Sends one on its way, which need not be; another client each time, which is returned. */
+uint32_t cluster_ask_to_open(struct cluster *cluster, int member, struct cluster_request *request, bool shared,
+			     bool read_only);
+/* A client that has it open asks for another way. Its result. */
+int cluster_open_again(struct cluster *cluster, int member, uint32_t client, bool shared, bool read_only);
+void cluster_close(struct cluster *cluster, int member, uint32_t client, struct cluster_request *request);
+/* Lets everything happen until it is answered; fails the test after a minute. Its result. */
+int cluster_answer(struct cluster *cluster, struct cluster_request *request);
 /* Sends it on its way; the memory is the caller's until it is answered. */
 void cluster_write(struct cluster *cluster, int member, uint32_t client, struct cluster_request *request,
 		   uint64_t position, uint64_t length, unsigned char byte);

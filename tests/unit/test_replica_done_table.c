@@ -281,16 +281,52 @@ static void test_save_beside_changes(void **state)
 	assert_null(done_table_load(&table, first, first_size));
 }
 
+/* How a client has its device open: it lasts until it is forgotten, and counts for nobody else. */
+static void test_open(void **state)
+{
+	const struct client_open shared = { .open = true, .shared = true, .device = 1 };
+	const struct client_open alone = { .open = true, .device = 1 }, elsewhere = { .open = true, .device = 2 };
+	const struct client_open reads = { .open = true, .read_only = true, .device = 1 }, none = { 0 };
+	struct client_id client = { 9, 0 };
+
+	(void)state;
+	assert_null(done_table_open_of(&table, anna));
+	assert_int_equal(done_table_add(&table, anna, 1, 1, 0), 0);
+	assert_false(done_table_open_of(&table, anna)->open);
+	assert_int_equal(done_table_open(&table, anna, &alone), 0);
+	assert_int_equal(known(1), 0);
+	assert_true(done_table_open_of(&table, anna)->open);
+	done_table_forget(&table, anna);
+	for (client.client = 0; client.client < CLIENTS; client.client++)
+		assert_int_equal(done_table_add(&table, client, 1, 1, 0), 0);
+	for (unsigned int i = 0; i < CLIENTS; i++)
+		assert_false(table.clients[i].open.open);
+	assert_int_equal(done_table_open(&table, anna, &alone), -ENOSPC);
+	assert_true(client_open_excludes(&alone, &alone));
+	assert_true(client_open_excludes(&alone, &shared));
+	assert_true(client_open_excludes(&shared, &alone));
+	assert_true(client_open_excludes(&reads, &alone));
+	assert_true(client_open_excludes(&reads, &shared));
+	assert_false(client_open_excludes(&shared, &shared));
+	assert_false(client_open_excludes(&reads, &reads));
+	assert_false(client_open_excludes(&alone, &elsewhere));
+	assert_false(client_open_excludes(&alone, &none));
+}
+
 /* ---- the form ---- */
 
+static const struct client_open reading = { .open = true, .read_only = true, .device = 3 };
+
 static const unsigned char sample[] = {
-	/* forwarder, client, count, lowest */
-	0x18, 0x17, 0x16, 0x15, 0x14, 0x13, 0x12, 0x11, 1, 0, 0, 0, 2, 0, 0, 0, 0x01, 0x22, 0, 0, 0, 0, 0, 0,
+	/* forwarder, client, count, lowest, device, how it is open */
+	0x18, 0x17, 0x16, 0x15, 0x14, 0x13, 0x12, 0x11, 1, 0, 0, 0, 2, 0, 0, 0, 0x01, 0x22, 0, 0, 0, 0, 0, 0, 3, 0, 0,
+	0, 5, 0, 0, 0,
 	/* requests: number, result, 0 */
 	0x01, 0x22, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x04, 0x22, 0, 0, 0, 0, 0, 0, 0xfb, 0xff, 0xff, 0xff, 0,
 	0, 0, 0,
 	/* one without requests */
-	0x28, 0x27, 0x26, 0x25, 0x24, 0x23, 0x22, 0x21, 2, 0, 0, 0, 0, 0, 0, 0, 0x07, 0, 0, 0, 0, 0, 0, 0
+	0x28, 0x27, 0x26, 0x25, 0x24, 0x23, 0x22, 0x21, 2, 0, 0, 0, 0, 0, 0, 0, 0x07, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+	0, 0, 0, 0
 };
 
 static void test_bytes(void **state)
@@ -302,6 +338,7 @@ static void test_bytes(void **state)
 	(void)state;
 	assert_int_equal(done_table_add(&table, anna, 0x2204, 0x2201, -5), 0);
 	assert_int_equal(done_table_add(&table, anna, 0x2201, 0x2201, 0), 0);
+	assert_int_equal(done_table_open(&table, anna, &reading), 0);
 	assert_int_equal(done_table_add(&table, (struct client_id){ 0x2122232425262728, 2 }, 3, 7, 0), 0);
 	assert_int_equal(done_table_save(&table, &next, bytes, sizeof(bytes)), sizeof(sample));
 	assert_int_equal(next, CLIENTS);
@@ -309,6 +346,7 @@ static void test_bytes(void **state)
 	done_table_clear(&table);
 	assert_null(done_table_load(&table, sample, sizeof(sample)));
 	assert_int_equal(known(0x2204), -5);
+	assert_true(done_table_open_of(&table, anna)->read_only);
 	assert_int_equal(done_table_find(&table, (struct client_id){ 0x2122232425262728, 2 }, 6, &result), DONE_OLD);
 }
 
@@ -317,7 +355,7 @@ static void test_truncation(void **state)
 	(void)state;
 	for (size_t size = 1; size < sizeof(sample); size++) {
 		done_table_clear(&table);
-		if (size == 56) /* just the first client */
+		if (size == 64) /* just the first client */
 			assert_null(done_table_load(&table, sample, size));
 		else
 			assert_non_null(done_table_load(&table, sample, size));
@@ -341,7 +379,7 @@ static void test_truncation(void **state)
 
 static void test_wrong(void **state)
 {
-	unsigned char nobody[24];
+	unsigned char nobody[32];
 	struct client_id client = { 9, 0 };
 
 	(void)state;
@@ -349,15 +387,19 @@ static void test_wrong(void **state)
 	assert_wrong(12, WINDOW + 1, "more requests than there can be");
 	assert_wrong(15, 0xff, "more requests than there can be");
 	assert_wrong(16, 2, "a request out of its client's window or order");
-	assert_wrong(24, 4, "a request out of its client's window or order");
-	assert_wrong(24, 5, "a request out of its client's window or order");
-	assert_wrong(40, 8, "a request out of its client's window or order");
-	assert_wrong(32, 1, "a result that is none");
-	assert_wrong(49, 0xef, "a result that is none");
-	assert_wrong(36, 1, "a result that is none");
-	memcpy(nobody, sample + 56, 24);
+	assert_wrong(32, 4, "a request out of its client's window or order");
+	assert_wrong(32, 5, "a request out of its client's window or order");
+	assert_wrong(48, 8, "a request out of its client's window or order");
+	assert_wrong(40, 1, "a result that is none");
+	assert_wrong(57, 0xef, "a result that is none");
+	assert_wrong(44, 1, "a result that is none");
+	assert_wrong(24, REPLICA_DEVICES_MAX, "an open that cannot be");
+	assert_wrong(28, 4, "an open that cannot be");
+	assert_wrong(28, 0, "an open that cannot be");
+	assert_wrong(29, 1, "an open that cannot be");
+	memcpy(nobody, sample + 64, 32);
 	memset(nobody, 0, 8);
-	assert_string_equal(done_table_load(&table, nobody, 24), "requests of nobody");
+	assert_string_equal(done_table_load(&table, nobody, 32), "requests of nobody");
 	done_table_clear(&table);
 	for (client.client = 0; client.client < CLIENTS; client.client++)
 		assert_int_equal(done_table_add(&table, client, 1, 1, 0), 0);
@@ -398,6 +440,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_window, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_numbers_at_their_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_clients, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_open, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_random, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_save_beside_changes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bytes, setup, teardown),
