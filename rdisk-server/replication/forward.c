@@ -163,29 +163,18 @@ static void send_request(struct replica *replica, struct replica_request *reques
 	}
 }
 
-void forward_submit(struct replica *replica, struct replica_request *request)
+/* Whether requests fail now, as nobody can serve and the settings want it so. */
+static bool fails_for_now(const struct replica *replica)
 {
-	struct local_client *client = client_of(replica, request->client, true);
+	const struct replica_configuration *configuration = core_configuration(replica);
+	member_set there = member_bit(replica->settings.self);
 
-	if (!client) {
-		request->result = -EBUSY;
-		replica->world->answered(replica, request);
-		return;
-	}
-	if ((request->kind == ENTRY_ZEROES && !maps_one_piece(request->position, request->length)) ||
-	    ((request->kind == ENTRY_WRITE || request->kind == ENTRY_READ) &&
-	     (request->length == 0 || request->length > MESSAGE_DATA_MAX))) {
-		request->result = -EINVAL;
-		replica->world->answered(replica, request);
-		return;
-	}
-	if (request->kind == ENTRY_OPEN)
-		client->open = (struct client_open){ .open = true,
-						     .shared = request->shared,
-						     .read_only = request->read_only,
-						     .device = request->device };
-	link_request(replica, client, request);
-	send_request(replica, request);
+	if (!replica->settings.error_on_no_quorum)
+		return false;
+	for (int i = 0; i < replica->settings.members; i++)
+		there |= replica->peers[i].greeted ? member_bit(i) : 0;
+	return !core_majority(replica, there) ||
+	       (configuration->epoch && member_count(configuration->in_sync) < (int)replica->settings.min_in_sync);
 }
 
 /* Nobody here waits for it any more; the primary is to forget it, too. */
@@ -202,6 +191,41 @@ static void close_client(struct replica *replica, struct local_client *client)
 	};
 	link_request(replica, client, &client->close);
 	send_request(replica, &client->close);
+}
+
+/* 0, or what a request is answered at once. */
+static int refused_here(const struct replica *replica, const struct replica_request *request)
+{
+	if ((request->kind == ENTRY_ZEROES && !maps_one_piece(request->position, request->length)) ||
+	    ((request->kind == ENTRY_WRITE || request->kind == ENTRY_READ) &&
+	     (request->length == 0 || request->length > MESSAGE_DATA_MAX)))
+		return -EINVAL;
+	return fails_for_now(replica) ? -EIO : 0;
+}
+
+void forward_submit(struct replica *replica, struct replica_request *request)
+{
+	struct local_client *client = client_of(replica, request->client, false);
+	int result = refused_here(replica, request);
+
+	if (!result && !client) {
+		client = client_of(replica, request->client, true);
+		result = client ? 0 : -EBUSY;
+	}
+	if (result) {
+		if (client && request->kind == ENTRY_CLOSE)
+			close_client(replica, client);
+		request->result = result;
+		replica->world->answered(replica, request);
+		return;
+	}
+	if (request->kind == ENTRY_OPEN)
+		client->open = (struct client_open){ .open = true,
+						     .shared = request->shared,
+						     .read_only = request->read_only,
+						     .device = request->device };
+	link_request(replica, client, request);
+	send_request(replica, request);
 }
 
 void forward_resend(struct replica *replica)
@@ -448,6 +472,18 @@ static void adopt(struct replica *replica, const struct message *message)
 		entry_append(&replica->queue, entry);
 }
 
+/*
+ * There is no room for it: a process that was restarted may still have much under way. It is asked again when its
+ * session is up again.
+ */
+static void refuse_request(struct replica *replica, int origin, const struct message *message)
+{
+	if (origin != replica->settings.self)
+		peer_refuse(replica, origin, "too many requests are under way");
+	else
+		hold_back(replica, find_local(replica, message->client.client, message->request));
+}
+
 /* memory: owned from now on, of `data`. */
 static void accept_request(struct replica *replica, int origin, const struct message *message, void *memory,
 			   const void *data)
@@ -460,6 +496,12 @@ static void accept_request(struct replica *replica, int origin, const struct mes
 	if (entry) {
 		entry->origin = origin;
 		free(memory);
+		return;
+	}
+	/* Also an answer alone may have to wait until it can be given. */
+	if (!entry_room(replica)) {
+		free(memory);
+		refuse_request(replica, origin, message);
 		return;
 	}
 	if (ranged && (!maps_range_ok(replica, message->device, message->position, message->length) ||
@@ -504,15 +546,6 @@ static void accept_request(struct replica *replica, int origin, const struct mes
 	if (result || (message->kind == ENTRY_CLOSE && !opens_is_open(replica, message->client))) {
 		free(memory);
 		answer_only(replica, origin, message, result);
-		return;
-	}
-	/* A process that was restarted may still have much under way: it asks again when its session is up again. */
-	if (!entry_room(replica)) {
-		free(memory);
-		if (origin != replica->settings.self)
-			peer_refuse(replica, origin, "too many requests are under way");
-		else
-			hold_back(replica, find_local(replica, message->client.client, message->request));
 		return;
 	}
 	if (message->kind != ENTRY_OPEN && message->kind != ENTRY_CLOSE &&
@@ -580,20 +613,13 @@ void forward_can_send(struct replica *replica)
  */
 void forward_tick(struct replica *replica)
 {
-	const struct replica_configuration *configuration = core_configuration(replica);
 	struct forward *forward = &replica->forward;
-	member_set there = member_bit(replica->settings.self);
 
 	opens_tick(replica);
 	forward_can_send(replica);
 	if (forward->held_back)
 		core_wake_at(replica, replica->now + replica->settings.heartbeat);
-	if (!replica->settings.error_on_no_quorum || !forward->first)
-		return;
-	for (int i = 0; i < replica->settings.members; i++)
-		there |= replica->peers[i].greeted ? member_bit(i) : 0;
-	if (core_majority(replica, there) &&
-	    (!configuration->epoch || member_count(configuration->in_sync) >= (int)replica->settings.min_in_sync))
+	if (!fails_for_now(replica))
 		return;
 	for (struct replica_request *at = forward->first, *next; at; at = next) {
 		struct local_client *client = client_of(replica, at->client, false);
