@@ -275,7 +275,8 @@ static void leave(struct sim_slot *slot, uint64_t pause)
 
 	free_client(slot->client);
 	slot->client = NULL;
-	sim_schedule(&world->engine, &slot->think, world->engine.now + sim_spread(&world->client_random, 1, pause));
+	sim_schedule(&world->engine, &slot->think,
+		     world->engine.now + sim_spread(&world->client_random, SIM_MILLISECOND, pause));
 }
 
 static void went(struct sim_client *client, enum entry_kind kind, int result)
