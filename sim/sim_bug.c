@@ -32,6 +32,7 @@ static const char *const names[BUG_COUNT] = {
 	[BUG_BIT_BEFORE_FLUSH] = "bit-before-flush",
 	[BUG_BITMAP_WITHOUT_UNFLUSHED] = "bitmap-without-unflushed",
 	[BUG_COOLED_WITHOUT_FLUSH] = "cooled-without-flush",
+	[BUG_ZEROES_NOT_COPIED] = "zeroes-not-copied",
 	[BUG_LATE_ACKNOWLEDGEMENT] = "late-acknowledgement",
 	[BUG_NO_DONE_TABLE] = "no-done-table",
 	[BUG_NO_TABLE_TO_TARGET] = "no-table-to-target",

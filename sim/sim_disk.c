@@ -132,6 +132,9 @@ static int change(struct sim_disk *disk, const struct io *io, struct sim_random 
 	uint64_t end = end_sector(io), stop = end;
 	int result = 0;
 
+	/* It may leave what was there. */
+	if (io->operation == IO_DISCARD && sim_chance(random, 1, 2))
+		return 0;
 	if (disk->write_errors) {
 		disk->write_errors--;
 		stop = sim_between(random, first_sector(io), end - 1);

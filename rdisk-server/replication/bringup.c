@@ -7,8 +7,8 @@
  *
  * The source is always the primary. A target is never one, and never serves.
  */
-#include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core.h"
 
@@ -123,7 +123,8 @@ void bringup_join(struct replica *replica, int member, const struct message *mes
 
 /* ---- the primary: copies ---- */
 
-static void begin_copy(struct replica *replica, int member, uint32_t device, uint64_t first, uint64_t count)
+/* false: there is no memory for it now. */
+static bool begin_copy(struct replica *replica, int member, uint32_t device, uint64_t first, uint64_t count)
 {
 	uint64_t block = replica->settings.block_size;
 	uint64_t position = first * block, length = count * block;
@@ -134,7 +135,8 @@ static void begin_copy(struct replica *replica, int member, uint32_t device, uin
 	if (length > size - position)
 		length = size - position;
 	memory = malloc(length);
-	assert(memory);
+	if (!memory)
+		return false;
 	entry = entry_take(replica, ENTRY_OF_COPY, ENTRY_WRITE, device, position, length, memory, memory);
 	entry->target = member;
 	entry->origin = member;
@@ -142,6 +144,7 @@ static void begin_copy(struct replica *replica, int member, uint32_t device, uin
 	replica->bringup[member].copies++;
 	entry_append(&replica->copies, entry);
 	entry_begin(replica, entry);
+	return true;
 }
 
 /* The next blocks that are to be copied; false: none is left that is not under way or waits for a flush. */
@@ -149,6 +152,7 @@ static bool next_blocks(struct replica *replica, int member, uint32_t *device, u
 {
 	struct bringup *bringup = &replica->bringup[member];
 	uint64_t most = replica->settings.copy_size / replica->settings.block_size;
+	uint64_t piece = REQUEST_RANGE_PIECE / replica->settings.block_size;
 
 	for (int i = 0; i < replica->settings.nr_devices; i++) {
 		const struct block_map *missing = &replica->devices[i].missing[member];
@@ -156,6 +160,9 @@ static bool next_blocks(struct replica *replica, int member, uint32_t *device, u
 		while (block_map_next(missing, bringup->cursor[i], most, first, count)) {
 			uint64_t take = 0;
 
+			/* Zeroes of it are one piece for request/. */
+			if (*count > piece - *first % piece)
+				*count = piece - *first % piece;
 			while (take < *count && !block_map_has(&bringup->copied[i], *first + take) &&
 			       !block_map_has(&bringup->flushing[i], *first + take))
 				take++;
@@ -302,8 +309,10 @@ static void go_on(struct replica *replica, int member)
 	while (bringup->phase == BRINGUP_COPYING && bringup->copies < replica->settings.copies &&
 	       !replica->peers[member].full && entry_room(replica)) {
 		if (next_blocks(replica, member, &device, &first, &count)) {
-			begin_copy(replica, member, device, first, count);
-			continue;
+			if (begin_copy(replica, member, device, first, count))
+				continue;
+			core_wake_at(replica, replica->now + replica->settings.heartbeat);
+			return;
 		}
 		if (bringup->copies > 0)
 			return;
@@ -332,26 +341,80 @@ void bringup_go_on(struct replica *replica)
 	}
 }
 
+static bool is_zero(const unsigned char *bytes, size_t size)
+{
+	return !bytes[0] && !memcmp(bytes, bytes + 1, size - 1);
+}
+
+/* Bytes of what was read, from `from` on, that are one message: blocks with nothing but zeroes in them, or others. */
+static uint64_t piece_of(const struct replica *replica, const struct entry *entry, uint64_t from, bool *zeroes)
+{
+	const unsigned char *bytes = (const unsigned char *)entry->data + from;
+	uint64_t left = entry->request.length - from, length = 0;
+
+	do {
+		uint64_t block = replica->settings.block_size;
+		bool zero;
+
+		if (block > left - length)
+			block = left - length;
+		zero = is_zero(bytes + length, block);
+		if (length == 0)
+			*zeroes = zero;
+		else if (zero != *zeroes)
+			break;
+		length += block;
+	} while (length < left);
+	return length;
+}
+
+static void copy_is_over(struct replica *replica, struct entry *entry)
+{
+	uint64_t first, count;
+
+	maps_blocks(replica, entry->request.position, entry->request.length, &first, &count);
+	if (deliberate_bug(BUG_BIT_BEFORE_FLUSH))
+		maps_unmiss(replica, entry->target, entry->device, first, count);
+	else
+		block_map_add(&replica->bringup[entry->target].copied[entry->device], first, count);
+	entry_complete(replica, entry, 0);
+}
+
 /*
- * Sends what was read, if the queue has room; else that is done later. Entries may go before it then: none that
- * overlaps, as it has kept its place in the order since before it was read.
+ * Sends what was read, as the queue has room; zeroes without their bytes. Entries may go between: none that overlaps,
+ * as it has kept its place in the order since before it was read.
  */
 static void send_copy(struct replica *replica, struct entry *entry)
 {
-	struct message copy = {
-		.type = MESSAGE_COPY,
-		.epoch = replica->reign.epoch,
-		.reign = replica->reign.reign,
-		.device = entry->device,
-		.kind = ENTRY_WRITE,
-		.position = entry->request.position,
-		.length = entry->request.length,
-		.number = replica->copy_number + 1,
-		.data_size = (uint32_t)entry->request.length,
-	};
+	while (entry->sent < entry->request.length) {
+		bool zeroes;
+		uint64_t length = piece_of(replica, entry, entry->sent, &zeroes);
+		struct message copy = {
+			.type = MESSAGE_COPY,
+			.epoch = replica->reign.epoch,
+			.reign = replica->reign.reign,
+			.device = entry->device,
+			.kind = zeroes ? ENTRY_ZEROES : ENTRY_WRITE,
+			.position = entry->request.position + entry->sent,
+			.length = length,
+			.number = entry->number ? entry->number : replica->copy_number + 1,
+			.data_size = zeroes ? 0 : (uint32_t)length,
+		};
 
-	if (core_try_send(replica, entry->target, REPLICA_CLASS_BULK, &copy, entry->data))
-		entry->number = ++replica->copy_number;
+		if (zeroes && deliberate_bug(BUG_ZEROES_NOT_COPIED)) {
+			entry->sent += length;
+			continue;
+		}
+		if (!core_try_send(replica, entry->target, REPLICA_CLASS_BULK, &copy,
+				   (const unsigned char *)entry->data + entry->sent))
+			return;
+		entry->sent += length;
+		entry->pieces++;
+		if (!entry->number)
+			entry->number = ++replica->copy_number;
+	}
+	if (!entry->pieces)
+		copy_is_over(replica, entry);
 }
 
 /* The own image was read for a copy. */
@@ -373,24 +436,17 @@ void bringup_read(struct replica *replica, struct entry *entry)
 
 void bringup_copied(struct replica *replica, int member, const struct message *message)
 {
-	struct bringup *bringup = &replica->bringup[member];
-
 	for (struct entry *entry = replica->copies.first; entry; entry = entry->next) {
-		uint64_t first, count;
-
-		if (entry->target != member || !entry->number || entry->number != message->number || entry->completed ||
+		if (entry->target != member || !entry->pieces || entry->number != message->number || entry->completed ||
 		    entry->session != replica->sessions[member])
 			continue;
 		if (message->result) {
 			bringup_drop(replica, member, "its disk failed");
 			return;
 		}
-		maps_blocks(replica, entry->request.position, entry->request.length, &first, &count);
-		if (deliberate_bug(BUG_BIT_BEFORE_FLUSH))
-			maps_unmiss(replica, member, entry->device, first, count);
-		else
-			block_map_add(&bringup->copied[entry->device], first, count);
-		entry_complete(replica, entry, 0);
+		entry->pieces--;
+		if (!entry->pieces && entry->sent == entry->request.length)
+			copy_is_over(replica, entry);
 		return;
 	}
 }
@@ -553,7 +609,8 @@ void bringup_copy(struct replica *replica, int member, const struct message *mes
 	struct entry *entry;
 
 	if (!from_source(replica, member, message) ||
-	    !maps_range_ok(replica, message->device, message->position, message->length)) {
+	    !maps_range_ok(replica, message->device, message->position, message->length) ||
+	    (message->kind == ENTRY_ZEROES && !maps_one_piece(message->position, message->length))) {
 		free(frame);
 		return;
 	}
@@ -562,7 +619,7 @@ void bringup_copy(struct replica *replica, int member, const struct message *mes
 		peer_refuse(replica, member, "too much of what it sent before is still on its way to the disk");
 		return;
 	}
-	entry = entry_take(replica, ENTRY_COPIED, ENTRY_WRITE, message->device, message->position, message->length,
+	entry = entry_take(replica, ENTRY_COPIED, message->kind, message->device, message->position, message->length,
 			   frame, (void *)(uintptr_t)data);
 	entry->reign = message->reign;
 	entry->number = message->number;
@@ -698,7 +755,7 @@ void bringup_tick(struct replica *replica)
 void bringup_can_send(struct replica *replica, int member)
 {
 	for (struct entry *entry = replica->copies.first; entry; entry = entry->next) {
-		if (entry->target == member && entry->step == STEP_STORED && !entry->number && !entry->completed)
+		if (entry->target == member && entry->step == STEP_STORED && entry->sent < entry->request.length)
 			send_copy(replica, entry);
 	}
 	if (replica->bringup[member].phase != BRINGUP_NONE)

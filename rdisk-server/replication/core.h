@@ -292,14 +292,16 @@ struct entry {
 	struct client_id client;
 	struct client_open open; /* of an OPEN */
 	uint64_t client_request, lowest;
-	int origin;	   /* member that waits for the answer */
-	int target;	   /* of a COPY */
-	uint64_t session;  /* of `origin`, when it came */
-	member_set waits;  /* members whose answer is awaited */
-	member_set failed; /* members that failed to store it, this one included */
-	int error;	   /* of one of them */
-	uint64_t began;	   /* time when it was sent */
-	void *memory;	   /* from malloc(): of `data`; owned; NULL: none */
+	int origin;	     /* member that waits for the answer */
+	int target;	     /* of a COPY */
+	uint64_t sent;	     /* of a COPY: bytes that were sent */
+	unsigned int pieces; /* of a COPY: messages that were sent and are not acknowledged */
+	uint64_t session;    /* of `origin`, when it came */
+	member_set waits;    /* members whose answer is awaited */
+	member_set failed;   /* members that failed to store it, this one included */
+	int error;	     /* of one of them */
+	uint64_t began;	     /* time when it was sent */
+	void *memory;	     /* from malloc(): of `data`; owned; NULL: none */
 	void *data;
 	struct iovec vector;
 	struct core_io store;

@@ -25,6 +25,7 @@ enum deliberate_bug {
 	BUG_BIT_BEFORE_FLUSH,	      /* a bit goes when the copy is acknowledged */
 	BUG_BITMAP_WITHOUT_UNFLUSHED, /* who leaves has all that it acknowledged */
 	BUG_COOLED_WITHOUT_FLUSH,     /* an extent cools with writes that are not flushed */
+	BUG_ZEROES_NOT_COPIED,	      /* a target is taken to have zeroes where the primary has */
 	BUG_LATE_ACKNOWLEDGEMENT,     /* what was copied before it was written again counts */
 	BUG_NO_DONE_TABLE,	      /* nobody looks whether a request was done */
 	BUG_NO_TABLE_TO_TARGET,	      /* a target is admitted without the table of done requests */

@@ -271,8 +271,9 @@ void entry_logged(struct replica *replica, struct entry *entry)
 		entry_complete(replica, entry, -ECANCELED);
 		return;
 	}
+	/* No IO_DISCARD: it may leave what was there, on one member and not on another. Zeroes free what they can. */
 	if (entry->kind == ENTRY_ZEROES)
-		operation = entry->may_free ? IO_DISCARD : IO_WRITE_ZEROES;
+		operation = IO_WRITE_ZEROES;
 	entry->step = STEP_WRITE;
 	submit_here(replica, entry, operation);
 }

@@ -55,6 +55,7 @@ static bool world_send(struct replica *replica, int to, enum replica_class class
 	}
 	frame = malloc(sizeof(*frame));
 	assert_non_null(frame);
+	cluster->data[((const unsigned char *)head)[4]] += data_size;
 	*frame = (struct cluster_frame){ .from = from, .to = to, .size = head_size + data_size };
 	frame->bytes = malloc(frame->size);
 	assert_non_null(frame->bytes);
@@ -210,7 +211,7 @@ static void settings_of(struct cluster *cluster, int index, struct replica_setti
 	settings->devices[0] = (struct replica_device_settings){
 		.name_checksum = 77,
 		.size = CLUSTER_SIZE,
-		.identity = (uint64_t)index + 1000,
+		.identity = (uint64_t)index + 1000 + 100 * member->images,
 		.overlap_block = 512,
 		.image = member->has_data ? REPLICA_IMAGE_DATA : REPLICA_IMAGE_NEW,
 	};
@@ -305,6 +306,16 @@ void cluster_power(struct cluster *cluster, int index)
 		cluster_kill(cluster, index);
 	memcpy(member->image, member->stable_image, CLUSTER_SIZE);
 	member->boot += 100;
+}
+
+void cluster_replace(struct cluster *cluster, int index, unsigned char byte)
+{
+	struct cluster_member *member = &cluster->member[index];
+
+	assert_null(member->replica);
+	member->images++;
+	memset(member->image, byte, CLUSTER_SIZE);
+	memset(member->stable_image, byte, CLUSTER_SIZE);
 }
 
 void cluster_cut(struct cluster *cluster, int index, bool cut)

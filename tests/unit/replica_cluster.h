@@ -34,6 +34,7 @@ struct cluster_member {
 	unsigned char slots[2][METADATA_SLOT_SIZE];
 	unsigned char log[METADATA_SECTOR], bits[CLUSTER_MEMBERS][METADATA_SECTOR];
 	bool saved_slots[2], saved_log, saved_bits[CLUSTER_MEMBERS];
+	uint64_t images;     /* files that its image was before */
 	bool cut;	     /* from all others */
 	int io_result;	     /* of its writes and flushes */
 	bool io_hangs;	     /* they do not come back until cluster_go() after it is false again */
@@ -58,6 +59,7 @@ struct cluster {
 	size_t bulk;
 	unsigned int nr_refused;
 	bool refused[CLUSTER_MEMBERS][CLUSTER_MEMBERS];
+	uint64_t data[MESSAGE_TYPES]; /* bytes of data in all frames of each type, so far */
 	/* A frame of such a type from `from` to `to` is lost, if this is set. */
 	bool (*loses)(struct cluster *cluster, int from, int to, enum message_type type);
 };
@@ -71,6 +73,8 @@ void cluster_start_all(struct cluster *cluster);
 /* The process ends; its host lives on. Or its host dies: what was not flushed is gone. */
 void cluster_kill(struct cluster *cluster, int member);
 void cluster_power(struct cluster *cluster, int member);
+/* Its image is another file, full of `byte`. It does not run. */
+void cluster_replace(struct cluster *cluster, int member, unsigned char byte);
 /* All its sessions end, and none begins until it is healed. */
 void cluster_cut(struct cluster *cluster, int member, bool cut);
 

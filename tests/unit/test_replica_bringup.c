@@ -82,9 +82,30 @@ static void test_narrow_queue(void **state)
 	assert_all_equal(cluster);
 }
 
+/* A full copy costs what is not zero; and zeroes are zeroes whatever was there. */
+static void test_zeroes(void **state)
+{
+	struct cluster *cluster = *state;
+	uint32_t client;
+
+	begin(cluster);
+	client = cluster_open(cluster, A);
+	assert_int_equal(cluster_write_now(cluster, A, client, 8 * CLUSTER_BLOCK, 1), 0);
+	assert_int_equal(cluster_write_now(cluster, A, client, 9 * CLUSTER_BLOCK, 2), 0);
+	assert_int_equal(cluster_write_now(cluster, A, client, 21 * CLUSTER_BLOCK, 3), 0);
+	cluster_kill(cluster, B);
+	cluster_replace(cluster, B, 0xee);
+	memset(cluster->data, 0, sizeof(cluster->data));
+	cluster_start(cluster, B);
+	cluster_until(cluster, cluster_in_sync, B);
+	assert_int_equal(cluster->data[MESSAGE_COPY], 3 * CLUSTER_BLOCK);
+	assert_all_equal(cluster);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_zeroes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_narrow_queue, setup, teardown),
 	};
 
