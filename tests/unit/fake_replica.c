@@ -19,7 +19,7 @@ struct fake_frame {
 	uint16_t type; /* MESSAGE_REQUEST, MESSAGE_ANSWER, MESSAGE_WRITE */
 	uint16_t unused;
 	int32_t result;
-	uint32_t kind, device;
+	uint32_t kind, device, none; /* no padding: the frames of two runs are compared byte for byte */
 	uint64_t position, length;
 	uint64_t cookie; /* of the forwarder: which request */
 	unsigned char rest[24];
