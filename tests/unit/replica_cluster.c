@@ -55,6 +55,10 @@ static bool world_send(struct replica *replica, int to, enum replica_class class
 	}
 	frame = malloc(sizeof(*frame));
 	assert_non_null(frame);
+	if (cluster->full && cluster->full(cluster, from, to, ((const unsigned char *)head)[4])) {
+		free(frame);
+		return false;
+	}
 	cluster->data[((const unsigned char *)head)[4]] += data_size;
 	*frame = (struct cluster_frame){ .from = from, .to = to, .size = head_size + data_size };
 	frame->bytes = malloc(frame->size);
@@ -181,7 +185,7 @@ void cluster_init(struct cluster *cluster, int members, member_set diskless)
 	}
 }
 
-static void settings_of(struct cluster *cluster, int index, struct replica_settings *settings)
+void cluster_settings(struct cluster *cluster, int index, struct replica_settings *settings)
 {
 	struct cluster_member *member = &cluster->member[index];
 
@@ -215,6 +219,8 @@ static void settings_of(struct cluster *cluster, int index, struct replica_setti
 		.overlap_block = 512,
 		.image = member->has_data ? REPLICA_IMAGE_DATA : REPLICA_IMAGE_NEW,
 	};
+	if (cluster->adjust)
+		cluster->adjust(cluster, index, settings);
 }
 
 void cluster_start(struct cluster *cluster, int index)
@@ -227,7 +233,7 @@ void cluster_start(struct cluster *cluster, int index)
 	member->incarnation = ++cluster->next_incarnation;
 	member->nr_saves = 0;
 	member->nr_hung = 0;
-	settings_of(cluster, index, &settings);
+	cluster_settings(cluster, index, &settings);
 	processes[index] = (struct process){ cluster, index };
 	assert_int_equal(replica_create(&member->replica, &settings, &world, &processes[index]), 0);
 	for (uint32_t i = 0; i < 2; i++) {
@@ -374,6 +380,19 @@ static void deliver(struct cluster *cluster)
 	else
 		free(frame->bytes);
 	free(frame);
+}
+
+bool cluster_send(struct cluster *cluster, int from, int to, const struct message *message, const void *data)
+{
+	unsigned char *frame = malloc(MESSAGE_HEAD_MAX + message->data_size);
+	size_t size;
+
+	assert_true(cluster->up[from][to] && cluster->up[to][from]);
+	assert_non_null(frame);
+	size = message_encode(message, data, frame);
+	if (message->data_size)
+		memcpy(frame + size, data, message->data_size);
+	return replica_frame(cluster->member[to].replica, cluster->now, from, frame, size + message->data_size);
 }
 
 static bool save_one(struct cluster *cluster, struct cluster_member *member)
@@ -530,7 +549,7 @@ int cluster_primary(struct cluster *cluster)
 
 /* ---- requests ---- */
 
-static void submit(struct cluster *cluster, int member, struct cluster_request *request)
+void cluster_submit(struct cluster *cluster, int member, struct cluster_request *request)
 {
 	request->request.data = request->data;
 	request->result = 1;
@@ -550,7 +569,7 @@ int cluster_answer(struct cluster *cluster, struct cluster_request *request)
 
 static int now(struct cluster *cluster, int member, struct cluster_request *request)
 {
-	submit(cluster, member, request);
+	cluster_submit(cluster, member, request);
 	return cluster_answer(cluster, request);
 }
 
@@ -585,7 +604,7 @@ uint32_t cluster_ask_to_open(struct cluster *cluster, int member, struct cluster
 	fill(request, ENTRY_OPEN, client, 0, 0);
 	request->request.shared = shared;
 	request->request.read_only = read_only;
-	submit(cluster, member, request);
+	cluster_submit(cluster, member, request);
 	return client;
 }
 
@@ -602,7 +621,7 @@ int cluster_open_again(struct cluster *cluster, int member, uint32_t client, boo
 void cluster_close(struct cluster *cluster, int member, uint32_t client, struct cluster_request *request)
 {
 	fill(request, ENTRY_CLOSE, client, 0, 0);
-	submit(cluster, member, request);
+	cluster_submit(cluster, member, request);
 }
 
 void cluster_write(struct cluster *cluster, int member, uint32_t client, struct cluster_request *request,
@@ -610,20 +629,20 @@ void cluster_write(struct cluster *cluster, int member, uint32_t client, struct 
 {
 	fill(request, ENTRY_WRITE, client, position, length);
 	memset(request->data, byte, length);
-	submit(cluster, member, request);
+	cluster_submit(cluster, member, request);
 }
 
 void cluster_read(struct cluster *cluster, int member, uint32_t client, struct cluster_request *request,
 		  uint64_t position, uint64_t length)
 {
 	fill(request, ENTRY_READ, client, position, length);
-	submit(cluster, member, request);
+	cluster_submit(cluster, member, request);
 }
 
 void cluster_flush(struct cluster *cluster, int member, uint32_t client, struct cluster_request *request)
 {
 	fill(request, ENTRY_FLUSH, client, 0, 0);
-	submit(cluster, member, request);
+	cluster_submit(cluster, member, request);
 }
 
 int cluster_write_now(struct cluster *cluster, int member, uint32_t client, uint64_t position, unsigned char byte)

@@ -62,12 +62,18 @@ struct cluster {
 	uint64_t data[MESSAGE_TYPES]; /* bytes of data in all frames of each type, so far */
 	/* A frame of such a type from `from` to `to` is lost, if this is set. */
 	bool (*loses)(struct cluster *cluster, int from, int to, enum message_type type);
+	/* The queue from `from` to `to` has no room for one, if this is set. */
+	bool (*full)(struct cluster *cluster, int from, int to, enum message_type type);
+	/* Changes the settings that a member is about to be started with, if this is set. */
+	void (*adjust)(struct cluster *cluster, int member, struct replica_settings *settings);
 };
 
 /* Blank members; those of the set `diskless` have no image. None is started. */
 void cluster_init(struct cluster *cluster, int members, member_set diskless);
 void cluster_end(struct cluster *cluster);
 
+/* The settings that cluster_start() begins with. */
+void cluster_settings(struct cluster *cluster, int member, struct replica_settings *settings);
 void cluster_start(struct cluster *cluster, int member);
 void cluster_start_all(struct cluster *cluster);
 /* The process ends; its host lives on. Or its host dies: what was not flushed is gone. */
@@ -77,6 +83,9 @@ void cluster_power(struct cluster *cluster, int member);
 void cluster_replace(struct cluster *cluster, int member, unsigned char byte);
 /* All its sessions end, and none begins until it is healed. */
 void cluster_cut(struct cluster *cluster, int member, bool cut);
+
+/* What a member could not have sent, at once and on its session, which is up. false: the session has ended. */
+bool cluster_send(struct cluster *cluster, int from, int to, const struct message *message, const void *data);
 
 /* Lets everything happen for so long (ns). */
 void cluster_go(struct cluster *cluster, uint64_t time);
@@ -109,6 +118,8 @@ void cluster_write(struct cluster *cluster, int member, uint32_t client, struct 
 void cluster_read(struct cluster *cluster, int member, uint32_t client, struct cluster_request *request,
 		  uint64_t position, uint64_t length);
 void cluster_flush(struct cluster *cluster, int member, uint32_t client, struct cluster_request *request);
+/* Any other; its data are those of the request's own memory. */
+void cluster_submit(struct cluster *cluster, int member, struct cluster_request *request);
 /* The same, and lets everything happen until it is answered. */
 int cluster_write_now(struct cluster *cluster, int member, uint32_t client, uint64_t position, unsigned char byte);
 int cluster_read_now(struct cluster *cluster, int member, uint32_t client, uint64_t position); /* its first byte */

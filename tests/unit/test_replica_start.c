@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a core refuses to begin with: settings that contradict each other, too little memory, metadata that are not its
+ * own; and orders of an operator that cannot be carried out.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "replica_cluster.h"
+#include "replica_values.h"
+
+enum { A, B, C };
+
+static int setup(void **state)
+{
+	*state = malloc(sizeof(struct cluster));
+	assert_non_null(*state);
+	cluster_init(*state, 3, 0);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	cluster_end(*state);
+	free(*state);
+	return 0;
+}
+
+/* Of the second member of three, with what a process has. */
+static struct replica_settings good_settings(struct cluster *cluster)
+{
+	struct replica_settings settings;
+
+	cluster->member[B].incarnation = 7;
+	cluster_settings(cluster, B, &settings);
+	return settings;
+}
+
+static const struct replica_world no_world;
+
+static int create(const struct replica_settings *settings)
+{
+	struct replica *replica = NULL;
+	int error = replica_create(&replica, settings, &no_world, NULL);
+
+	assert_true(!error == !!replica);
+	replica_destroy(replica);
+	return error;
+}
+
+#define REFUSED(change)                                                                                                \
+	do {                                                                                                           \
+		struct replica_settings s = good_settings(*state);                                                     \
+                                                                                                                       \
+		change;                                                                                                \
+		assert_int_equal(create(&s), -EINVAL);                                                                 \
+	} while (0)
+
+static void test_settings(void **state)
+{
+	struct replica_settings good = good_settings(*state);
+
+	assert_int_equal(create(&good), 0);
+	REFUSED(s.members = 0);
+	REFUSED(s.members = MEMBERS_MAX + 1);
+	REFUSED(s.self = -1);
+	REFUSED(s.self = s.members);
+	REFUSED(s.nr_devices = 0);
+	REFUSED(s.nr_devices = REPLICA_DEVICES_MAX + 1);
+	REFUSED(s.process.incarnation = 0);
+	REFUSED(s.process.boot = 0);
+	REFUSED(s.list[0].node = 0);
+	REFUSED(s.list[2].node = s.list[1].node);
+	REFUSED(s.lease = 3);
+	REFUSED(s.drift = 500000);
+	REFUSED(s.heartbeat = 0);
+	REFUSED(s.election_delay = 0);
+	REFUSED(s.flush_interval = 0);
+	REFUSED(s.open_grace = 0);
+	REFUSED(s.window = 0);
+	REFUSED(s.window = UINT16_MAX + 1);
+	REFUSED(s.requests = 0);
+	REFUSED(s.requests = 1u << 20);
+	REFUSED(s.clients = 0);
+	REFUSED(s.copies = 0);
+	REFUSED(s.block_size = 0);
+	REFUSED(s.block_size = 3 * 512);
+	REFUSED(s.block_size = 256);
+	REFUSED(s.extent_size = 0);
+	REFUSED(s.extent_size = 3 * CLUSTER_BLOCK);
+	REFUSED(s.extent_size = s.block_size / 2);
+	REFUSED(s.copy_size = s.block_size / 2);
+	REFUSED(s.copy_size = s.block_size + 512);
+	REFUSED(s.copy_size = 2 * MESSAGE_DATA_MAX);
+}
+
+/* ---- metadata ---- */
+
+static struct replica *fresh(struct cluster *cluster, struct replica **replica)
+{
+	struct replica_settings settings = good_settings(cluster);
+
+	settings.list[B].node = REPLICA_VALUES_NODE;
+	settings.list[C].node = REPLICA_VALUES_NODE + 1;
+	assert_int_equal(replica_create(replica, &settings, &no_world, NULL), 0);
+	return *replica;
+}
+
+static void test_slots(void **state)
+{
+	struct metadata_slot slot = replica_values_slot();
+	unsigned char bytes[METADATA_SLOT_SIZE], zeroes[METADATA_SLOT_SIZE] = { 0 };
+	struct replica *replica;
+	struct replica_status status;
+
+	metadata_encode_slot(&slot, bytes);
+	fresh(*state, &replica);
+	assert_null(replica_load_slot(replica, 0, zeroes, sizeof(zeroes)));
+	replica_status(replica, &status);
+	assert_int_equal(status.configuration.epoch, 0);
+	assert_null(replica_load_slot(replica, 1, bytes, sizeof(bytes)));
+	replica_status(replica, &status);
+	assert_int_equal(status.configuration.epoch, slot.configuration.epoch);
+	/* An older one does not count, whichever comes first. */
+	slot.sequence--;
+	slot.promised_epoch++;
+	slot.configuration.epoch++;
+	metadata_encode_slot(&slot, bytes);
+	assert_null(replica_load_slot(replica, 0, bytes, sizeof(bytes)));
+	replica_status(replica, &status);
+	assert_int_equal(status.configuration.epoch, slot.configuration.epoch - 1);
+	replica_destroy(replica);
+
+	/* Another node's, and a newer version's: the process must not start. */
+	fresh(*state, &replica);
+	slot.node++;
+	metadata_encode_slot(&slot, bytes);
+	assert_non_null(replica_load_slot(replica, 0, bytes, sizeof(bytes)));
+	slot.node--;
+	metadata_encode_slot(&slot, bytes);
+	bytes[4]++; /* its version */
+	replica_values_seal_metadata(bytes, sizeof(bytes));
+	assert_non_null(replica_load_slot(replica, 0, bytes, sizeof(bytes)));
+	replica_destroy(replica);
+}
+
+static void test_sectors(void **state)
+{
+	struct metadata_slot slot = replica_values_slot();
+	uint64_t bits[METADATA_SECTOR_BITS / 64] = { 1 };
+	unsigned char bytes[METADATA_SLOT_SIZE];
+	struct metadata_place log = { METADATA_LOG, 0, 0, 0 }, of_b = { METADATA_BITS, 0, B, 0 };
+	const struct metadata_place nowhere[] = {
+		{ METADATA_SLOT, 0, 0, 0 },
+		{ METADATA_LOG, 1, 0, 0 },
+		{ METADATA_LOG, 0, 0, 1 },
+		{ METADATA_BITS, 0, 0, 1 },
+		{ METADATA_BITS, 0, MEMBERS_MAX - 1, 0 },
+	};
+	struct set_id other = { { 1 } };
+	struct replica *replica;
+
+	metadata_encode_slot(&slot, bytes);
+	fresh(*state, &replica);
+	assert_null(replica_load_slot(replica, 0, bytes, sizeof(bytes)));
+	/* What nobody would have saved is left alone. */
+	metadata_encode_sector(&log, &slot.set, slot.node, bits, bytes);
+	for (unsigned int i = 0; i < sizeof(nowhere) / sizeof(nowhere[0]); i++)
+		assert_null(replica_load_sector(replica, &nowhere[i], bytes, METADATA_SECTOR));
+	metadata_encode_sector(&of_b, &slot.set, slot.node, bits, bytes);
+	assert_null(replica_load_sector(replica, &of_b, bytes, METADATA_SECTOR));
+	/* Of another set, and of a newer version. */
+	metadata_encode_sector(&log, &other, slot.node, bits, bytes);
+	assert_non_null(replica_load_sector(replica, &log, bytes, METADATA_SECTOR));
+	metadata_encode_sector(&log, &slot.set, slot.node, bits, bytes);
+	bytes[4]++; /* its version */
+	replica_values_seal_metadata(bytes, METADATA_SECTOR);
+	assert_non_null(replica_load_sector(replica, &log, bytes, METADATA_SECTOR));
+	replica_destroy(replica);
+}
+
+/* ---- orders ---- */
+
+static void begin(struct cluster *cluster)
+{
+	cluster_start_all(cluster);
+	cluster_until(cluster, cluster_serves, A);
+	cluster_until(cluster, cluster_in_sync, B);
+	cluster_until(cluster, cluster_in_sync, C);
+}
+
+static void test_promote_refused(void **state)
+{
+	struct cluster *cluster = *state;
+	struct replica *a, *b;
+	const char *why = NULL;
+
+	begin(cluster);
+	a = cluster->member[A].replica;
+	b = cluster->member[B].replica;
+	assert_int_equal(replica_promote(b, cluster->now, C, &why), -EAGAIN);
+	assert_non_null(why);
+	assert_int_equal(replica_promote(a, cluster->now, -1, &why), -EAGAIN);
+	assert_int_equal(replica_promote(a, cluster->now, 3, &why), -EAGAIN);
+	assert_int_equal(replica_promote(a, cluster->now, A, &why), -EAGAIN);
+	cluster_kill(cluster, C);
+	assert_int_equal(replica_promote(a, cluster->now, C, &why), -EAGAIN);
+	assert_int_equal(replica_promote(a, cluster->now, B, &why), 0);
+	cluster_until(cluster, cluster_serves, B);
+}
+
+static void test_force_refused(void **state)
+{
+	struct cluster *cluster = *state;
+	const char *why = NULL;
+
+	cluster_end(cluster);
+	cluster_init(cluster, 3, member_bit(C));
+	cluster_start(cluster, A);
+	/* Nothing was ever decided. */
+	assert_int_equal(replica_force(cluster->member[A].replica, cluster->now, member_bit(B), &why), -EINVAL);
+	assert_non_null(why);
+	cluster_start(cluster, B);
+	cluster_start(cluster, C);
+	cluster_until(cluster, cluster_serves, A);
+	cluster_kill(cluster, A);
+	assert_int_equal(replica_force(cluster->member[C].replica, cluster->now, member_bit(A), &why), -EINVAL);
+	assert_int_equal(replica_force(cluster->member[B].replica, cluster->now, 0, &why), -EINVAL);
+	assert_int_equal(replica_force(cluster->member[B].replica, cluster->now, member_bit(A) | member_bit(B), &why),
+			 -EINVAL);
+	assert_int_equal(replica_force(cluster->member[B].replica, cluster->now, member_bit(5), &why), -EINVAL);
+	assert_int_equal(replica_force(cluster->member[B].replica, cluster->now, member_bit(A), &why), 0);
+	cluster_until(cluster, cluster_serves, B);
+}
+
+/* Of two images with data the order says which is the set's; nobody chooses by itself. */
+static void test_init_from(void **state)
+{
+	struct cluster *cluster = *state;
+	struct replica_status status;
+	const char *why = NULL;
+
+	cluster->member[C].diskless = true;
+	for (int i = A; i <= B; i++) {
+		cluster->member[i].has_data = true;
+		memset(cluster->member[i].image, 10 + i, CLUSTER_SIZE);
+	}
+	cluster_start_all(cluster);
+	cluster_go(cluster, CLUSTER_LEASE * 5);
+	replica_status(cluster->member[A].replica, &status);
+	assert_int_equal(status.configuration.epoch, 0);
+	assert_non_null(status.blocked);
+	assert_int_equal(replica_init_from(cluster->member[A].replica, cluster->now, -1, &why), -EINVAL);
+	assert_int_equal(replica_init_from(cluster->member[A].replica, cluster->now, 3, &why), -EINVAL);
+	assert_int_equal(replica_init_from(cluster->member[A].replica, cluster->now, C, &why), -EINVAL);
+	assert_non_null(why);
+	/* Given to another than who it names it only keeps that one from choosing itself. */
+	assert_int_equal(replica_init_from(cluster->member[A].replica, cluster->now, B, &why), 0);
+	cluster_go(cluster, CLUSTER_LEASE * 5);
+	assert_int_equal(cluster_primary(cluster), NO_MEMBER);
+	assert_int_equal(replica_init_from(cluster->member[B].replica, cluster->now, B, &why), 0);
+	cluster_until(cluster, cluster_serves, B);
+	cluster_until(cluster, cluster_in_sync, A);
+	assert_memory_equal(cluster->member[A].image, cluster->member[B].image, CLUSTER_SIZE);
+	assert_int_equal(cluster->member[A].image[0], 10 + B);
+	assert_int_equal(replica_init_from(cluster->member[B].replica, cluster->now, B, &why), -EINVAL);
+}
+
+/* One with data is taken by itself, and the new ones are brought up from it; an image that is too small is not. */
+static void test_one_with_data(void **state)
+{
+	struct cluster *cluster = *state;
+
+	cluster->member[B].has_data = true;
+	memset(cluster->member[B].image, 5, CLUSTER_SIZE);
+	cluster_start_all(cluster);
+	cluster_until(cluster, cluster_serves, B);
+	cluster_until(cluster, cluster_in_sync, A);
+	cluster_until(cluster, cluster_in_sync, C);
+	assert_memory_equal(cluster->member[A].image, cluster->member[B].image, CLUSTER_SIZE);
+	assert_memory_equal(cluster->member[C].image, cluster->member[B].image, CLUSTER_SIZE);
+}
+
+static void halve_a(struct cluster *cluster, int member, struct replica_settings *settings)
+{
+	(void)cluster;
+	if (member == A)
+		settings->devices[0].size = CLUSTER_SIZE / 2;
+}
+
+static void test_smaller_image_at_birth(void **state)
+{
+	struct cluster *cluster = *state;
+
+	cluster->adjust = halve_a;
+	cluster->member[B].has_data = true;
+	cluster_start_all(cluster);
+	cluster_until(cluster, cluster_serves, B);
+	cluster_until(cluster, cluster_in_sync, C);
+	cluster_go(cluster, CLUSTER_LEASE * 10);
+	assert_false(cluster_in_sync(cluster, A));
+}
+
+/* The least of all images is the size of a new set. */
+static void test_smaller_image_of_blank_set(void **state)
+{
+	struct cluster *cluster = *state;
+	struct replica_status status;
+	struct cluster_request write;
+	uint32_t client;
+
+	cluster->adjust = halve_a;
+	cluster_start_all(cluster);
+	while (cluster_primary(cluster) == NO_MEMBER)
+		cluster_go(cluster, CLUSTER_HEARTBEAT);
+	replica_status(cluster->member[cluster_primary(cluster)].replica, &status);
+	client = cluster_open(cluster, B);
+	assert_int_equal(cluster_write_now(cluster, B, client, status.configuration.sizes[0] - 4096, 1), 0);
+	/* Beyond what was decided, though it is within B's own image. */
+	if (status.configuration.sizes[0] < CLUSTER_SIZE) {
+		cluster_write(cluster, B, client, &write, status.configuration.sizes[0], 4096, 1);
+		cluster_go(cluster, CLUSTER_LEASE);
+		assert_int_equal(write.result, -EINVAL);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_settings, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_slots, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_sectors, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_promote_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_force_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_init_from, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_one_with_data, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_smaller_image_at_birth, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_smaller_image_of_blank_set, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

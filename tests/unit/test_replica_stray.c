@@ -1,0 +1,562 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Messages that do not fit: of another epoch, reign or number, of who may not send them, about what is not there, of no
+ * sense. Each is ignored, or ends the session that it came on; none of them changes an image, what is decided, or who
+ * serves, and the set goes on.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "replica_cluster.h"
+
+enum { A, B, C };
+
+static int setup(void **state)
+{
+	*state = malloc(sizeof(struct cluster));
+	assert_non_null(*state);
+	cluster_init(*state, 3, 0);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	cluster_end(*state);
+	free(*state);
+	return 0;
+}
+
+static void begin(struct cluster *cluster)
+{
+	cluster_start_all(cluster);
+	cluster_until(cluster, cluster_serves, A);
+	cluster_until(cluster, cluster_in_sync, B);
+	cluster_until(cluster, cluster_in_sync, C);
+}
+
+static struct replica_configuration configuration_of(struct cluster *cluster, int member)
+{
+	struct replica_status status;
+
+	replica_status(cluster->member[member].replica, &status);
+	return status.configuration;
+}
+
+static unsigned char other_data[CLUSTER_BLOCK];
+
+/* One of a type as of now, about the first block, as far as a message of that type can say so. */
+static struct message plausible(struct cluster *cluster, int from, enum message_type type)
+{
+	struct replica_configuration configuration = configuration_of(cluster, from);
+	struct message message = {
+		.type = type,
+		.epoch = configuration.epoch,
+		.reign = configuration.reign,
+		.number = 1,
+		.position = 0,
+		.length = CLUSTER_BLOCK,
+		.request = 1,
+		.lowest = 1,
+		.member = (uint32_t)from,
+		.ballot = { 1, (uint32_t)from },
+		.client = { cluster->member[from].incarnation, 1 },
+		.generation = configuration.generation.id,
+		.configuration = configuration,
+		.accepted = { 1, (uint32_t)from },
+	};
+
+	switch (type) {
+	case MESSAGE_WRITE:
+	case MESSAGE_COPY:
+	case MESSAGE_REQUEST:
+		message.kind = ENTRY_WRITE;
+		message.data_size = CLUSTER_BLOCK;
+		break;
+	case MESSAGE_REFUSE:
+		message.kind = REFUSED_LEASE;
+		break;
+	case MESSAGE_REPORT:
+	case MESSAGE_BITS:
+	case MESSAGE_JOIN:
+		message_put_range(other_data, 0, (struct byte_range){ 0, CLUSTER_BLOCK });
+		message.data_size = MESSAGE_RANGE_SIZE;
+		message.flags = MESSAGE_LAST;
+		break;
+	default:
+		break;
+	}
+	return message;
+}
+
+/* Frames of these are not ignored by who gets them from anybody: they are about what is decided (see below). */
+static bool is_for_all(enum message_type type)
+{
+	switch (type) {
+	case MESSAGE_HELLO:
+	case MESSAGE_STATUS:
+	case MESSAGE_FETCH:
+	case MESSAGE_CONFIGURATION:
+	case MESSAGE_COLLECT:
+	case MESSAGE_PROPOSE:
+	case MESSAGE_LEARN:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void settle(struct cluster *cluster)
+{
+	cluster->loses = NULL;
+	cluster_go(cluster, CLUSTER_HEARTBEAT);
+	while (cluster_primary(cluster) == NO_MEMBER)
+		cluster_go(cluster, CLUSTER_HEARTBEAT);
+	for (int i = 0; i < cluster->members; i++)
+		cluster_until(cluster, cluster_in_sync, i);
+}
+
+/* The set is what it was, and works. */
+static void assert_well(struct cluster *cluster, const struct replica_configuration *before)
+{
+	static unsigned char byte = 100;
+	struct replica_configuration now;
+	uint32_t client;
+	int primary;
+
+	settle(cluster);
+	primary = cluster_primary(cluster);
+	now = configuration_of(cluster, primary);
+	assert_int_equal(now.generation.id, before->generation.id);
+	client = cluster_open(cluster, C);
+	assert_int_equal(cluster_write_now(cluster, C, client, CLUSTER_BLOCK, ++byte), 0);
+	assert_int_equal(cluster_read_now(cluster, C, client, CLUSTER_BLOCK), byte);
+	replica_forget_client(cluster->member[C].replica, cluster->now, client);
+	cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
+	for (int i = 0; i < cluster->members; i++)
+		assert_memory_equal(cluster->member[i].image, cluster->member[primary].image, CLUSTER_SIZE);
+	/* Of what was sent nothing is there. */
+	for (int i = 0; i < cluster->members; i++)
+		assert_int_equal(cluster->member[i].image[0], 1);
+}
+
+static void send(struct cluster *cluster, int from, int to, const struct message *message)
+{
+	if (!cluster->up[from][to] || !cluster->up[to][from])
+		cluster_go(cluster, CLUSTER_HEARTBEAT);
+	cluster_send(cluster, from, to, message, other_data);
+	cluster_go(cluster, CLUSTER_HEARTBEAT / 100);
+}
+
+static void write_one(struct cluster *cluster)
+{
+	uint32_t client = cluster_open(cluster, A);
+
+	assert_int_equal(cluster_write_now(cluster, A, client, 0, 1), 0);
+	/* From then on a request of a client that is not known is not taken for one of a client that was forgotten. */
+	cluster_go(cluster, CLUSTER_LEASE * 3);
+}
+
+static void spoil_other_data(void)
+{
+	memset(other_data, 0xee, sizeof(other_data));
+}
+
+/* Each type from each to each, of an epoch, a reign or a number that is not now. */
+static void test_of_another_time(void **state)
+{
+	struct cluster *cluster = *state;
+	struct replica_configuration before;
+
+	begin(cluster);
+	write_one(cluster);
+	before = configuration_of(cluster, A);
+	for (int from = A; from <= C; from++) {
+		for (int to = A; to <= C; to++) {
+			for (enum message_type type = 1; type < MESSAGE_TYPES && from != to; type++) {
+				struct message message;
+
+				if (is_for_all(type))
+					continue;
+				for (int variant = 0; variant < 4; variant++) {
+					spoil_other_data();
+					message = plausible(cluster, from, type);
+					switch (variant) {
+					case 0:
+						message.epoch += 100;
+						message.reign += 100;
+						break;
+					case 1:
+						message.epoch = 0;
+						message.reign = 0;
+						message.generation++;
+						break;
+					case 2:
+						message.reign++;
+						message.generation++;
+						break;
+					default:
+						message.reign--;
+						message.number += UINT64_C(1) << 40;
+						message.client.forwarder ^= 1;
+					}
+					send(cluster, from, to, &message);
+				}
+			}
+			assert_well(cluster, &before);
+		}
+	}
+}
+
+/* Each type as of now, from who is not the one that may send it: a backup to a backup. */
+static void test_of_another_member(void **state)
+{
+	struct cluster *cluster = *state;
+	struct replica_configuration before;
+
+	begin(cluster);
+	write_one(cluster);
+	before = configuration_of(cluster, A);
+	for (enum message_type type = 1; type < MESSAGE_TYPES; type++) {
+		struct message message;
+
+		if (is_for_all(type))
+			continue;
+		for (int from = B; from <= C; from++) {
+			spoil_other_data();
+			message = plausible(cluster, from, type);
+			send(cluster, from, from == B ? C : B, &message);
+		}
+	}
+	assert_well(cluster, &before);
+}
+
+/* What the primary itself would not send: nothing of it is done. */
+static void test_nonsense_of_the_primary(void **state)
+{
+	static const uint64_t beyond[][2] = {
+		{ CLUSTER_SIZE, CLUSTER_BLOCK },
+		{ CLUSTER_SIZE - 1, CLUSTER_BLOCK },
+	};
+	struct cluster *cluster = *state;
+	struct replica_configuration before;
+	struct message message;
+
+	begin(cluster);
+	write_one(cluster);
+	before = configuration_of(cluster, A);
+	for (unsigned int i = 0; i < 2; i++) {
+		spoil_other_data();
+		message = plausible(cluster, A, MESSAGE_WRITE);
+		message.number = 1000;
+		message.position = beyond[i][0];
+		message.length = beyond[i][1];
+		send(cluster, A, B, &message);
+	}
+	message.device = 1;
+	message.position = 0;
+	send(cluster, A, B, &message);
+	/* Zeroes that lie in two pieces of what a request may be. */
+	message.device = 0;
+	message.kind = ENTRY_ZEROES;
+	message.data_size = 0;
+	message.position = 0;
+	message.length = CLUSTER_SIZE * 2;
+	send(cluster, A, B, &message);
+	/* An entry that is complete. */
+	message = plausible(cluster, A, MESSAGE_WRITE);
+	message.number = 1;
+	send(cluster, A, B, &message);
+	/* A table that is none. */
+	message = plausible(cluster, A, MESSAGE_DONE_TABLE);
+	message.data_size = 8;
+	assert_false(cluster_send(cluster, A, B, &message, other_data));
+	settle(cluster);
+	/* What only a target is told. */
+	for (int i = 0; i < 3; i++) {
+		static const enum message_type types[] = { MESSAGE_COPY, MESSAGE_BITS, MESSAGE_HANDED_OVER };
+
+		spoil_other_data();
+		message = plausible(cluster, A, types[i]);
+		send(cluster, A, B, &message);
+	}
+	assert_well(cluster, &before);
+}
+
+/* Requests that the forwarder's own core would have refused. */
+static void test_nonsense_of_a_forwarder(void **state)
+{
+	struct cluster *cluster = *state;
+	struct replica_configuration before;
+	struct message message;
+
+	begin(cluster);
+	write_one(cluster);
+	before = configuration_of(cluster, A);
+	spoil_other_data();
+	message = plausible(cluster, B, MESSAGE_REQUEST);
+	message.position = CLUSTER_SIZE;
+	send(cluster, B, A, &message);
+	message = plausible(cluster, B, MESSAGE_REQUEST);
+	message.request = 2;
+	message.device = 3;
+	send(cluster, B, A, &message);
+	/* Of a client that was never opened. */
+	message = plausible(cluster, B, MESSAGE_REQUEST);
+	message.request = 3;
+	message.client.client = 77;
+	cluster_go(cluster, CLUSTER_LEASE * 3);
+	send(cluster, B, A, &message);
+	/* An answer to nothing, an answer of another process' client. */
+	message = plausible(cluster, A, MESSAGE_ANSWER);
+	send(cluster, A, B, &message);
+	message.client.forwarder = cluster->member[B].incarnation;
+	send(cluster, A, B, &message);
+	assert_well(cluster, &before);
+}
+
+/* What there is of a request by its number alone: one below the lowest that the client waits for is not done again. */
+static void test_request_of_before(void **state)
+{
+	struct cluster *cluster = *state;
+	struct replica_configuration before;
+	struct message message;
+	uint32_t client;
+
+	begin(cluster);
+	client = cluster_open(cluster, B);
+	for (int i = 0; i < 40; i++)
+		assert_int_equal(cluster_write_now(cluster, B, client, 0, 1), 0);
+	before = configuration_of(cluster, A);
+	spoil_other_data();
+	message = plausible(cluster, B, MESSAGE_REQUEST);
+	message.client.client = client;
+	message.request = 2;
+	send(cluster, B, A, &message);
+	assert_well(cluster, &before);
+}
+
+/* A session begins with one HELLO, and nothing else. */
+static void test_order_of_hello(void **state)
+{
+	struct cluster *cluster = *state;
+	struct replica_configuration before;
+	struct message message;
+
+	begin(cluster);
+	write_one(cluster);
+	before = configuration_of(cluster, A);
+	message = plausible(cluster, B, MESSAGE_HELLO);
+	assert_false(cluster_send(cluster, B, A, &message, NULL));
+	settle(cluster);
+	cluster_cut(cluster, B, true);
+	cluster_go(cluster, CLUSTER_HEARTBEAT);
+	cluster->up[A][B] = cluster->up[B][A] = true;
+	replica_connected(cluster->member[A].replica, cluster->now, B);
+	message = plausible(cluster, B, MESSAGE_STATUS);
+	assert_false(cluster_send(cluster, B, A, &message, NULL));
+	cluster->up[B][A] = false;
+	cluster_cut(cluster, B, false);
+	assert_well(cluster, &before);
+	/* On no session at all. */
+	cluster_kill(cluster, B);
+	cluster->up[A][B] = cluster->up[B][A] = true;
+	assert_false(cluster_send(cluster, B, A, &message, NULL));
+	cluster->up[A][B] = cluster->up[B][A] = false;
+	cluster_start(cluster, B);
+	assert_well(cluster, &before);
+}
+
+/* What no member of this list can have sent. */
+static void test_wrong_names(void **state)
+{
+	struct cluster *cluster = *state;
+	struct replica_configuration before;
+	struct message message;
+
+	begin(cluster);
+	write_one(cluster);
+	before = configuration_of(cluster, A);
+	message = plausible(cluster, B, MESSAGE_STATUS);
+	message.member = 3;
+	assert_false(cluster_send(cluster, B, A, &message, NULL));
+	settle(cluster);
+	message = plausible(cluster, B, MESSAGE_COLLECT);
+	message.ballot.member = 3;
+	assert_false(cluster_send(cluster, B, A, &message, NULL));
+	settle(cluster);
+	message = plausible(cluster, B, MESSAGE_CONFIGURATION);
+	message.configuration.in_sync = 0xf;
+	message.configuration.processes[3] = (struct process_id){ 5, 5 };
+	assert_false(cluster_send(cluster, B, A, &message, NULL));
+	assert_well(cluster, &before);
+	/* These are defined, and sent by none yet. */
+	for (int i = 0; i < 3; i++) {
+		static const enum message_type types[] = { MESSAGE_HASH, MESSAGE_HASHES, MESSAGE_STEP_DOWN };
+
+		message = plausible(cluster, B, types[i]);
+		assert_false(cluster_send(cluster, B, A, &message, NULL));
+		settle(cluster);
+	}
+	assert_well(cluster, &before);
+}
+
+/* A HELLO that is not of the member of its session, or of another set: no session comes of it. */
+static void send_hello(struct cluster *cluster, int variant)
+{
+	struct message message = plausible(cluster, B, MESSAGE_HELLO);
+	struct replica_settings settings;
+
+	cluster_settings(cluster, B, &settings);
+	message_put_device(other_data, 0, (struct message_device){ CLUSTER_SIZE, settings.devices[0].name_checksum });
+	message.data_size = MESSAGE_DEVICE_SIZE;
+	message.process = settings.process;
+	message.set = message.configuration.set;
+	message.digest = message.configuration.digest;
+	switch (variant) {
+	case 0:
+		message.member = C;
+		break;
+	case 1:
+		message.digest ^= 1;
+		break;
+	case 2:
+		message.process.incarnation = 0;
+		break;
+	case 3:
+		message.set.bytes[0] ^= 1;
+		message.configuration.set.bytes[0] ^= 1;
+		break;
+	case 4:
+		message.configuration.generation.id ^= 2;
+		break;
+	case 5:
+		message.configuration.generation.id ^= 2;
+		message.configuration.generation.number++;
+		message.configuration.dead = member_bit(A);
+		message.configuration.in_sync = member_bit(B);
+		message.configuration.primary = B;
+		message.configuration.processes[A] = message.configuration.processes[C] = (struct process_id){ 0, 0 };
+		break;
+	case 6:
+		message_put_device(other_data, 0, (struct message_device){ CLUSTER_SIZE, 1 });
+		break;
+	case 7:
+		message_put_device(other_data, 1, (struct message_device){ CLUSTER_SIZE, 1 });
+		message.data_size = 2 * MESSAGE_DEVICE_SIZE;
+		break;
+	}
+	assert_int_equal(cluster_send(cluster, B, A, &message, other_data), variant == 8);
+}
+
+static void test_wrong_hello(void **state)
+{
+	struct cluster *cluster = *state;
+	struct replica_configuration before;
+
+	begin(cluster);
+	write_one(cluster);
+	before = configuration_of(cluster, A);
+	for (int variant = 0; variant <= 8; variant++) {
+		cluster_cut(cluster, B, true);
+		cluster->up[A][B] = cluster->up[B][A] = true;
+		replica_connected(cluster->member[A].replica, cluster->now, B);
+		send_hello(cluster, variant);
+		if (cluster->up[A][B])
+			replica_disconnected(cluster->member[A].replica, cluster->now, B);
+		cluster->up[A][B] = cluster->up[B][A] = false;
+		cluster_cut(cluster, B, false);
+		cluster_go(cluster, CLUSTER_HEARTBEAT);
+	}
+	assert_well(cluster, &before);
+}
+
+/* ---- decisions ---- */
+
+/* A vote is not moved by what it knows better, and what is decided is not replaced. */
+static void test_decisions_of_before(void **state)
+{
+	struct cluster *cluster = *state;
+	struct replica_configuration before, now;
+	struct message message;
+
+	begin(cluster);
+	write_one(cluster);
+	before = configuration_of(cluster, A);
+	/* An older one, another one of the same epoch, in a higher ballot: from who says that it is decided, or not. */
+	message = plausible(cluster, C, MESSAGE_CONFIGURATION);
+	message.configuration.epoch = message.configuration.reign = 1;
+	message.flags = MESSAGE_DECIDED;
+	send(cluster, C, B, &message);
+	message = plausible(cluster, C, MESSAGE_CONFIGURATION);
+	message.configuration.in_sync = member_bit(C);
+	message.configuration.primary = C;
+	message.configuration.processes[A] = message.configuration.processes[B] = (struct process_id){ 0, 0 };
+	message.accepted.counter = 99;
+	send(cluster, C, B, &message);
+	message.type = MESSAGE_PROPOSE;
+	message.ballot = (struct ballot){ 99, C };
+	send(cluster, C, B, &message);
+	/* A value of another epoch than its proposal. */
+	message.configuration.epoch = message.epoch + 1;
+	send(cluster, C, B, &message);
+	/* A predecessor that is not one: of the epoch that is collected for. */
+	message = plausible(cluster, C, MESSAGE_COLLECT);
+	message.epoch = message.configuration.epoch = before.epoch + 1;
+	message.configuration.in_sync = member_bit(C);
+	message.configuration.primary = C;
+	message.configuration.processes[A] = message.configuration.processes[B] = (struct process_id){ 0, 0 };
+	message.ballot = (struct ballot){ 99, C };
+	send(cluster, C, B, &message);
+	now = configuration_of(cluster, B);
+	assert_true(replica_configuration_same(&now, &before));
+	assert_well(cluster, &before);
+}
+
+/* Votes for what nobody proposed, and what was said of it twice. */
+static void test_votes_for_nothing(void **state)
+{
+	static const enum message_type types[] = { MESSAGE_PROMISE, MESSAGE_ACCEPTED, MESSAGE_REFUSE, MESSAGE_LEARNT };
+	struct cluster *cluster = *state;
+	struct replica_configuration before, now;
+
+	begin(cluster);
+	write_one(cluster);
+	before = configuration_of(cluster, A);
+	for (unsigned int i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		for (int repeated = 0; repeated < 2; repeated++) {
+			struct message message = plausible(cluster, B, types[i]);
+
+			message.epoch = before.epoch + 1;
+			message.wait = UINT64_MAX;
+			send(cluster, B, A, &message);
+		}
+	}
+	now = configuration_of(cluster, A);
+	assert_true(replica_configuration_same(&now, &before));
+	assert_well(cluster, &before);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_of_another_time, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_of_another_member, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_nonsense_of_the_primary, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_nonsense_of_a_forwarder, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_request_of_before, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_order_of_hello, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_wrong_names, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_wrong_hello, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_decisions_of_before, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_votes_for_nothing, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
