@@ -121,6 +121,9 @@ static void do_meta(struct sim_host *host, const struct sim_action *action)
 {
 	uint64_t number = action->numbers[0];
 
+	/* What it knew is gone, or older. */
+	if (action->kind >= SIM_META_FLIP && action->kind != SIM_META_KEEP)
+		host->line = (struct replica_configuration){ 0 };
 	switch (action->kind) {
 	case SIM_META_HANG:
 		host->state.hung_until = host->world->engine.now + number;
@@ -168,7 +171,11 @@ static void order(struct sim_host *host, const struct sim_action *action)
 	}
 	if (!process || process->stopped || process->ending)
 		return;
-	if (action->kind == SIM_PROMOTE)
+	if (action->kind == SIM_INVALIDATE) {
+		result = replica_invalidate(process->replica, sim_process_now(process), &why);
+		if (!result)
+			host->line = (struct replica_configuration){ 0 };
+	} else if (action->kind == SIM_PROMOTE)
 		result = replica_promote(process->replica, sim_process_now(process), action->members[0], &why);
 	else
 		result = replica_force(process->replica, sim_process_now(process),
@@ -275,6 +282,7 @@ static void do_host(struct sim_host *host, const struct sim_action *action)
 		break;
 	case SIM_PROMOTE:
 	case SIM_FORCE:
+	case SIM_INVALIDATE:
 		order(host, action);
 		break;
 	case SIM_DIE:

@@ -45,6 +45,8 @@ static const char *const names[BUG_COUNT] = {
 	[BUG_ADMITTED_WITHOUT_BITMAPS] = "admitted-without-bitmaps",
 	[BUG_OWN_BOOT_ID] = "own-boot-id",
 	[BUG_EMPTY_IMAGE_PROMOTED] = "empty-image-promoted",
+	[BUG_PARTED_TAKEN] = "parted-taken",
+	[BUG_JOIN_WITHOUT_BITS] = "join-without-bits",
 };
 
 bool sim_bug_choose(const char *name)

@@ -38,6 +38,19 @@ static void look_at_generation(struct sim_world *world, const struct replica_sta
 	world->generation = number;
 }
 
+/* Whoever is of one line does not go over to another before an operator says so. */
+static void look_at_line(struct sim_host *host, const struct replica_status *status)
+{
+	if (!status->decided || status->configuration.epoch == host->line.epoch)
+		return;
+	if (replica_configuration_parted(&host->line, true, &status->configuration, true) ||
+	    (member_in(status->configuration.dead, host->member) &&
+	     replica_configuration_forked(&status->configuration, &host->line) && host->line.epoch))
+		sim_fail(host->world, "%c went over to another line at epoch %" PRIu64, sim_letter(host->member),
+			 status->configuration.epoch);
+	host->line = status->configuration;
+}
+
 /*
  * One that is stopped answers nobody: whether it has a lease is asked in its first event after that.
  */
@@ -48,6 +61,7 @@ void sim_invariant_lease(struct sim_process *process)
 
 	replica_status(process->replica, &status);
 	look_at_generation(world, &status);
+	look_at_line(process->host, &status);
 	process->serving = status.serving;
 	if (status.serving && !status.holds_lease)
 		sim_fail(world, "%c serves without a lease", sim_letter(process->host->member));

@@ -63,6 +63,7 @@ static const struct form forms[SIM_ACTIONS] = {
 	[SIM_VIEW] = { "view", "shows", 1, 1, true, 0 },
 	[SIM_PROMOTE] = { "promote", NULL, 1, 1, false, 0 },
 	[SIM_FORCE] = { "force", "without", 1, 1, true, 0 },
+	[SIM_INVALIDATE] = { "invalidate", NULL, 1, ANY, false, 0 },
 	[SIM_LIST] = { "list", NULL, 1, 1, false, 1 },
 	[SIM_DIE] = { "die", NULL, 1, 1, false, 0 },
 	[SIM_WAKE] = { "wake", NULL, 0, 0, false, 0 },

@@ -45,6 +45,7 @@
  *   view M shows M...        its group service says so, once
  *   promote M                a planned switch
  *   force M without M...     an operator's order to M: the others are dead
+ *   invalidate M...          an operator's order to each: its copy is discarded
  *   die M                    one of its clients
  *   wake                     clients that pause go on
  *   write M BLOCK N          its scripted client, N blocks of 512 bytes of device 0; the same: read, zeroes, fua
@@ -107,6 +108,7 @@ enum sim_action_kind {
 	SIM_VIEW,
 	SIM_PROMOTE,
 	SIM_FORCE,
+	SIM_INVALIDATE,
 	SIM_LIST,
 	SIM_DIE,
 	SIM_WAKE,

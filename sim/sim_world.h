@@ -108,8 +108,9 @@ struct sim_host {
 	int member;
 	bool diskless;
 	bool on;
-	uint64_t listed; /* so many members are in the list of its next process; 0: all */
-	bool again;	 /* to be started when its process has ended */
+	uint64_t listed;		   /* so many members are in the list of its next process; 0: all */
+	struct replica_configuration line; /* the newest that its processes knew to be decided; epoch 0: none */
+	bool again;			   /* to be started when its process has ended */
 	struct sim_clock clock;
 	uint64_t boot;
 	struct sim_disk disks[REPLICA_DEVICES_MAX];

@@ -548,7 +548,8 @@ static const struct block_map *joining_map(const struct replica *replica, int pr
 	const struct block_map *maps[] = { &device->owed, &device->unflushed, &device->unflushed_before,
 					   &device->missing[primary] };
 
-	return replica->joining.map < 4 ? maps[replica->joining.map] : NULL;
+	return replica->joining.map < (deliberate_bug(BUG_JOIN_WITHOUT_BITS) ? 3 : 4) ? maps[replica->joining.map]
+										      : NULL;
 }
 
 static bool say(struct replica *replica, int primary, uint32_t flags, const void *data, uint32_t size)
@@ -625,7 +626,10 @@ void bringup_copy(struct replica *replica, int member, const struct message *mes
 	entry->number = message->number;
 	entry->origin = member;
 	entry->session = replica->sessions[member];
-	maps_note_write(replica, message->device, message->position, message->length, 0);
+	/* Of a line that another may part from: the others of that do not have it. */
+	maps_note_write(
+		replica, message->device, message->position, message->length,
+		deliberate_bug(BUG_ADMITTED_WITHOUT_BITMAPS) ? 0 : (member_set)~core_configuration(replica)->in_sync);
 	entry_begin(replica, entry);
 }
 

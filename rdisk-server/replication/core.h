@@ -6,6 +6,7 @@
  * part          state                 what it does
  * durable.c     struct durable        promise and configuration, in two slots; what waits for them to be stable
  * peer.c        struct peer           hello, status: what is known of each member
+ * line.c        -                     lines of configurations that have parted
  * decision.c    struct decision       the vote, and proposals
  * lease.c       struct lease          grants given and taken
  * reign.c       struct reign          what this member is; when to propose what
@@ -39,6 +40,7 @@ enum after_save {
 	AFTER_PROMISE,	/* PROMISE to member */
 	AFTER_ACCEPTED, /* ACCEPTED to member */
 	AFTER_LEARNED,	/* it has a vote again */
+	AFTER_GIVEN_UP, /* sessions begin anew: nobody is told of what it gave up */
 };
 
 struct awaiting_save {
@@ -91,6 +93,7 @@ struct peer {
 	uint64_t sizes[REPLICA_DEVICES_MAX]; /* bytes, of its images */
 	/* As primary: it has failed, and is to be removed. */
 	bool failed;
+	bool parted; /* its line of configurations is another than this member's: see line.c */
 };
 
 void peer_connected(struct replica *replica, int member);
@@ -108,6 +111,16 @@ void peer_tell_all(struct replica *replica);
 bool peer_is_named(const struct replica *replica, int member, const struct replica_configuration *configuration);
 /* Ends a session for a cause that is told of. */
 void peer_refuse(struct replica *replica, int member, const char *why);
+
+/* ---- line.c ---- */
+
+/* Whether what `member` has come from is not what this member has come from. settled: of `theirs`; see line.c. */
+bool line_parted(const struct replica *replica, int member, const struct replica_configuration *theirs, bool settled);
+/* It has: nothing that it says counts, and nothing is done about it before an operator says whose copy to discard. */
+void line_tell(struct replica *replica, int member);
+/* An operator has: this member's. */
+void line_give_up(struct replica *replica);
+void line_given_up(struct replica *replica); /* that is stable */
 
 /* ---- decision.c ---- */
 
@@ -159,6 +172,8 @@ void decision_saved(struct replica *replica, const struct awaiting_save *awaitin
 /* A member was heard to have accepted (epoch, ballot). */
 void decision_heard(struct replica *replica, int member, uint64_t epoch, struct ballot ballot, bool decided);
 void decision_lost(struct replica *replica, uint64_t seen);
+/* This member forgets what it decided, by an operator's order, and learns what others have. */
+void decision_forget(struct replica *replica);
 void decision_learn(struct replica *replica, int member);
 void decision_learnt(struct replica *replica, int member, const struct message *message);
 void decision_tick(struct replica *replica);
@@ -236,6 +251,8 @@ struct reign {
 
 void reign_changed(struct replica *replica); /* another configuration was accepted, or became known as decided */
 void reign_consider(struct replica *replica);
+/* There is no configuration any more: no role, and nothing of any before. */
+void reign_forget(struct replica *replica);
 bool reign_is_primary(const struct replica *replica);
 /* Members that an entry is sent to, itself left out: in sync, and targets. */
 member_set reign_receivers(const struct replica *replica);

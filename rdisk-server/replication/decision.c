@@ -43,6 +43,9 @@ static void note_first(struct replica *replica, const struct replica_configurati
 {
 	uint64_t epoch = core_configuration(replica)->epoch;
 
+	/* Its image is of what it gave up: its maps tell where it differs. */
+	if (now_of(replica)->given_up.epoch)
+		return;
 	if ((epoch == 0 || (epoch == 1 && configuration->epoch == 1)) &&
 	    !member_in(configuration->in_sync, replica->settings.self))
 		want_all(replica);
@@ -209,6 +212,9 @@ void decision_saved(struct replica *replica, const struct awaiting_save *awaitin
 		return;
 	case AFTER_LEARNED:
 		peer_tell_all(replica);
+		return;
+	case AFTER_GIVEN_UP:
+		line_given_up(replica);
 		return;
 	}
 }
@@ -430,6 +436,29 @@ void decision_configuration(struct replica *replica, int member, const struct me
 
 /* ---- a vote that was lost ---- */
 
+static void begin_to_learn(struct replica *replica)
+{
+	struct decision *decision = &replica->decision;
+
+	decision->learning = true;
+	decision->learnt = 0;
+	decision->learnt_epoch = 0;
+	decision->next_learn = replica->now;
+	decision_give_up(replica);
+	core_wake_at(replica, decision->next_learn);
+}
+
+void decision_forget(struct replica *replica)
+{
+	struct decision *decision = &replica->decision;
+
+	decision->decided = false;
+	decision->heard = 0;
+	decision->heard_epoch = 0;
+	decision->seen = 0;
+	begin_to_learn(replica);
+}
+
 void decision_lost(struct replica *replica, uint64_t seen)
 {
 	struct decision *decision = &replica->decision;
@@ -439,16 +468,13 @@ void decision_lost(struct replica *replica, uint64_t seen)
 	if (decision->learning || deliberate_bug(BUG_VOTE_WITH_LOST_METADATA))
 		return;
 	/* Its log is lost or as old: it does not know what is unfinished either. */
-	want_all(replica);
-	replica->reign.disk_failed = true;
-	decision->learning = true;
-	decision->learnt = 0;
-	decision->learnt_epoch = 0;
-	decision->next_learn = replica->now;
-	decision_give_up(replica);
+	if (!now_of(replica)->given_up.epoch) {
+		want_all(replica);
+		replica->reign.disk_failed = true;
+	}
+	begin_to_learn(replica);
 	core_tell(replica, REPLICA_EVENT_REFUSED, replica->settings.self,
 		  "what it promised is lost: it does not vote before it has learnt from a majority of the others");
-	core_wake_at(replica, decision->next_learn);
 }
 
 void decision_learn(struct replica *replica, int member)
@@ -491,6 +517,7 @@ void decision_learnt(struct replica *replica, int member, const struct message *
 	if (member_count(decision->learnt & others) <= member_count(others) / 2)
 		return;
 	decision->learning = false;
+	now->given_up = (struct replica_configuration){ 0 };
 	now->votes_from = decision->learnt_epoch + 2;
 	if (deliberate_bug(BUG_AMNESIA_VOTES_AT_ONCE))
 		now->votes_from = 1;

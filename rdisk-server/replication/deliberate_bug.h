@@ -38,6 +38,8 @@ enum deliberate_bug {
 	BUG_ADMITTED_WITHOUT_BITMAPS, /* a target is not told what is missing on others */
 	BUG_OWN_BOOT_ID,	      /* memory is taken for kept, whatever boot id was decided */
 	BUG_EMPTY_IMAGE_PROMOTED,     /* another image file than before is taken for the same */
+	BUG_PARTED_TAKEN,	      /* a configuration of another line is taken from a third member */
+	BUG_JOIN_WITHOUT_BITS,	      /* who returns does not say what the primary lacked */
 	BUG_COUNT,
 };
 

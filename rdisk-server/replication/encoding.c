@@ -24,7 +24,8 @@ enum {
 	AT_DIGEST = 64,
 	AT_PROCESSES = 72,
 	AT_SIZES = AT_PROCESSES + 16 * MEMBERS_MAX,
-	AT_END = AT_SIZES + 8 * REPLICA_DEVICES_MAX,
+	AT_FORKS = AT_SIZES + 8 * REPLICA_DEVICES_MAX,
+	AT_END = AT_FORKS + 24 * FORKS_KEPT,
 };
 
 _Static_assert(AT_END == REPLICA_CONFIGURATION_BYTES, "the layout fills a configuration's bytes");
@@ -51,6 +52,11 @@ void replica_configuration_encode(const struct replica_configuration *configurat
 	}
 	for (size_t device = 0; device < REPLICA_DEVICES_MAX; device++)
 		put_u64(bytes + AT_SIZES + 8 * device, configuration->sizes[device]);
+	for (size_t i = 0; i < FORKS_KEPT; i++) {
+		put_u32(bytes + AT_FORKS + 24 * i, configuration->forks[i].number);
+		put_u64(bytes + AT_FORKS + 24 * i + 8, configuration->forks[i].id);
+		put_u64(bytes + AT_FORKS + 24 * i + 16, configuration->forks[i].epoch);
+	}
 }
 
 const char *replica_configuration_decode(const unsigned char bytes[static REPLICA_CONFIGURATION_BYTES],
@@ -82,6 +88,13 @@ const char *replica_configuration_decode(const unsigned char bytes[static REPLIC
 	}
 	for (size_t device = 0; device < REPLICA_DEVICES_MAX; device++)
 		configuration->sizes[device] = get_u64(bytes + AT_SIZES + 8 * device);
+	for (size_t i = 0; i < FORKS_KEPT; i++) {
+		configuration->forks[i].number = get_u32(bytes + AT_FORKS + 24 * i);
+		configuration->forks[i].id = get_u64(bytes + AT_FORKS + 24 * i + 8);
+		configuration->forks[i].epoch = get_u64(bytes + AT_FORKS + 24 * i + 16);
+		if (get_u32(bytes + AT_FORKS + 24 * i + 4))
+			return "a fork that is none of its line";
+	}
 	while (devices < REPLICA_DEVICES_MAX && configuration->sizes[devices] != 0)
 		devices++;
 	return replica_configuration_wrong(configuration, MEMBERS_MAX, devices);

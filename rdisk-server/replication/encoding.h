@@ -28,8 +28,9 @@
  *   64      8      digest
  *   72      112    processes, 7 times {incarnation, boot}
  *   184     128    sizes, of 16 devices
+ *   312     96     forks, 4 times {number u32, 4 bytes 0, id, epoch}
  */
-#define REPLICA_CONFIGURATION_BYTES 312u
+#define REPLICA_CONFIGURATION_BYTES 408u
 
 void replica_configuration_encode(const struct replica_configuration *configuration,
 				  unsigned char bytes[static REPLICA_CONFIGURATION_BYTES]);

@@ -119,7 +119,7 @@ enum message_data {
 
 #define HELLO_FLAGS                                                                                                    \
 	(MESSAGE_DECIDED | MESSAGE_BLANK | MESSAGE_NO_VOTE | MESSAGE_HAS_DATA | MESSAGE_EMPTY | MESSAGE_STOPPING |     \
-	 MESSAGE_CLEAN | MESSAGE_FAILED)
+	 MESSAGE_CLEAN | MESSAGE_FAILED | MESSAGE_LEARNING)
 #define STATUS_FLAGS HELLO_FLAGS
 #define ENTRY_FLAGS  (MESSAGE_STABLE | MESSAGE_FREE | MESSAGE_SHARED | MESSAGE_READ_ONLY)
 

@@ -38,10 +38,11 @@ enum {
 	AT_IMAGES = AT_COMPARE_ALL + 8,
 	AT_NAMES = AT_IMAGES + 8 * REPLICA_DEVICES_MAX,
 	AT_CONFIGURATION = AT_NAMES + 8 * REPLICA_DEVICES_MAX,
-	AT_END = AT_CONFIGURATION + REPLICA_CONFIGURATION_BYTES,
+	AT_GIVEN_UP = AT_CONFIGURATION + REPLICA_CONFIGURATION_BYTES,
+	AT_END = AT_GIVEN_UP + REPLICA_CONFIGURATION_BYTES,
 };
 
-_Static_assert(AT_END == 688 && AT_END <= METADATA_SLOT_SIZE, "the layout is as metadata.h says");
+_Static_assert(AT_END == 1192 && AT_END <= METADATA_SLOT_SIZE, "the layout is as metadata.h says");
 _Static_assert(METADATA_SLOT_SIZE <= CHECKSUM_AROUND_MAX, "a slot has one checksum");
 _Static_assert(METADATA_SECTOR_BITS % 64 == 0, "a sector's bits are whole words");
 
@@ -121,6 +122,7 @@ void metadata_encode_slot(const struct metadata_slot *slot, unsigned char bytes[
 		put_u64(bytes + AT_NAMES + 8 * device, slot->names[device]);
 	}
 	replica_configuration_encode(&slot->configuration, bytes + AT_CONFIGURATION);
+	replica_configuration_encode(&slot->given_up, bytes + AT_GIVEN_UP);
 	seal(bytes, METADATA_SLOT_SIZE);
 }
 
@@ -155,12 +157,16 @@ enum metadata_state metadata_decode_slot(const void *bytes, size_t size, uint32_
 	if (slot->node != node)
 		return METADATA_FOREIGN;
 	if (slot->promised.member >= MEMBERS_MAX || slot->accepted.member >= MEMBERS_MAX ||
+	    slot->promised.counter > BALLOT_COUNT_MAX || slot->accepted.counter > BALLOT_COUNT_MAX ||
+	    slot->promised_epoch > EPOCH_MAX || (slot->votes_from != VOTES_UNKNOWN && slot->votes_from > EPOCH_MAX) ||
 	    (slot->wants_all | slot->compare_all) >> REPLICA_DEVICES_MAX ||
 	    !bytes_are_zero(at + AT_END, METADATA_SLOT_SIZE - AT_END))
 		return METADATA_BROKEN;
-	if (replica_configuration_decode(at + AT_CONFIGURATION, &slot->configuration))
+	if (replica_configuration_decode(at + AT_CONFIGURATION, &slot->configuration) ||
+	    replica_configuration_decode(at + AT_GIVEN_UP, &slot->given_up))
 		return METADATA_BROKEN;
-	if (slot->configuration.epoch != 0 && !set_same(&slot->configuration.set, &slot->set))
+	if ((slot->configuration.epoch != 0 && !set_same(&slot->configuration.set, &slot->set)) ||
+	    (slot->given_up.epoch != 0 && !set_same(&slot->given_up.set, &slot->set)))
 		return METADATA_BROKEN;
 	return METADATA_GOOD;
 }

@@ -35,7 +35,8 @@
  *   112     8      compare_all
  *   120     128    images
  *   248     128    names
- *   376     312    configuration (see encoding.h)
+ *   376     408    configuration (see encoding.h)
+ *   784     408    given_up, the same
  *
  * and a sector with its bits, 56 words.
  */
@@ -78,6 +79,11 @@ struct metadata_slot {
 	struct ballot promised;
 	struct ballot accepted;			    /* that the configuration was accepted under */
 	struct replica_configuration configuration; /* epoch 0: none */
+	/*
+	 * What an operator had this member give up, until it has a vote in another line again; epoch 0: nothing. Its
+	 * image and maps are of that line.
+	 */
+	struct replica_configuration given_up;
 	uint64_t votes_from; /* epoch; 0: any. Below it it does not vote: it had lost what it promised. VOTES_UNKNOWN */
 	uint64_t images[REPLICA_DEVICES_MAX]; /* identity of each image file */
 	uint64_t names[REPLICA_DEVICES_MAX];  /* checksum of each device's name; 0: none */

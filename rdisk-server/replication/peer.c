@@ -31,10 +31,12 @@ uint32_t peer_own_flags(const struct replica *replica)
 	if (replica->decision.decided && stable->configuration.epoch == core_configuration(replica)->epoch &&
 	    !ballot_compare(stable->accepted, replica->durable.now.accepted))
 		flags |= MESSAGE_DECIDED;
-	if (!stable->configuration.epoch && !replica->durable.broken)
+	if (!stable->configuration.epoch && !stable->given_up.epoch && !replica->durable.broken)
 		flags |= MESSAGE_BLANK;
 	if (!decision_votes(replica, core_configuration(replica)->epoch + 1))
 		flags |= MESSAGE_NO_VOTE;
+	if (replica->decision.learning)
+		flags |= MESSAGE_LEARNING;
 	if (replica->stopping)
 		flags |= MESSAGE_STOPPING;
 	for (int i = 0; i < replica->settings.nr_devices; i++) {
@@ -195,7 +197,6 @@ static const char *hello_wrong(const struct replica *replica, int member, const 
 			       const void *data)
 {
 	const struct set_id *own = &replica->durable.now.set;
-	const struct generation *generation = &core_configuration(replica)->generation;
 
 	if (message->member != (uint32_t)member)
 		return "it says that it is another node than its session belongs to";
@@ -205,13 +206,6 @@ static const char *hello_wrong(const struct replica *replica, int member, const 
 		return "it does not say which process it is";
 	if (!set_is_none(own) && !set_is_none(&message->set) && memcmp(own, &message->set, sizeof(*own)))
 		return "it belongs to another replica set";
-	if (message->configuration.epoch && core_configuration(replica)->epoch &&
-	    message->configuration.generation.id != generation->id &&
-	    (message->configuration.generation.number == generation->number ||
-	     member_in(core_configuration(replica)->dead, member) ||
-	     member_in(message->configuration.dead, replica->settings.self)))
-		return "it was taken for dead, or went on by itself: decide which copy to discard (rdiskctl "
-		       "invalidate)";
 	if (message->data_size != (uint32_t)replica->settings.nr_devices * MESSAGE_DEVICE_SIZE)
 		return "it has another number of devices";
 	for (int i = 0; i < replica->settings.nr_devices; i++) {
@@ -250,6 +244,12 @@ void peer_hello(struct replica *replica, int member, const struct message *messa
 		peer_refuse(replica, member, wrong);
 		return;
 	}
+	/* It is not greeted; the session is left alone, so that the other side hears why. */
+	if (line_parted(replica, member, &message->configuration, message->flags & MESSAGE_DECIDED)) {
+		line_tell(replica, member);
+		return;
+	}
+	peer->parted = false;
 	if (replica->durable.now.promised_epoch > own)
 		own = replica->durable.now.promised_epoch;
 	peer->greeted = true;
@@ -268,8 +268,10 @@ void peer_hello(struct replica *replica, int member, const struct message *messa
 		note_untouched(replica, member, message);
 	replica->consider = true;
 	heard(replica, member, message->configuration.epoch, message->accepted, message->flags);
-	if (replica->decision.learning)
+	if (replica->decision.learning) {
+		replica->decision.next_learn = replica->now;
 		decision_tick(replica);
+	}
 }
 
 void peer_status(struct replica *replica, int member, const struct message *message)
@@ -315,10 +317,15 @@ static void hang_up_on_the_silent(struct replica *replica)
 
 		if (!peer->connected)
 			continue;
-		if (replica->now - peer->heard_at >= silence(replica))
+		if (replica->now - peer->heard_at >= silence(replica) && peer->parted) {
+			/* Another session, so that it can be another. */
+			replica->world->hang_up(replica, i);
+			peer_disconnected(replica, i);
+		} else if (replica->now - peer->heard_at >= silence(replica)) {
 			peer_refuse(replica, i, "nothing was heard of it");
-		else
+		} else {
 			core_wake_at(replica, peer->heard_at + silence(replica));
+		}
 	}
 }
 

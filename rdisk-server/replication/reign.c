@@ -262,6 +262,22 @@ static void decided(struct replica *replica)
 	forward_resend(replica);
 }
 
+void reign_forget(struct replica *replica)
+{
+	struct reign *reign = &replica->reign;
+
+	end_reign(replica);
+	backup_reign_ends(replica);
+	done_table_clear(&replica->done);
+	replica->joining.joined = false;
+	reign->role = ROLE_NONE;
+	reign->epoch = 0;
+	reign->in_sync = 0;
+	reign->absent = 0;
+	reign->force_without = 0;
+	reign->knows = false;
+}
+
 void reign_changed(struct replica *replica)
 {
 	const struct replica_configuration *configuration = core_configuration(replica);
@@ -458,7 +474,7 @@ static void hand_over(struct replica *replica, int successor)
 
 /*
  * A member that has no vote any more waits for an epoch that it cannot have voted in. One that was taken for dead, and
- * was made empty since, gets its vote back by that.
+ * has given up what it had or was made empty since, is asked for its vote again.
  */
 static bool voter_waits(const struct replica *replica, struct replica_configuration *value)
 {
@@ -467,16 +483,25 @@ static bool voter_waits(const struct replica *replica, struct replica_configurat
 	for (int i = 0; i < replica->settings.members; i++) {
 		const struct peer *peer = &replica->peers[i];
 
-		if (!peer->greeted || !(peer->flags & MESSAGE_NO_VOTE) || !peer->decided || peer->epoch != value->epoch)
+		if (!peer->greeted || (peer->flags & MESSAGE_LEARNING) || !peer->decided || peer->epoch != value->epoch)
 			continue;
-		waits = true;
+		waits |= (peer->flags & MESSAGE_NO_VOTE) != 0;
 		/* One at a time, so that any two majorities have a member in common. */
 		if (member_in(value->dead, i)) {
 			value->dead &= (member_set)~member_bit(i);
-			break;
+			return true;
 		}
 	}
 	return waits;
+}
+
+/* Two lines may part here. */
+static void new_fork(const struct replica *replica, struct replica_configuration *value)
+{
+	for (int i = FORKS_KEPT - 1; i > 0; i--)
+		value->forks[i] = value->forks[i - 1];
+	value->forks[0] =
+		(struct fork){ value->generation.number, value->generation.id, core_configuration(replica)->epoch + 1 };
 }
 
 static void new_generation(struct replica *replica, struct replica_configuration *value)
@@ -642,6 +667,7 @@ static void consider_force(struct replica *replica)
 	value.primary = (uint32_t)replica->settings.self;
 	value.reign = 0;
 	new_generation(replica, &value);
+	new_fork(replica, &value);
 	decision_force(replica, &value);
 }
 

@@ -452,6 +452,11 @@ bool replica_frame(struct replica *replica, uint64_t now, int member, void *fram
 		free(frame);
 		return false;
 	}
+	/* Of another line: it may not know yet. */
+	if (!wrong && peer->parted && !peer->greeted && message.type != MESSAGE_HELLO) {
+		free(frame);
+		return true;
+	}
 	if (!wrong && message.configuration.epoch)
 		wrong = replica_configuration_wrong(&message.configuration, replica->settings.members,
 						    replica->settings.nr_devices);
@@ -460,6 +465,13 @@ bool replica_frame(struct replica *replica, uint64_t now, int member, void *fram
 		wrong = "it names a member that is not in the list";
 	if (!wrong && (message.type == MESSAGE_HELLO) == peer->greeted)
 		wrong = "it sent messages out of their order";
+	/* Who sent it may have taken it from a third. HELLO is looked at by itself. */
+	if (!wrong && peer->greeted && !deliberate_bug(BUG_PARTED_TAKEN) &&
+	    line_parted(replica, member, &message.configuration,
+			message.type == MESSAGE_COLLECT || (message.flags & MESSAGE_DECIDED))) {
+		line_tell(replica, member);
+		wrong = "it brought a configuration of another line";
+	}
 	if (wrong) {
 		peer_refuse(replica, member, wrong);
 		free(frame);
@@ -563,6 +575,27 @@ int replica_force(struct replica *replica, uint64_t now, member_set dead, const 
 	return error;
 }
 
+int replica_invalidate(struct replica *replica, uint64_t now, const char **why)
+{
+	member_set parted = 0;
+	int error = 0;
+
+	begin(replica, now);
+	for (int i = 0; i < replica->settings.members; i++)
+		parted |= replica->peers[i].parted ? member_bit(i) : 0;
+	if (!core_configuration(replica)->epoch) {
+		*why = "this member has nothing that it could give up";
+		error = -EINVAL;
+	} else if (!parted) {
+		*why = "no member of another line was seen: there is nothing to choose from";
+		error = -EAGAIN;
+	} else {
+		line_give_up(replica);
+	}
+	after(replica);
+	return error;
+}
+
 int replica_init_from(struct replica *replica, uint64_t now, int member, const char **why)
 {
 	begin(replica, now);
@@ -604,6 +637,8 @@ void replica_status(const struct replica *replica, struct replica_status *status
 		.votes = decision_votes(replica, core_configuration(replica)->epoch + 1),
 		.blocked = replica->reign.blocked,
 	};
+	for (int i = 0; i < replica->settings.members; i++)
+		status->parted |= replica->peers[i].parted ? member_bit(i) : 0;
 	status->serving = replica->reign.role == ROLE_SERVING && status->holds_lease;
 	for (int i = 0; i < replica->settings.members; i++) {
 		struct replica_member_status *member = &status->members[i];

@@ -111,7 +111,8 @@ enum replica_event_kind {
 	REPLICA_EVENT_MEMBER,  /* member: it was removed, admitted, became a target */
 	REPLICA_EVENT_REFUSED, /* member: it is not talked to; text says why */
 	REPLICA_EVENT_DISK,    /* an image or the metadata failed; text */
-	REPLICA_EVENT_SPLIT,   /* two children of one generation */
+	REPLICA_EVENT_SPLIT,   /* member: its line of configurations and this member's have parted; text */
+	REPLICA_EVENTS,
 };
 
 struct replica_event {
@@ -253,6 +254,23 @@ int replica_promote(struct replica *replica, uint64_t now, int member, const cha
 int replica_force(struct replica *replica, uint64_t now, member_set dead, const char **why);
 
 /*
+ * To the member whose copy is to be discarded, when members of two lines have met (status.parted): it gives up what it
+ * decided, and all that it has and the other line does not. It gets its vote back when it has learnt from a majority
+ * of the others and their primary has decided so, and its image is brought up: what differs is copied, where both sides
+ * know. Does nothing to the others.
+ */
+int replica_invalidate(struct replica *replica, uint64_t now, const char **why);
+
+/*
+ * Where this member's image may differ from that of `member` (not itself; both have images), as far as this one can
+ * know: what was written here and that one may lack. Ranges in ascending order, none touching another; from *cursor on
+ * (0 at first), which is moved on; at most `most` (> 0). 0: there are no more. What the other has written since it
+ * tells itself.
+ */
+unsigned int replica_differing(const struct replica *replica, int member, int device, uint64_t *cursor,
+			       struct byte_range *ranges, unsigned int most);
+
+/*
  * Before there is a set: it begins with the image of `member`, who has to be given the order itself; the images of all
  * others are overwritten. On another it only keeps that one from choosing its own.
  */
@@ -280,6 +298,7 @@ struct replica_status {
 	bool serving;				    /* it is the primary, and its lease holds */
 	bool votes;				    /* it has a vote */
 	bool holds_lease;			    /* checked at the time of the last event */
+	member_set parted;			    /* seen, and of another line: see replica_invalidate() */
 	const char *blocked;			    /* what is waited for, a text that stays; NULL: nothing */
 	struct replica_member_status members[MEMBERS_MAX];
 };

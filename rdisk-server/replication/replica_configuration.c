@@ -36,10 +36,60 @@ bool replica_configuration_same(const struct replica_configuration *a, const str
 	    a->generation.parent != b->generation.parent || a->dead != b->dead || a->reign != b->reign ||
 	    a->primary != b->primary || a->in_sync != b->in_sync || a->digest != b->digest)
 		return false;
+	for (int i = 0; i < FORKS_KEPT; i++)
+		if (a->forks[i].number != b->forks[i].number || a->forks[i].id != b->forks[i].id ||
+		    a->forks[i].epoch != b->forks[i].epoch)
+			return false;
 	for (int member = 0; member < MEMBERS_MAX; member++)
 		if (!process_same(a->processes[member], b->processes[member]))
 			return false;
 	return memcmp(a->sizes, b->sizes, sizeof(a->sizes)) == 0;
+}
+
+static bool knows_fork(const struct replica_configuration *configuration, const struct fork *fork)
+{
+	const struct fork *last = &configuration->forks[FORKS_KEPT - 1];
+
+	for (int i = 0; i < FORKS_KEPT; i++) {
+		if (configuration->forks[i].id == fork->id)
+			return true;
+	}
+	return last->number && fork->number < last->number; /* it was forgotten */
+}
+
+bool replica_configuration_forked(const struct replica_configuration *later,
+				  const struct replica_configuration *earlier)
+{
+	for (int i = 0; i < FORKS_KEPT; i++) {
+		if (later->forks[i].number && !knows_fork(earlier, &later->forks[i]))
+			return true;
+	}
+	return false;
+}
+
+/* Whether `other` went on where a fork of `of` had begun, without it. */
+static bool went_on_without(const struct replica_configuration *of, const struct replica_configuration *other,
+			    bool settled)
+{
+	for (int i = 0; i < FORKS_KEPT; i++) {
+		const struct fork *fork = &of->forks[i];
+
+		if (!fork->number || knows_fork(other, fork))
+			continue;
+		if (other->generation.number >= fork->number || other->epoch > fork->epoch ||
+		    (other->epoch == fork->epoch && settled))
+			return true;
+	}
+	return false;
+}
+
+bool replica_configuration_parted(const struct replica_configuration *a, bool a_settled,
+				  const struct replica_configuration *b, bool b_settled)
+{
+	if (!a->epoch || !b->epoch)
+		return false;
+	return (a->generation.number == b->generation.number && a->generation.id != b->generation.id) ||
+	       went_on_without(a, b, b_settled) || went_on_without(b, a, a_settled);
 }
 
 static bool set_is_none(const struct set_id *set)
@@ -68,6 +118,22 @@ static const char *processes_wrong(const struct replica_configuration *configura
 	return NULL;
 }
 
+static const char *forks_wrong(const struct replica_configuration *configuration)
+{
+	uint32_t above = configuration->generation.number;
+
+	for (int i = 0; i < FORKS_KEPT; i++) {
+		const struct fork *fork = &configuration->forks[i];
+
+		if (fork->number
+			    ? fork->number > above || !fork->id || !fork->epoch || fork->epoch > configuration->epoch
+			    : fork->id || fork->epoch)
+			return "a fork that is none of its line";
+		above = fork->number ? fork->number - 1 : 0;
+	}
+	return NULL;
+}
+
 const char *replica_configuration_wrong(const struct replica_configuration *configuration, int members, int devices)
 {
 	const struct generation *generation = &configuration->generation;
@@ -75,6 +141,8 @@ const char *replica_configuration_wrong(const struct replica_configuration *conf
 	assert(members > 0 && members <= MEMBERS_MAX && devices >= 0 && devices <= REPLICA_DEVICES_MAX);
 	if (configuration->epoch == 0)
 		return "no epoch";
+	if (configuration->epoch > EPOCH_MAX)
+		return "an epoch that is never reached";
 	if (set_is_none(&configuration->set))
 		return "no set";
 	if (generation->id == 0 || generation->id == generation->parent)
@@ -92,6 +160,8 @@ const char *replica_configuration_wrong(const struct replica_configuration *conf
 		if ((configuration->sizes[device] != 0) != (device < devices) ||
 		    configuration->sizes[device] > INT64_MAX)
 			return "a device's size";
+	if (forks_wrong(configuration))
+		return forks_wrong(configuration);
 	return processes_wrong(configuration);
 }
 

@@ -39,11 +39,26 @@ struct generation {
 	uint64_t parent; /* the id of that before it; 0: the first */
 };
 
+/*
+ * A generation that an operator's force began, and its first epoch. Whoever was not asked may have gone on without it:
+ * only at a fork can two lines of configurations part.
+ */
+struct fork {
+	uint32_t number; /* of the generation; 0: there is none */
+	uint64_t id;	 /* of the same */
+	uint64_t epoch;
+};
+
+#define FORKS_KEPT	 4
+#define EPOCH_MAX	 (UINT64_C(1) << 62) /* what is above is nonsense: nobody decides so often */
+#define BALLOT_COUNT_MAX (UINT32_C(1) << 31)
+
 /* What is decided for an epoch. */
 struct replica_configuration {
 	struct set_id set;
 	struct generation generation;
-	uint64_t epoch;	    /* 1, 2, ...; 0: there is no configuration, and nothing else in it counts */
+	struct fork forks[FORKS_KEPT]; /* the last of its line, its own generation included; the newest first */
+	uint64_t epoch;	    /* 1, 2, ... EPOCH_MAX; 0: there is no configuration, and nothing else in it counts */
 	uint64_t reign;	    /* the first epoch since when the primary has been this process */
 	uint32_t primary;   /* a member of in_sync */
 	member_set in_sync; /* never empty */
@@ -81,6 +96,18 @@ bool process_same(struct process_id a, struct process_id b);
 
 /* Whether two are the same in all that is decided. */
 bool replica_configuration_same(const struct replica_configuration *a, const struct replica_configuration *b);
+
+/*
+ * Whether two are of lines that have parted: neither came from the other. a_settled, b_settled: it is known to be
+ * decided, or somebody has acted on it; of one that was accepted only in the epoch of a fork nothing may have come.
+ * What lies before the last FORKS_KEPT forks of one counts as common.
+ */
+bool replica_configuration_parted(const struct replica_configuration *a, bool a_settled,
+				  const struct replica_configuration *b, bool b_settled);
+
+/* Whether `later` has a fork in its line that `earlier` does not know of. */
+bool replica_configuration_forked(const struct replica_configuration *later,
+				  const struct replica_configuration *earlier);
 
 /*
  * Whether it is one that could have been decided by a list of `members` (1 .. MEMBERS_MAX) with `devices` (0 ..

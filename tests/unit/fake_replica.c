@@ -393,6 +393,11 @@ int replica_force(struct replica *replica, uint64_t now, member_set dead, const 
 	return replica_promote(replica, now, dead, why);
 }
 
+int replica_invalidate(struct replica *replica, uint64_t now, const char **why)
+{
+	return replica_promote(replica, now, 0, why);
+}
+
 void replica_status(const struct replica *replica, struct replica_status *status)
 {
 	memset(status, 0, sizeof(*status));

@@ -60,6 +60,7 @@ static bool world_send(struct replica *replica, int to, enum replica_class class
 		return false;
 	}
 	cluster->data[((const unsigned char *)head)[4]] += data_size;
+	cluster->sent[from][((const unsigned char *)head)[4]]++;
 	*frame = (struct cluster_frame){ .from = from, .to = to, .size = head_size + data_size };
 	frame->bytes = malloc(frame->size);
 	assert_non_null(frame->bytes);
@@ -154,6 +155,7 @@ static void world_tell(struct replica *replica, const struct replica_event *even
 	int self;
 
 	member_of(replica, &cluster, &self);
+	cluster->told[self][event->kind]++;
 	if (getenv("REPLICA_TRACE"))
 		fprintf(stderr, "%8.3f %c: %s epoch %llu member %d %s\n", (double)cluster->now / 1e9, 'A' + self,
 			names[event->kind], (unsigned long long)event->epoch, event->member,
@@ -331,6 +333,13 @@ void cluster_cut(struct cluster *cluster, int index, bool cut)
 		end_session(cluster, index, i);
 }
 
+void cluster_cut_link(struct cluster *cluster, int a, int b, bool cut)
+{
+	cluster->link_cut[a][b] = cluster->link_cut[b][a] = cut;
+	if (cut)
+		end_session(cluster, a, b);
+}
+
 void cluster_end(struct cluster *cluster)
 {
 	for (int i = 0; i < cluster->members; i++) {
@@ -356,7 +365,8 @@ static void connect_all(struct cluster *cluster)
 
 			if (cluster->up[i][k] != cluster->up[k][i])
 				end_session(cluster, i, k);
-			if (cluster->up[i][k] || !a->replica || !b->replica || a->cut || b->cut)
+			if (cluster->up[i][k] || !a->replica || !b->replica || a->cut || b->cut ||
+			    cluster->link_cut[i][k])
 				continue;
 			cluster->up[i][k] = true;
 			cluster->up[k][i] = true;

@@ -49,6 +49,9 @@ struct cluster {
 	int members;
 	struct cluster_member member[CLUSTER_MEMBERS];
 	bool up[CLUSTER_MEMBERS][CLUSTER_MEMBERS]; /* sessions */
+	bool link_cut[CLUSTER_MEMBERS][CLUSTER_MEMBERS];
+	unsigned int told[CLUSTER_MEMBERS][REPLICA_EVENTS]; /* how often each has told of what */
+	unsigned int sent[CLUSTER_MEMBERS][MESSAGE_TYPES];  /* frames */
 	struct cluster_frame *first, *last;
 	uint64_t random, next_incarnation;
 	uint32_t next_client;
@@ -86,6 +89,8 @@ void cluster_cut(struct cluster *cluster, int member, bool cut);
 
 /* What a member could not have sent, at once and on its session, which is up. false: the session has ended. */
 bool cluster_send(struct cluster *cluster, int from, int to, const struct message *message, const void *data);
+/* The same of one link. */
+void cluster_cut_link(struct cluster *cluster, int a, int b, bool cut);
 
 /* Lets everything happen for so long (ns). */
 void cluster_go(struct cluster *cluster, uint64_t time);

@@ -172,7 +172,7 @@ struct metadata_slot replica_values_slot(void)
 		.promised_epoch = 0x2122232425262728,
 		.promised = { 0x31323334, 4 },
 		.accepted = { 0x35363738, 5 },
-		.votes_from = 0x4142434445464748,
+		.votes_from = 0x3142434445464748,
 		.wants_all = 0x8002,
 		.compare_all = 0x4001,
 		.configuration = replica_values_configuration(),

@@ -168,11 +168,96 @@ static void test_digest(void **state)
 	assert_true(member_list_digest(other, 3, 3000000000, 2) != digest);
 }
 
+/* A configuration of generation `number`, at `epoch`, with forks that began in the epochs of their numbers, times 10.
+ */
+static struct replica_configuration of_line(uint32_t number, uint64_t id, uint64_t epoch, const struct fork *forks)
+{
+	struct replica_configuration configuration = replica_values_configuration();
+
+	configuration.generation = (struct generation){ number, id, 0 };
+	configuration.epoch = epoch;
+	memset(configuration.forks, 0, sizeof(configuration.forks));
+	for (int i = 0; forks && i < FORKS_KEPT && forks[i].number; i++)
+		configuration.forks[i] = forks[i];
+	return configuration;
+}
+
+static bool parted(struct replica_configuration a, struct replica_configuration b)
+{
+	bool is = replica_configuration_parted(&a, true, &b, true);
+
+	assert_true(is == replica_configuration_parted(&b, true, &a, true));
+	return is;
+}
+
+static void test_lines(void **state)
+{
+	static const struct fork one[FORKS_KEPT] = { { 2, 0xb2, 20 } }, other[FORKS_KEPT] = { { 2, 0xc2, 20 } },
+				 two[FORKS_KEPT] = { { 4, 0xb4, 40 }, { 2, 0xb2, 20 } },
+				 full[FORKS_KEPT] = { { 9, 9, 90 }, { 8, 8, 80 }, { 7, 7, 70 }, { 6, 6, 60 } };
+	struct replica_configuration before, at;
+
+	(void)state;
+	/* Generations that nobody forced are of one line. */
+	assert_false(parted(of_line(1, 1, 5, NULL), of_line(7, 7, 30, NULL)));
+	/* Who stopped before the fork comes from the same; who went on does not. */
+	assert_false(parted(of_line(1, 1, 19, NULL), of_line(2, 0xb2, 20, one)));
+	assert_false(parted(of_line(1, 1, 19, NULL), of_line(3, 0xb3, 30, one)));
+	assert_true(parted(of_line(1, 1, 21, NULL), of_line(2, 0xb2, 20, one)));
+	assert_true(parted(of_line(1, 1, 21, NULL), of_line(5, 0xb5, 99, two)));
+	assert_true(parted(of_line(2, 2, 19, NULL), of_line(5, 0xb5, 99, two)));
+	assert_false(parted(of_line(3, 0xb3, 30, one), of_line(5, 0xb5, 99, two)));
+	assert_true(parted(of_line(3, 0xb3, 41, one), of_line(5, 0xb5, 99, two)));
+	/* Two children of one, and theirs. */
+	assert_true(parted(of_line(2, 0xc2, 20, other), of_line(2, 0xb2, 20, one)));
+	assert_true(parted(of_line(3, 0xc3, 31, other), of_line(5, 0xb5, 99, two)));
+	/* In the epoch of the fork it counts whether anything came of it. */
+	before = of_line(1, 1, 20, NULL);
+	at = of_line(2, 0xb2, 20, one);
+	assert_true(replica_configuration_parted(&before, true, &at, true));
+	assert_false(replica_configuration_parted(&before, false, &at, true));
+	/* What is older than all forks that are kept is not known to be another. */
+	assert_false(parted(of_line(2, 0xb2, 30, one), of_line(9, 9, 99, full)));
+	assert_true(parted(of_line(6, 0xb6, 61, one), of_line(9, 9, 99, full)));
+	assert_true(parted(of_line(7, 0xb7, 75, one), of_line(9, 9, 99, full)));
+	/* None at all. */
+	before.epoch = 0;
+	assert_false(replica_configuration_parted(&before, true, &at, true));
+	before = of_line(1, 1, 19, NULL);
+	assert_true(replica_configuration_forked(&at, &before));
+	assert_false(replica_configuration_forked(&before, &at));
+}
+
+static void test_forks_wrong(void **state)
+{
+	struct replica_configuration configuration = replica_values_configuration();
+
+	(void)state;
+	configuration.forks[0] = (struct fork){ 3, 0xb3, 30 };
+	configuration.forks[1] = (struct fork){ 1, 0xb1, 10 };
+	assert_null(replica_configuration_wrong(&configuration, MEMBERS_MAX, 2));
+	configuration.forks[1].number = 3;
+	assert_non_null(replica_configuration_wrong(&configuration, MEMBERS_MAX, 2));
+	configuration.forks[1] = (struct fork){ 0, 0xb1, 10 };
+	assert_non_null(replica_configuration_wrong(&configuration, MEMBERS_MAX, 2));
+	configuration.forks[1] = (struct fork){ 0 };
+	configuration.forks[0].number = 4;
+	assert_non_null(replica_configuration_wrong(&configuration, MEMBERS_MAX, 2));
+	configuration.forks[0] = (struct fork){ 3, 0xb3, configuration.epoch + 1 };
+	assert_non_null(replica_configuration_wrong(&configuration, MEMBERS_MAX, 2));
+	configuration.forks[0] = (struct fork){ 3, 0, 30 };
+	assert_non_null(replica_configuration_wrong(&configuration, MEMBERS_MAX, 2));
+	configuration = replica_values_configuration();
+	configuration.epoch = EPOCH_MAX + 1;
+	assert_non_null(replica_configuration_wrong(&configuration, MEMBERS_MAX, 2));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ballots), cmocka_unit_test(test_processes), cmocka_unit_test(test_members),
-		cmocka_unit_test(test_same),	cmocka_unit_test(test_wrong),	  cmocka_unit_test(test_digest),
+		cmocka_unit_test(test_lines),	  cmocka_unit_test(test_forks_wrong), cmocka_unit_test(test_ballots),
+		cmocka_unit_test(test_processes), cmocka_unit_test(test_members),     cmocka_unit_test(test_same),
+		cmocka_unit_test(test_wrong),	  cmocka_unit_test(test_digest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -98,7 +98,7 @@ static void test_hello_bytes(void **state)
 	size_t at_sizes = MESSAGE_PREFIX + 92 + 184;
 
 	(void)state;
-	assert_int_equal(size, MESSAGE_PREFIX + 92 + 312 + 32);
+	assert_int_equal(size, MESSAGE_PREFIX + 92 + 408 + 32);
 	assert_memory_equal(frame + MESSAGE_PREFIX, fields, sizeof(fields));
 	/* The processes of four more members are 0, and the sizes of 14 more devices. */
 	for (size_t i = MESSAGE_PREFIX + sizeof(fields); i < at_sizes; i++)

@@ -57,6 +57,7 @@ static const char *const good[] = {
 	"at 1s view A shows A B",
 	"at 1s promote B",
 	"at 1s force B without A C",
+	"at 1s invalidate A C",
 	"at 1s die A",
 	"at 1s wake",
 	"at 1s write A 3 1",
@@ -235,8 +236,8 @@ static void random_schedules(void **state)
 	}
 	for (int kind = 0; kind < SIM_ACTIONS; kind++) {
 		/* What only scripts do. */
-		if (kind == SIM_DISK_EVICT || kind == SIM_VIEW || kind == SIM_FORCE || kind == SIM_LIST ||
-		    kind == SIM_IMAGE_SMALLER || kind >= SIM_WAKE)
+		if (kind == SIM_DISK_EVICT || kind == SIM_VIEW || kind == SIM_FORCE || kind == SIM_INVALIDATE ||
+		    kind == SIM_LIST || kind == SIM_IMAGE_SMALLER || kind >= SIM_WAKE)
 			assert_int_equal(seen[kind], 0);
 		else
 			assert_true(seen[kind] > 0);
