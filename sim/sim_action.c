@@ -164,11 +164,6 @@ static void order(struct sim_host *host, const struct sim_action *action)
 	const char *why = "";
 	int result;
 
-	/* A planned switch is asked of who serves, or of the one that it is about. */
-	for (int member = 0; member < world->members && action->kind == SIM_PROMOTE; member++) {
-		if (world->hosts[member].process && world->hosts[member].process->serving)
-			process = world->hosts[member].process;
-	}
 	if (!process || process->stopped || process->ending)
 		return;
 	if (action->kind == SIM_INVALIDATE) {

@@ -221,16 +221,27 @@ enum role {
 	ROLE_STEPPING_DOWN, /* primary that answers nothing any more in this reign */
 };
 
+/* What a proposal is for: each waits for a time of its own, drawn when it is called for first. */
+enum purpose {
+	PURPOSE_BIRTH,
+	PURPOSE_SETTLING,
+	PURPOSE_CHANGE, /* of who is in sync, of the reign: the primary's */
+	PURPOSE_HAND_OVER,
+	PURPOSE_PROMOTION,
+	PURPOSE_FORCE,
+	PURPOSES,
+};
+
 struct reign {
 	enum role role;
-	uint64_t epoch;	      /* of the decided configuration that was acted on last */
-	member_set in_sync;   /* of the same */
-	uint64_t ended;	      /* a reign of this process that is over, whoever is named */
-	member_set absent;    /* members with images that are not in sync, by the last that named this process */
-	uint64_t consider_at; /* nothing is proposed before this time */
-	bool waiting;	      /* for consider_at, which is drawn */
-	bool asked;	      /* reign_consider() has something to wait for */
-	bool disk_failed;     /* of this member: it serves no more */
+	uint64_t epoch;	     /* of the decided configuration that was acted on last */
+	member_set in_sync;  /* of the same */
+	uint64_t ended;	     /* a reign of this process that is over, whoever is named */
+	member_set absent;   /* members with images that are not in sync, by the last that named this process */
+	uint64_t not_before; /* time: a lease that others gave is waited for, and nothing is proposed */
+	uint64_t waits_until[PURPOSES]; /* time that was drawn; 0: none, it is not called for */
+	unsigned int called_for;	/* bit n: purpose n, by the present look */
+	bool disk_failed;		/* of this member: it serves no more */
 	const char *blocked;
 	/* As primary. */
 	uint64_t reign;
@@ -262,6 +273,8 @@ void reign_member_failed(struct replica *replica, int member, const char *why);
 bool reign_own_disk_failed(struct replica *replica);
 /* A flush of the own image has failed. */
 void reign_flush_failed(struct replica *replica);
+/* An operator's order to the primary that serves, by whatever way: to hand over. 0, or -EAGAIN with *why. */
+int reign_promote(struct replica *replica, int member, const char **why);
 /* A process that is to end may do so. */
 bool reign_may_end(const struct replica *replica);
 

@@ -242,6 +242,10 @@ static void collect(struct replica *replica, uint64_t epoch)
 
 	if (now->promised.counter > decision->highest_counter && !deliberate_bug(BUG_BALLOT_REUSED))
 		decision->highest_counter = now->promised.counter;
+	if (decision->highest_counter >= BALLOT_COUNT_MAX || epoch > EPOCH_MAX) {
+		replica->reign.blocked = "all ballots are used up: the set has to be made anew";
+		return;
+	}
 	decision->phase = PROPOSAL_COLLECTING;
 	decision->epoch = epoch;
 	decision->ballot = (struct ballot){ ++decision->highest_counter, (uint32_t)replica->settings.self };
@@ -359,8 +363,8 @@ void decision_refuse(struct replica *replica, int member, const struct message *
 		decision->highest_counter = message->accepted.counter;
 	/* One that is behind learns what there is by STATUS and FETCH; a lease is waited for. */
 	if (message->kind == REFUSED_LEASE && decision->phase != PROPOSAL_NONE && decision->epoch == message->epoch &&
-	    !ballot_compare(decision->ballot, message->ballot) && replica->reign.consider_at < replica->now + wait)
-		replica->reign.consider_at = replica->now + wait;
+	    !ballot_compare(decision->ballot, message->ballot) && replica->reign.not_before < replica->now + wait)
+		replica->reign.not_before = replica->now + wait;
 }
 
 void decision_accepted(struct replica *replica, int member, const struct message *message)

@@ -7,19 +7,23 @@
  */
 #include "core.h"
 
+/* How wrong a clock that is within the bound may be by the end of a lease, in ns: not less. */
+static uint64_t lease_margin(const struct replica *replica)
+{
+	uint64_t lease = replica->settings.lease, drift = replica->settings.drift;
+
+	return lease / 1000000 * drift + (lease % 1000000 * drift + 999999) / 1000000;
+}
+
 /* The shortest and the longest that a lease takes by a clock that is within the bound. */
 static uint64_t lease_shortest(const struct replica *replica)
 {
-	uint64_t lease = replica->settings.lease;
-
-	return lease - lease / 1000000 * replica->settings.drift - 1;
+	return replica->settings.lease - lease_margin(replica) - 1;
 }
 
 uint64_t lease_longest(const struct replica *replica)
 {
-	uint64_t lease = replica->settings.lease;
-
-	return lease + lease / 1000000 * replica->settings.drift + 1;
+	return replica->settings.lease + lease_margin(replica) + 1;
 }
 
 void lease_reset(struct replica *replica)

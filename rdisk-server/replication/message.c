@@ -100,19 +100,18 @@ enum message_data {
 	DATA_RESULT,  /* any; none with an error */
 };
 
-#define F(name)	   (1u << FIELD_##name)
-#define KIND(name) (1u << (name))
+#define F(name)	      (1u << FIELD_##name)
+#define KIND(name)    (1u << (name))
 
 /* What many have in common. */
-#define REIGN	   (F(EPOCH) | F(REIGN))
-#define ENTRY	   (REIGN | F(NUMBER))
-#define RANGE	   (F(DEVICE) | F(POSITION) | F(LENGTH))
-#define SETTLED	   (F(COMPLETE) | F(FLUSHED))
-#define CLIENT	   (F(CLIENT) | F(REQUEST))
-#define VALUE	   (F(ACCEPTED) | F(CONFIGURATION))
+#define REIGN	      (F(EPOCH) | F(REIGN))
+#define ENTRY	      (REIGN | F(NUMBER))
+#define RANGE	      (F(DEVICE) | F(POSITION) | F(LENGTH))
+#define SETTLED	      (F(COMPLETE) | F(FLUSHED))
+#define CLIENT	      (F(CLIENT) | F(REQUEST))
+#define VALUE	      (F(ACCEPTED) | F(CONFIGURATION))
 
-#define REFUSAL_KINDS                                                                                                  \
-	(KIND(REFUSED_EPOCH) | KIND(REFUSED_BALLOT) | KIND(REFUSED_LEASE) | KIND(REFUSED_NO_VOTE) | KIND(REFUSED_SET))
+#define REFUSAL_KINDS (KIND(REFUSED_EPOCH) | KIND(REFUSED_BALLOT) | KIND(REFUSED_LEASE) | KIND(REFUSED_NO_VOTE))
 #define COPY_KINDS    (KIND(ENTRY_WRITE) | KIND(ENTRY_ZEROES))
 #define WRITE_KINDS   (COPY_KINDS | KIND(ENTRY_OPEN) | KIND(ENTRY_CLOSE))
 #define REQUEST_KINDS (WRITE_KINDS | KIND(ENTRY_READ) | KIND(ENTRY_FLUSH))
@@ -162,12 +161,12 @@ static const struct {
 	[MESSAGE_COPIED] = { "COPIED", ENTRY | F(RESULT), 0, 0, DATA_NONE },
 	[MESSAGE_HASH] = { "HASH", ENTRY | RANGE, 0, 0, DATA_NONE },
 	[MESSAGE_HASHES] = { "HASHES", ENTRY | F(RESULT), 0, 0, DATA_HASHES },
-	[MESSAGE_BITS] = { "BITS", F(FLAGS) | F(MEMBER) | F(DEVICE) | ENTRY, MESSAGE_LAST | MESSAGE_UNFLUSHED, 0,
+	[MESSAGE_BITS] = { "BITS", F(FLAGS) | F(MEMBER) | F(DEVICE) | ENTRY, MESSAGE_LAST, 0,
 			   DATA_RANGES },
 	[MESSAGE_HANDED_OVER] = { "HANDED_OVER", ENTRY | SETTLED, 0, 0, DATA_NONE },
 	[MESSAGE_READY] = { "READY", ENTRY, 0, 0, DATA_NONE },
 	[MESSAGE_REQUEST] = { "REQUEST", F(FLAGS) | F(KIND) | F(EPOCH) | RANGE | CLIENT | F(GENERATION) | F(LOWEST),
-			      ENTRY_FLAGS | MESSAGE_RESENT, REQUEST_KINDS, DATA_OF_KIND },
+			      ENTRY_FLAGS, REQUEST_KINDS, DATA_OF_KIND },
 	[MESSAGE_ANSWER] = { "ANSWER", F(EPOCH) | CLIENT | F(GENERATION) | F(RESULT), 0, 0, DATA_RESULT },
 	[MESSAGE_STEP_DOWN] = { "STEP_DOWN", F(EPOCH) | F(MEMBER), 0, 0, DATA_NONE },
 	/* clang-format on */
@@ -353,6 +352,10 @@ static const char *fields_wrong(const struct message *message)
 	if (message->member >= MEMBERS_MAX || message->ballot.member >= MEMBERS_MAX ||
 	    message->accepted.member >= MEMBERS_MAX)
 		return "a member that cannot be";
+	if (message->epoch > EPOCH_MAX || message->reign > EPOCH_MAX || message->seen > EPOCH_MAX)
+		return "an epoch that is never reached";
+	if (message->ballot.counter > BALLOT_COUNT_MAX || message->accepted.counter > BALLOT_COUNT_MAX)
+		return "a ballot that is never reached";
 	if (message->device >= REPLICA_DEVICES_MAX)
 		return "a device that cannot be";
 	if (message->result > 0 || message->result < RESULT_MIN)

@@ -131,13 +131,11 @@ struct client_id {
 #define MESSAGE_FREE	  0x100u	   /* ENTRY_ZEROES: space may be freed */
 #define MESSAGE_STOPPING  0x200u	   /* STATUS: it is about to end: it wants no role */
 #define MESSAGE_SHARED	  0x400u	   /* ENTRY_OPEN, REQUEST: others that are shared may have it open, too */
-#define MESSAGE_RESENT	  0x800u	   /* REQUEST: it was sent before, and may have been done */
-#define MESSAGE_UNFLUSHED 0x1000u	   /* BITS: not what `member` must be given, but what is unflushed */
-#define MESSAGE_CLEAN	  0x2000u	   /* HELLO: nothing was hot at its start: what it wrote is flushed */
-#define MESSAGE_FAILED	  0x4000u /* HELLO, STATUS: a flush of its image failed: it is not in sync, whoever says so */
-#define MESSAGE_READ_ONLY 0x8000u /* ENTRY_OPEN, REQUEST: the open only reads */
-#define MESSAGE_LEARNING  0x10000u /* HELLO, STATUS: it has no vote, and does not know yet from when on it may have one */
-#define MESSAGE_FLAGS	  0x1ffffu
+#define MESSAGE_CLEAN	  0x800u	   /* HELLO: nothing was hot at its start: what it wrote is flushed */
+#define MESSAGE_FAILED	  0x1000u /* HELLO, STATUS: a flush of its image failed: it is not in sync, whoever says so */
+#define MESSAGE_READ_ONLY 0x2000u /* ENTRY_OPEN, REQUEST: the open only reads */
+#define MESSAGE_LEARNING  0x4000u /* HELLO, STATUS: it has no vote, and does not know yet from when on it may have one */
+#define MESSAGE_FLAGS	  0x7fffu
 
 /* Why a REFUSE. */
 enum refusal {
@@ -145,7 +143,6 @@ enum refusal {
 	REFUSED_BALLOT,	   /* a higher one was promised: it is in the message */
 	REFUSED_LEASE,	   /* a grant to another runs for `wait` ns */
 	REFUSED_NO_VOTE,
-	REFUSED_SET, /* another set, generation or list */
 	REFUSALS,
 };
 

@@ -13,6 +13,7 @@
  * STEPPING_DOWN   no        the same
  */
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
 
 #include "core.h"
@@ -103,6 +104,26 @@ void reign_flush_failed(struct replica *replica)
 	/* Nobody else has it: what was answered before may be gone, and every client is to be told. */
 	if (!reign_own_disk_failed(replica))
 		replica->reign.flush_lost = true;
+}
+
+int reign_promote(struct replica *replica, int member, const char **why)
+{
+	if (replica->reign.role != ROLE_SERVING) {
+		*why = "this member is not the primary that serves";
+		return -EAGAIN;
+	}
+	if (member == replica->settings.self) {
+		*why = "that member is the primary";
+		return -EAGAIN;
+	}
+	if (!peer_is_named(replica, member, core_configuration(replica)) ||
+	    (replica->peers[member].flags & MESSAGE_STOPPING)) {
+		*why = "that member is not in sync, not seen, or about to end";
+		return -EAGAIN;
+	}
+	replica->reign.successor = member;
+	replica->consider = true;
+	return 0;
 }
 
 bool reign_may_end(const struct replica *replica)
@@ -312,23 +333,21 @@ static uint64_t random_delay(struct replica *replica, uint64_t least)
 }
 
 /* Waits for a random time before a proposal, so that not all make theirs at once. true: it is over. */
-static bool waited(struct replica *replica, uint64_t least)
+static bool waited(struct replica *replica, enum purpose purpose, uint64_t least)
 {
 	struct reign *reign = &replica->reign;
+	uint64_t *until = &reign->waits_until[purpose];
 
-	reign->asked = true;
-	if (!reign->waiting) {
-		uint64_t until = replica->now + random_delay(replica, least);
-
-		reign->waiting = true;
-		if (until > reign->consider_at)
-			reign->consider_at = until;
-	}
-	if (replica->now < reign->consider_at) {
-		core_wake_at(replica, reign->consider_at);
+	reign->called_for |= 1u << purpose;
+	if (!*until)
+		*until = replica->now + random_delay(replica, least);
+	if (replica->now < reign->not_before)
+		core_wake_at(replica, reign->not_before);
+	if (replica->now < *until)
+		core_wake_at(replica, *until);
+	if (replica->now < *until || replica->now < reign->not_before)
 		return false;
-	}
-	reign->waiting = false;
+	*until = 0;
 	return true;
 }
 
@@ -413,7 +432,7 @@ static void consider_birth(struct replica *replica)
 		replica->reign.blocked = "no configuration yet: the members have to hear of each other";
 		return;
 	}
-	if (choose_source(replica) != self || !waited(replica, delay))
+	if (choose_source(replica) != self || !waited(replica, PURPOSE_BIRTH, delay))
 		return;
 	for (unsigned int i = 0; i < sizeof(value.set.bytes); i++)
 		value.set.bytes[i] = (unsigned char)replica->world->random(replica);
@@ -440,7 +459,7 @@ static void consider_settling(struct replica *replica)
 	if (names_self(replica, core_configuration(replica)) &&
 	    core_configuration(replica)->primary == (uint32_t)replica->settings.self)
 		delay /= 4;
-	if (majority_there(replica) && waited(replica, delay))
+	if (majority_there(replica) && waited(replica, PURPOSE_SETTLING, delay))
 		decision_settle(replica);
 }
 
@@ -459,7 +478,7 @@ static void hand_over(struct replica *replica, int successor)
 	struct replica_configuration value = *core_configuration(replica);
 
 	step_down(replica);
-	if (!waited(replica, 0))
+	if (!waited(replica, PURPOSE_HAND_OVER, 0))
 		return;
 	value.primary = (uint32_t)successor;
 	value.reign = 0;
@@ -560,7 +579,7 @@ static void consider_as_primary(struct replica *replica)
 	if (reign->candidate != NO_MEMBER)
 		change = true;
 	change |= voter_waits(replica, &value);
-	if (change && waited(replica, 0))
+	if (change && waited(replica, PURPOSE_CHANGE, 0))
 		decision_propose(replica, &value);
 }
 
@@ -607,10 +626,8 @@ static void consider_promotion(struct replica *replica)
 	bool lost = false;
 
 	if (peer_is_named(replica, (int)configuration->primary, configuration) &&
-	    configuration->primary != (uint32_t)self) {
-		reign->waiting = false;
+	    configuration->primary != (uint32_t)self)
 		return;
-	}
 	if (!member_in(configuration->in_sync, self) || reign->disk_failed || replica->stopping ||
 	    (flags_of(replica, self) & MESSAGE_EMPTY)) {
 		reign->blocked = "the primary is not seen, and this member is not in sync";
@@ -618,7 +635,6 @@ static void consider_promotion(struct replica *replica)
 	}
 	if (!majority_there(replica)) {
 		reign->blocked = "no majority of the members is seen";
-		reign->waiting = false;
 		return;
 	}
 	if (!memory_kept(replica, self)) {
@@ -631,7 +647,7 @@ static void consider_promotion(struct replica *replica)
 	/* One whose process lives has tables that a restarted one lost. */
 	if (!names_self(replica, configuration))
 		delay *= 3;
-	if (!waited(replica, delay))
+	if (!waited(replica, PURPOSE_PROMOTION, delay))
 		return;
 	for (int i = 0; i < replica->settings.members; i++)
 		drop_process(&value, i);
@@ -658,7 +674,7 @@ static void consider_force(struct replica *replica)
 		return;
 	}
 	replica->reign.blocked = "an operator's order to be primary is not decided yet";
-	if (!waited(replica, replica->settings.election_delay / 4))
+	if (!waited(replica, PURPOSE_FORCE, replica->settings.election_delay / 4))
 		return;
 	for (int i = 0; i < replica->settings.members; i++)
 		drop_process(&value, i);
@@ -679,7 +695,7 @@ void reign_consider(struct replica *replica)
 	if (replica->failed || replica->decision.phase != PROPOSAL_NONE)
 		return;
 	reign->blocked = NULL;
-	reign->asked = false;
+	reign->called_for = 0;
 	if (reign->force_without)
 		consider_force(replica);
 	else if (!configuration->epoch)
@@ -691,6 +707,8 @@ void reign_consider(struct replica *replica)
 	else
 		consider_promotion(replica);
 	/* Whatever it waited to propose is not called for any more. */
-	if (!reign->asked)
-		reign->waiting = false;
+	for (int i = 0; i < PURPOSES; i++) {
+		if (!(reign->called_for >> i & 1))
+			reign->waits_until[i] = 0;
+	}
 }

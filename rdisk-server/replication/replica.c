@@ -82,9 +82,9 @@ static bool settings_ok(const struct replica_settings *s)
 		if (s->list[i].node <= s->list[i - 1].node)
 			return false;
 	}
-	return s->list[0].node > 0 && s->lease >= 4 && s->election_delay > 0 && s->flush_interval > 0 &&
-	       s->open_grace > 0 && s->process.boot && s->window <= UINT16_MAX && s->drift < 500000 &&
-	       s->heartbeat > 0 && s->window > 0 && s->requests > 0 &&
+	return s->list[0].node > 0 && s->lease >= 4 && s->lease <= REPLICA_LEASE_MAX && s->election_delay > 0 &&
+	       s->flush_interval > 0 && s->open_grace > 0 && s->process.boot && s->window <= UINT16_MAX &&
+	       s->drift < 500000 && s->heartbeat > 0 && s->window > 0 && s->requests > 0 &&
 	       DONE_TABLE_CLIENT_MAX(s->requests) <= DONE_TABLE_PIECE && s->clients > 0 && s->copies > 0 &&
 	       is_power_of_two(s->block_size) && s->block_size >= REPLICA_BLOCK_MIN &&
 	       is_power_of_two(s->extent_size) && s->extent_size >= s->block_size && s->copy_size >= s->block_size &&
@@ -202,6 +202,13 @@ const char *replica_load_slot(struct replica *replica, uint32_t index, const voi
 		return "its metadata were written by a newer version";
 	case METADATA_FOREIGN:
 		return "its metadata belong to another node";
+	}
+	for (int i = 0; i < replica->settings.nr_devices; i++) {
+		/* Maps are of devices by their place in the list. */
+		if (slot.names[i] && slot.names[i] != replica->settings.devices[i].name_checksum)
+			return "its metadata are of devices with other names, or in another order: put the devices "
+			       "back "
+			       "in the configuration file as they were";
 	}
 	durable->loaded++;
 	if (slot.sequence > durable->now.sequence)
@@ -354,6 +361,15 @@ static bool dispatch_owned(struct replica *replica, int member, const struct mes
 	}
 }
 
+static void step_down_asked(struct replica *replica, int member, const struct message *message)
+{
+	const char *why;
+
+	/* Who asked sees what comes of it; under another epoch it may be about another configuration. */
+	if (message->epoch == core_configuration(replica)->epoch && reign_promote(replica, (int)message->member, &why))
+		core_tell(replica, REPLICA_EVENT_REFUSED, member, why);
+}
+
 static void dispatch(struct replica *replica, int member, const struct message *message, const void *data)
 {
 	switch (message->type) {
@@ -431,6 +447,9 @@ static void dispatch(struct replica *replica, int member, const struct message *
 		break;
 	case MESSAGE_READY:
 		bringup_ready(replica, member, message);
+		break;
+	case MESSAGE_STEP_DOWN:
+		step_down_asked(replica, member, message);
 		break;
 	case MESSAGE_ANSWER:
 		forward_answer(replica, member, message, data);
@@ -535,21 +554,41 @@ bool replica_stopped(const struct replica *replica)
 	return replica->stopping && (replica->failed || reign_may_end(replica));
 }
 
+/* This member is not the primary: brings the order to it. */
+static int ask_to_step_down(struct replica *replica, int member, const char **why)
+{
+	const struct replica_configuration *configuration = core_configuration(replica);
+	int primary = (int)configuration->primary;
+	struct message order = { .type = MESSAGE_STEP_DOWN, .epoch = configuration->epoch, .member = (uint32_t)member };
+
+	if (!configuration->epoch || !replica->decision.decided || !replica->peers[primary].greeted) {
+		*why = "the primary is not seen: nobody can hand over";
+		return -EAGAIN;
+	}
+	if (member == primary) {
+		*why = "that member is the primary";
+		return -EAGAIN;
+	}
+	if (!member_in(configuration->in_sync, member)) {
+		*why = "that member is not in sync";
+		return -EAGAIN;
+	}
+	core_send(replica, primary, REPLICA_CLASS_CONTROL, &order, NULL);
+	return 0;
+}
+
 int replica_promote(struct replica *replica, uint64_t now, int member, const char **why)
 {
-	int error = 0;
+	int error;
 
 	begin(replica, now);
-	if (replica->reign.role != ROLE_SERVING) {
-		*why = "this member is not the primary that serves: ask that one";
-		error = -EAGAIN;
-	} else if (member < 0 || member >= replica->settings.members || member == replica->settings.self ||
-		   !peer_is_named(replica, member, core_configuration(replica))) {
-		*why = "that member is not in sync, or not seen";
-		error = -EAGAIN;
+	if (member < 0 || member >= replica->settings.members) {
+		*why = "there is no such member";
+		error = -EINVAL;
+	} else if (core_configuration(replica)->primary == (uint32_t)replica->settings.self) {
+		error = reign_promote(replica, member, why);
 	} else {
-		replica->reign.successor = member;
-		replica->consider = true;
+		error = ask_to_step_down(replica, member, why);
 	}
 	after(replica);
 	return error;

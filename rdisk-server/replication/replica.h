@@ -21,7 +21,8 @@
 #include "message.h"
 #include "metadata.h"
 
-#define REPLICA_NEVER UINT64_MAX /* a time that does not come */
+#define REPLICA_NEVER	  UINT64_MAX		  /* a time that does not come */
+#define REPLICA_LEASE_MAX UINT64_C(3600000000000) /* ns */
 
 struct replica;
 
@@ -51,7 +52,7 @@ struct replica_settings {
 	struct replica_device_settings devices[REPLICA_DEVICES_MAX];
 	int nr_devices;
 	struct process_id process;
-	uint64_t lease;		  /* how long a grant lasts; whole ms, or the bound on drift is rounded down */
+	uint64_t lease;		  /* how long a grant lasts; at most REPLICA_LEASE_MAX */
 	uint32_t drift;		  /* bound on how wrong a clock runs, parts per million */
 	uint64_t heartbeat;	  /* between STATUS messages */
 	uint64_t replica_timeout; /* for an answer of a member, and of the own store */
@@ -243,7 +244,10 @@ bool replica_stopped(const struct replica *replica);
  * that stays.
  */
 
-/* To the primary that serves: to hand over to an in-sync member. Forgotten if that one goes before it is decided. */
+/*
+ * To any member that sees the primary: that one is to hand over to `member`, which is in sync. Forgotten if the primary
+ * does not serve when it hears of it, or `member` goes before it is decided.
+ */
 int replica_promote(struct replica *replica, uint64_t now, int member, const char **why);
 
 /*

@@ -54,7 +54,7 @@ static void of_type(struct message *message, unsigned char *data)
 		message->data_size = (uint32_t)message->length;
 		break;
 	case MESSAGE_REQUEST:
-		message->flags = MESSAGE_RESENT | MESSAGE_STABLE;
+		message->flags = MESSAGE_FREE | MESSAGE_STABLE;
 		message->kind = ENTRY_WRITE;
 		message->data_size = (uint32_t)message->length;
 		break;
@@ -70,7 +70,7 @@ static void of_type(struct message *message, unsigned char *data)
 		message->data_size = 2 * MESSAGE_RANGE_SIZE;
 		break;
 	case MESSAGE_BITS:
-		message->flags = MESSAGE_UNFLUSHED | MESSAGE_LAST;
+		message->flags = MESSAGE_LAST;
 		message->data_size = MESSAGE_RANGE_SIZE;
 		break;
 	case MESSAGE_REPORT:
@@ -128,7 +128,7 @@ struct message replica_values_message(enum message_type type, unsigned char data
 		.member = 6,
 		.process = { 0x9192939495969798, 0x999a9b9c9d9e9f90 },
 		.digest = 0xa1a2a3a4a5a6a7a8,
-		.seen = 0xb1b2b3b4b5b6b7b8,
+		.seen = 0x31b2b3b4b5b6b7b8,
 		.version = 2,
 		.features = 0xb9babbbcbdbebfb0,
 		.configuration = replica_values_configuration(),

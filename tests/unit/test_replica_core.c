@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "core.h"
 #include "replica_cluster.h"
 
 enum { A, B, C };
@@ -256,10 +257,75 @@ static void test_resent_request(void **state)
 	assert_int_equal(cluster_read_now(cluster, B, on_b, 0), 2);
 }
 
+/* A planned switch may be asked of any member. */
+static void test_promote_by_any(void **state)
+{
+	struct cluster *cluster = *state;
+	const char *why = NULL;
+	uint32_t client;
+
+	begin(cluster);
+	client = cluster_open(cluster, C);
+	assert_int_equal(cluster_write_now(cluster, C, client, 0, 1), 0);
+	assert_true(replica_promote(cluster->member[B].replica, cluster->now, A, &why) < 0);
+	assert_true(replica_promote(cluster->member[B].replica, cluster->now, 3, &why) < 0);
+	assert_int_equal(replica_promote(cluster->member[B].replica, cluster->now, C, &why), 0);
+	cluster_until(cluster, cluster_serves, C);
+	assert_int_equal(replica_promote(cluster->member[C].replica, cluster->now, B, &why), 0);
+	cluster_until(cluster, cluster_serves, B);
+	assert_int_equal(cluster_read_now(cluster, C, client, 0), 1);
+	/* Of one that is not seen. */
+	cluster_cut(cluster, A, true);
+	assert_true(replica_promote(cluster->member[A].replica, cluster->now, C, &why) < 0);
+}
+
+/* B drew a time to be primary at, as it did not see A. When it hands over soon after that it does not wait for it. */
+static void test_hand_over_is_not_delayed(void **state)
+{
+	struct cluster *cluster = *state;
+	const char *why = NULL;
+	uint64_t began;
+
+	begin(cluster);
+	cluster_cut_link(cluster, A, B, true);
+	cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
+	cluster_cut_link(cluster, A, B, false);
+	cluster_until(cluster, cluster_in_sync, B);
+	assert_int_equal(replica_promote(cluster->member[A].replica, cluster->now, B, &why), 0);
+	cluster_until(cluster, cluster_serves, B);
+	began = cluster->now;
+	assert_int_equal(replica_promote(cluster->member[B].replica, cluster->now, A, &why), 0);
+	cluster_until(cluster, cluster_serves, A);
+	assert_true(cluster->now - began <= CLUSTER_HEARTBEAT);
+}
+
+/* The holder's lease is shorter and the grantor's longer than any clock within the bound can make up for. */
+static void test_lease_margin(void **state)
+{
+	static const uint64_t leases[] = { 4, 999999, 1000001, 1999999, 50000001, REPLICA_LEASE_MAX };
+	static const uint32_t drifts[] = { 0, 1, 200, 333333, 499999 };
+	static struct replica replica;
+
+	(void)state;
+	for (unsigned int i = 0; i < sizeof(leases) / sizeof(leases[0]); i++) {
+		for (unsigned int k = 0; k < sizeof(drifts) / sizeof(drifts[0]); k++) {
+			unsigned __int128 wrong = (unsigned __int128)leases[i] * drifts[k];
+
+			replica.settings.lease = leases[i];
+			replica.settings.drift = drifts[k];
+			assert_true((unsigned __int128)(lease_longest(&replica) - leases[i]) * 1000000 > wrong);
+			assert_true(lease_longest(&replica) - leases[i] <= (uint64_t)(wrong / 1000000) + 2);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_birth_and_write, setup, teardown),
+		cmocka_unit_test(test_lease_margin),
+		cmocka_unit_test_setup_teardown(test_promote_by_any, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_hand_over_is_not_delayed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_primary_dies, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_backup_dies, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_primary_is_cut_off, setup, teardown),

@@ -71,7 +71,7 @@ static void test_hello_bytes(void **state)
 		/* set */
 		0xd0, 0xd1, 0xd2, 0xd3, 0xd4, 0xd5, 0xd6, 0xd7, 0xd8, 0xd9, 0xda, 0xdb, 0xdc, 0xdd, 0xde, 0xdf,
 		/* digest, seen */
-		0xa8, 0xa7, 0xa6, 0xa5, 0xa4, 0xa3, 0xa2, 0xa1, 0xb8, 0xb7, 0xb6, 0xb5, 0xb4, 0xb3, 0xb2, 0xb1,
+		0xa8, 0xa7, 0xa6, 0xa5, 0xa4, 0xa3, 0xa2, 0xa1, 0xb8, 0xb7, 0xb6, 0xb5, 0xb4, 0xb3, 0xb2, 0x31,
 		/* version, features */
 		2, 0, 0, 0, 0xb0, 0xbf, 0xbe, 0xbd, 0xbc, 0xbb, 0xba, 0xb9,
 		/* the configuration: set */
@@ -336,6 +336,12 @@ static void test_wrong_fields(void **state)
 	assert_wrong(MESSAGE_HELLO, m.member = MEMBERS_MAX, "a member that cannot be");
 	assert_wrong(MESSAGE_PROPOSE, m.ballot.member = MEMBERS_MAX, "a member that cannot be");
 	assert_wrong(MESSAGE_PROMISE, m.accepted.member = UINT32_MAX, "a member that cannot be");
+	/* Who would believe it could propose nothing any more. */
+	assert_wrong(MESSAGE_COLLECT, m.ballot.counter = UINT32_MAX, "a ballot that is never reached");
+	assert_wrong(MESSAGE_STATUS, m.accepted.counter = BALLOT_COUNT_MAX + 1, "a ballot that is never reached");
+	assert_wrong(MESSAGE_STATUS, m.epoch = UINT64_MAX, "an epoch that is never reached");
+	assert_wrong(MESSAGE_HELLO, m.seen = EPOCH_MAX + 1, "an epoch that is never reached");
+	assert_wrong(MESSAGE_WRITE, m.reign = EPOCH_MAX + 1, "an epoch that is never reached");
 	assert_wrong(MESSAGE_WRITE, m.device = REPLICA_DEVICES_MAX, "a device that cannot be");
 	assert_wrong(MESSAGE_WRITTEN, m.result = 1, "a result that is none");
 	assert_wrong(MESSAGE_WRITTEN, m.result = -4096, "a result that is none");

@@ -109,6 +109,7 @@ static struct replica *fresh(struct cluster *cluster, struct replica **replica)
 
 	settings.list[B].node = REPLICA_VALUES_NODE;
 	settings.list[C].node = REPLICA_VALUES_NODE + 1;
+	settings.devices[0].name_checksum = replica_values_slot().names[0];
 	assert_int_equal(replica_create(replica, &settings, &no_world, NULL), 0);
 	return *replica;
 }
@@ -144,6 +145,11 @@ static void test_slots(void **state)
 	metadata_encode_slot(&slot, bytes);
 	assert_non_null(replica_load_slot(replica, 0, bytes, sizeof(bytes)));
 	slot.node--;
+	/* Of a device with another name. */
+	slot.names[0]++;
+	metadata_encode_slot(&slot, bytes);
+	assert_non_null(replica_load_slot(replica, 0, bytes, sizeof(bytes)));
+	slot.names[0]--;
 	metadata_encode_slot(&slot, bytes);
 	bytes[4]++; /* its version */
 	replica_values_seal_metadata(bytes, sizeof(bytes));
@@ -205,10 +211,10 @@ static void test_promote_refused(void **state)
 	begin(cluster);
 	a = cluster->member[A].replica;
 	b = cluster->member[B].replica;
-	assert_int_equal(replica_promote(b, cluster->now, C, &why), -EAGAIN);
+	assert_int_equal(replica_promote(b, cluster->now, A, &why), -EAGAIN);
 	assert_non_null(why);
-	assert_int_equal(replica_promote(a, cluster->now, -1, &why), -EAGAIN);
-	assert_int_equal(replica_promote(a, cluster->now, 3, &why), -EAGAIN);
+	assert_int_equal(replica_promote(a, cluster->now, -1, &why), -EINVAL);
+	assert_int_equal(replica_promote(a, cluster->now, 3, &why), -EINVAL);
 	assert_int_equal(replica_promote(a, cluster->now, A, &why), -EAGAIN);
 	cluster_kill(cluster, C);
 	assert_int_equal(replica_promote(a, cluster->now, C, &why), -EAGAIN);
