@@ -12,6 +12,7 @@
 #include "replica_cluster.h"
 
 #define MINUTE UINT64_C(60000000000)
+#define STEP   UINT64_C(10000) /* ns */
 
 struct process {
 	struct cluster *cluster;
@@ -94,8 +95,8 @@ static int carry_out(struct cluster_member *member, struct io *io)
 			memcpy(member->stable_image, member->image, CLUSTER_SIZE);
 		return member->io_result;
 	}
-	if (io->operation != IO_READ && member->io_result)
-		return member->io_result;
+	if (io->operation == IO_READ ? member->read_result : member->io_result)
+		return io->operation == IO_READ ? member->read_result : member->io_result;
 	assert_true(at + io->length <= CLUSTER_SIZE);
 	if (io->operation == IO_READ)
 		memcpy(io->vector[0].iov_base, member->image + at, io->length);
@@ -363,10 +364,12 @@ static void connect_all(struct cluster *cluster)
 		for (int k = 0; k < i; k++) {
 			struct cluster_member *a = &cluster->member[i], *b = &cluster->member[k];
 
-			if (cluster->up[i][k] != cluster->up[k][i])
+			if (cluster->up[i][k] != cluster->up[k][i]) {
 				end_session(cluster, i, k);
+				cluster->again[i][k] = cluster->now + CLUSTER_HEARTBEAT / 4;
+			}
 			if (cluster->up[i][k] || !a->replica || !b->replica || a->cut || b->cut ||
-			    cluster->link_cut[i][k])
+			    cluster->link_cut[i][k] || cluster->now < cluster->again[i][k])
 				continue;
 			cluster->up[i][k] = true;
 			cluster->up[k][i] = true;
@@ -409,10 +412,14 @@ static bool save_one(struct cluster *cluster, struct cluster_member *member)
 {
 	struct replica_save *save;
 
-	if (!member->replica || member->nr_saves == 0)
+	if (!member->replica || member->saves_hang || member->nr_saves == 0)
 		return false;
 	save = member->save[0];
 	memmove(member->save, member->save + 1, sizeof(struct replica_save *) * (size_t)--member->nr_saves);
+	if (member->save_result) {
+		replica_saved(member->replica, cluster->now, save, member->save_result);
+		return true;
+	}
 	if (save->place.kind == METADATA_SLOT) {
 		memcpy(member->slots[save->place.index], save->bytes, save->size);
 		member->saved_slots[save->place.index] = true;
@@ -474,6 +481,16 @@ static bool step(struct cluster *cluster)
 	return false;
 }
 
+static void fire_timers(struct cluster *cluster)
+{
+	for (int i = 0; i < cluster->members; i++) {
+		struct replica *replica = cluster->member[i].replica;
+
+		if (replica && replica_next_time(replica) <= cluster->now)
+			replica_time(replica, cluster->now);
+	}
+}
+
 void cluster_go(struct cluster *cluster, uint64_t time)
 {
 	uint64_t end = cluster->now + time;
@@ -481,8 +498,12 @@ void cluster_go(struct cluster *cluster, uint64_t time)
 	for (;;) {
 		uint64_t next = end;
 
-		for (int i = 0; step(cluster); i++)
-			assert_true(i < 100000);
+		/* All that happens takes a little time, so that nobody waits for another who never does nothing. */
+		for (int i = 0; step(cluster); i++) {
+			assert_true(i < 1000000);
+			cluster->now += STEP;
+			fire_timers(cluster);
+		}
 		for (int i = 0; i < cluster->members; i++) {
 			struct replica *replica = cluster->member[i].replica;
 
@@ -491,12 +512,7 @@ void cluster_go(struct cluster *cluster, uint64_t time)
 		}
 		if (next > cluster->now)
 			cluster->now = next;
-		for (int i = 0; i < cluster->members; i++) {
-			struct replica *replica = cluster->member[i].replica;
-
-			if (replica && replica_next_time(replica) <= cluster->now)
-				replica_time(replica, cluster->now);
-		}
+		fire_timers(cluster);
 		if (cluster->now >= end && !cluster->first)
 			return;
 	}

@@ -37,6 +37,9 @@ struct cluster_member {
 	uint64_t images;     /* files that its image was before */
 	bool cut;	     /* from all others */
 	int io_result;	     /* of its writes and flushes */
+	int read_result;     /* of its reads */
+	int save_result;     /* of its metadata */
+	bool saves_hang;     /* as io_hangs */
 	bool io_hangs;	     /* they do not come back until cluster_go() after it is false again */
 	struct io *hung[64]; /* in the order in which they came */
 	int nr_hung;
@@ -52,6 +55,7 @@ struct cluster {
 	bool link_cut[CLUSTER_MEMBERS][CLUSTER_MEMBERS];
 	unsigned int told[CLUSTER_MEMBERS][REPLICA_EVENTS]; /* how often each has told of what */
 	unsigned int sent[CLUSTER_MEMBERS][MESSAGE_TYPES];  /* frames */
+	uint64_t again[CLUSTER_MEMBERS][CLUSTER_MEMBERS];   /* one that was hung up does not begin again before that */
 	struct cluster_frame *first, *last;
 	uint64_t random, next_incarnation;
 	uint32_t next_client;

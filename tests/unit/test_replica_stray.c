@@ -148,7 +148,7 @@ static void assert_well(struct cluster *cluster, const struct replica_configurat
 
 static void send(struct cluster *cluster, int from, int to, const struct message *message)
 {
-	if (!cluster->up[from][to] || !cluster->up[to][from])
+	while (!cluster->up[from][to] || !cluster->up[to][from])
 		cluster_go(cluster, CLUSTER_HEARTBEAT);
 	cluster_send(cluster, from, to, message, other_data);
 	cluster_go(cluster, CLUSTER_HEARTBEAT / 100);
@@ -486,6 +486,163 @@ static void test_wrong_hello(void **state)
 	assert_well(cluster, &before);
 }
 
+/* ---- bringing up, and a new primary ---- */
+
+static bool copies_to_c_are_lost(struct cluster *cluster, int from, int to, enum message_type type)
+{
+	(void)cluster;
+	(void)from;
+	return to == C && type == MESSAGE_COPY;
+}
+
+/* C is a target that waits for a copy: what it is told beside what it is to be told. */
+static void test_nonsense_to_a_target(void **state)
+{
+	static const enum message_type types[] = { MESSAGE_COPY, MESSAGE_BITS, MESSAGE_HANDED_OVER, MESSAGE_WRITE,
+						   MESSAGE_FLUSH };
+	struct cluster *cluster = *state;
+	struct replica_configuration before;
+	struct message message;
+
+	begin(cluster);
+	write_one(cluster);
+	before = configuration_of(cluster, A);
+	cluster_kill(cluster, C);
+	for (uint64_t at = CLUSTER_BLOCK; at < 4 * CLUSTER_BLOCK; at += CLUSTER_BLOCK)
+		assert_int_equal(cluster_write_now(cluster, A, cluster_open(cluster, A), at, 1), 0);
+	cluster->loses = copies_to_c_are_lost;
+	cluster_start(cluster, C);
+	cluster_go(cluster, CLUSTER_HEARTBEAT);
+	assert_false(cluster_in_sync(cluster, C));
+	/* From who is no primary, or of another reign. */
+	for (unsigned int i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		spoil_other_data();
+		message = plausible(cluster, B, types[i]);
+		send(cluster, B, C, &message);
+		cluster->loses = copies_to_c_are_lost;
+		message = plausible(cluster, A, types[i]);
+		message.reign += 5;
+		send(cluster, A, C, &message);
+		message.reign -= 5;
+		message.epoch += 5;
+		send(cluster, A, C, &message);
+	}
+	/* From who is, about what is not there. */
+	spoil_other_data();
+	message = plausible(cluster, A, MESSAGE_COPY);
+	message.position = CLUSTER_SIZE;
+	send(cluster, A, C, &message);
+	message = plausible(cluster, A, MESSAGE_BITS);
+	message.device = 1;
+	send(cluster, A, C, &message);
+	message = plausible(cluster, A, MESSAGE_BITS);
+	message.member = MEMBERS_MAX - 1;
+	cluster_send(cluster, A, C, &message, other_data);
+	cluster_go(cluster, CLUSTER_HEARTBEAT);
+	message = plausible(cluster, A, MESSAGE_BITS);
+	message_put_range(other_data, 0, (struct byte_range){ CLUSTER_SIZE, CLUSTER_BLOCK });
+	send(cluster, A, C, &message);
+	/* And what it would not have said. */
+	message = plausible(cluster, C, MESSAGE_COPIED);
+	message.number = 12345;
+	send(cluster, C, A, &message);
+	message = plausible(cluster, C, MESSAGE_READY);
+	send(cluster, C, A, &message);
+	assert_false(cluster_in_sync(cluster, C));
+	message = plausible(cluster, C, MESSAGE_JOIN);
+	message.flags = MESSAGE_FIRST | MESSAGE_LAST;
+	message_put_range(other_data, 0, (struct byte_range){ CLUSTER_SIZE, CLUSTER_BLOCK });
+	send(cluster, C, A, &message);
+	message.flags = MESSAGE_FIRST | MESSAGE_LAST;
+	message.epoch--;
+	send(cluster, C, A, &message);
+	cluster_cut(cluster, C, true);
+	cluster_cut(cluster, C, false);
+	assert_well(cluster, &before);
+}
+
+static bool reports_are_lost(struct cluster *cluster, int from, int to, enum message_type type)
+{
+	(void)cluster;
+	(void)from;
+	(void)to;
+	return type == MESSAGE_REPORT;
+}
+
+/* A new primary waits for what the others have: what is no report of this reign does not stand for one. */
+static void test_nonsense_to_a_new_primary(void **state)
+{
+	struct cluster *cluster = *state;
+	struct replica_configuration before;
+	struct message message;
+	int primary;
+
+	begin(cluster);
+	write_one(cluster);
+	before = configuration_of(cluster, A);
+	cluster->loses = reports_are_lost;
+	cluster_kill(cluster, A);
+	do {
+		cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
+		before = configuration_of(cluster, B);
+	} while (before.primary == A);
+	primary = (int)before.primary;
+	for (int i = 0; i < 4; i++) {
+		int from = primary == B ? C : B;
+
+		message = plausible(cluster, from, MESSAGE_REPORT);
+		message.epoch += i == 0 ? 7 : 0;
+		message.epoch -= i == 1 ? 1 : 0;
+		message.device = i == 2 ? 1 : 0;
+		if (i >= 2) {
+			message.flags = 0;
+			message_put_range(other_data, 0, (struct byte_range){ CLUSTER_SIZE, CLUSTER_BLOCK });
+		}
+		cluster_send(cluster, from, primary, &message, other_data);
+		assert_int_equal(cluster_primary(cluster), NO_MEMBER);
+	}
+	cluster->loses = NULL;
+	cluster_start(cluster, A);
+	assert_well(cluster, &before);
+}
+
+static bool acceptances_are_lost(struct cluster *cluster, int from, int to, enum message_type type)
+{
+	(void)cluster;
+	(void)to;
+	return type == MESSAGE_ACCEPTED && from == B;
+}
+
+/* The session of a candidate ends while it is proposed: it may be admitted by now, and answers still need its word. */
+static void test_candidate_leaves(void **state)
+{
+	struct cluster *cluster = *state;
+	struct replica_configuration before;
+	struct cluster_request write;
+	uint32_t client;
+
+	begin(cluster);
+	write_one(cluster);
+	cluster_kill(cluster, C);
+	client = cluster_open(cluster, A);
+	assert_int_equal(cluster_write_now(cluster, A, client, CLUSTER_BLOCK, 1), 0);
+	before = configuration_of(cluster, A);
+	cluster->loses = acceptances_are_lost;
+	cluster_start(cluster, C);
+	cluster_go(cluster, CLUSTER_HEARTBEAT / 2);
+	cluster->member[C].io_hangs = true;
+	cluster_write(cluster, A, client, &write, 2 * CLUSTER_BLOCK, CLUSTER_BLOCK, 2);
+	cluster_go(cluster, CLUSTER_HEARTBEAT / 100);
+	cluster_cut(cluster, C, true);
+	cluster_go(cluster, CLUSTER_HEARTBEAT);
+	cluster->loses = NULL;
+	cluster->member[C].io_hangs = false;
+	cluster_go(cluster, CLUSTER_LEASE * 3);
+	assert_int_equal(cluster_answer(cluster, &write), 0);
+	cluster_cut(cluster, C, false);
+	assert_well(cluster, &before);
+}
+
 /* ---- decisions ---- */
 
 /* A vote is not moved by what it knows better, and what is decided is not replaced. */
@@ -563,6 +720,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_order_of_hello, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_wrong_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_wrong_hello, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_nonsense_to_a_target, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_nonsense_to_a_new_primary, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_candidate_leaves, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_decisions_of_before, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_votes_for_nothing, setup, teardown),
 	};
