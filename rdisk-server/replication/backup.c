@@ -40,7 +40,8 @@ static void take_complete(struct replica *replica, uint64_t complete, uint64_t f
 	while (backup->complete < complete) {
 		struct unfinished *at = unfinished_at(replica, ++backup->complete);
 
-		if (at->number == backup->complete)
+		/* One that does not take entries any more may be far behind. */
+		if (at->number <= backup->complete)
 			at->number = 0;
 	}
 	if (flushed && flushed == backup->tracked) {
@@ -70,6 +71,15 @@ void backup_reign_ends(struct replica *replica)
 	backup->reign = 0;
 	backup->complete = 0;
 	backup->tracked = 0;
+}
+
+bool backup_any_unfinished(const struct replica *replica)
+{
+	for (unsigned int i = 0; i < replica->settings.window; i++) {
+		if (replica->backup.unfinished[i].number && replica->backup.unfinished[i].length)
+			return true;
+	}
+	return false;
 }
 
 /* The first message of a reign. */

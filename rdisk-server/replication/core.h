@@ -13,6 +13,7 @@
  * entry.c       struct entry          one operation on an image: order, activity log, store
  * primary.c     struct reign          entries to all members, their answers, flushes
  * backup.c      struct backup         entries from the primary
+ * stop.c        struct stop           how a process ends
  * recovery.c    struct reign          what a new primary does before it serves
  * bringup.c     struct bringup        targets
  * forward.c     struct forward        requests of this host's clients; requests at the primary
@@ -72,6 +73,8 @@ void durable_changed(struct replica *replica);
 
 /* The same; once it is stable, decision_saved() is called. */
 void durable_then(struct replica *replica, enum after_save what, int member, uint64_t epoch, struct ballot ballot);
+/* A slot of its set is stable: what else is saved can be told to be its. */
+bool durable_knows_set(const struct replica *replica);
 void durable_saved(struct replica *replica, struct replica_save *save, int result);
 
 /* ---- peer.c ---- */
@@ -93,7 +96,8 @@ struct peer {
 	uint64_t sizes[REPLICA_DEVICES_MAX]; /* bytes, of its images */
 	/* As primary: it has failed, and is to be removed. */
 	bool failed;
-	bool parted; /* its line of configurations is another than this member's: see line.c */
+	uint64_t leaves_after; /* as primary: of the flush after which one that is to end leaves; 0: none */
+	bool parted;	       /* its line of configurations is another than this member's: see line.c */
 };
 
 void peer_connected(struct replica *replica, int member);
@@ -209,6 +213,8 @@ uint64_t lease_forbids(const struct replica *replica, int member);
 /* ns; the longest that one lasts by a clock within the bound. */
 uint64_t lease_longest(const struct replica *replica);
 void lease_tick(struct replica *replica);
+/* A round now: it tells what is complete and flushed. */
+void lease_tell(struct replica *replica);
 
 /* ---- reign.c ---- */
 
@@ -275,8 +281,12 @@ bool reign_own_disk_failed(struct replica *replica);
 void reign_flush_failed(struct replica *replica);
 /* An operator's order to the primary that serves, by whatever way: to hand over. 0, or -EAGAIN with *why. */
 int reign_promote(struct replica *replica, int member, const char **why);
-/* A process that is to end may do so. */
-bool reign_may_end(const struct replica *replica);
+/* As primary that is to end: nobody else is in sync who could be asked or waited for. */
+bool reign_is_last(const struct replica *replica);
+/* Whether those that are seen, this one included, can decide something. */
+bool reign_majority_there(const struct replica *replica);
+/* It answers nothing any more in this reign, if it is the primary. */
+void reign_answers_nothing(struct replica *replica);
 
 /* ---- entry.c ---- */
 
@@ -299,12 +309,19 @@ enum entry_step {
 	STEP_STORED, /* nothing to do here any more */
 };
 
+/* Whose flush it is. */
+enum flush_owner {
+	FLUSH_OF_BACKUP,
+	FLUSH_OF_PRIMARY,
+	FLUSH_OF_STOP,
+};
+
 /* An io at the world's store. */
 struct core_io {
 	struct io io;
 	struct entry *entry; /* NULL: a flush */
 	int device;
-	bool of_primary; /* the flush */
+	enum flush_owner flush;
 };
 
 struct entry_list {
@@ -454,6 +471,31 @@ void backup_reign_ends(struct replica *replica);
 void backup_nothing_here(struct replica *replica);
 /* Members are absent that were not: bits for them of all that they may lack. */
 void backup_absent(struct replica *replica, member_set members);
+
+/* Whether anything of this reign is not known to be complete on all. */
+bool backup_any_unfinished(const struct replica *replica);
+
+/* ---- stop.c ---- */
+
+enum stop_phase {
+	STOP_LEAVING,  /* the others are to go on without it */
+	STOP_FLUSHING, /* its own image */
+	STOP_COOLING,
+	STOP_DONE,
+};
+
+struct stop {
+	enum stop_phase phase;
+	bool was_in_sync;	     /* and its image is to be trusted */
+	uint64_t leaves_by, ends_by; /* times */
+	struct core_io io[REPLICA_DEVICES_MAX];
+	int nr_pending;
+	int result;
+};
+
+void stop_begin(struct replica *replica);
+void stop_flush_stored(struct replica *replica, int result);
+void stop_go_on(struct replica *replica);
 
 /* ---- recovery.c ---- */
 
@@ -656,6 +698,7 @@ bool maps_hot(struct replica *replica, struct entry *entry);
 void maps_saved(struct replica *replica, struct replica_save *save, int result);
 /* Extents become hot because of what others say: bits in them need not be stable then. */
 void maps_heat(struct replica *replica, uint32_t device, uint64_t position, uint64_t length);
+void maps_may_save(struct replica *replica); /* a slot is stable */
 bool maps_log_is_stable(const struct replica *replica);
 /* Nothing is hot: all that this member has written is flushed, and equal on all that were in sync. */
 bool maps_clean(const struct replica *replica);
@@ -663,6 +706,12 @@ bool maps_clean(const struct replica *replica);
 void maps_owe_unflushed(struct replica *replica, member_set members);
 void maps_owe_all(struct replica *replica, member_set members);
 void maps_forget_missing(struct replica *replica, int member);
+/*
+ * The process is to end, and its image is flushed: nothing is unflushed; and all extents cool in which nothing is
+ * unflushed or unfinished. true: that is stable.
+ */
+void maps_forget_unflushed(struct replica *replica);
+bool maps_cool_all(struct replica *replica);
 /* A tracked flush begins, or is complete on all. */
 void maps_flush_begins(struct replica *replica);
 void maps_flush_complete(struct replica *replica);
@@ -681,7 +730,7 @@ struct replica {
 	uint64_t digest;
 	bool clean;    /* nothing was hot at its start */
 	bool failed;   /* its metadata cannot be kept: it does nothing any more */
-	bool stopping; /* an operator ends the process */
+	bool stopping; /* an operator ends the process: see `stop` */
 	bool consider; /* something changed that reign_consider() looks at */
 	uint64_t heartbeat_at;
 	uint64_t session; /* count of sessions: entries know by which they came */
@@ -694,6 +743,7 @@ struct replica {
 	struct reign reign;
 	struct set_flush flush;
 	struct backup backup;
+	struct stop stop;
 	struct bringup bringup[MEMBERS_MAX];
 	struct joining joining;
 	struct forward forward;

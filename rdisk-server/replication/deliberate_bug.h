@@ -40,6 +40,7 @@ enum deliberate_bug {
 	BUG_EMPTY_IMAGE_PROMOTED,     /* another image file than before is taken for the same */
 	BUG_PARTED_TAKEN,	      /* a configuration of another line is taken from a third member */
 	BUG_JOIN_WITHOUT_BITS,	      /* who returns does not say what the primary lacked */
+	BUG_STOP_WITHOUT_FLUSH,	      /* a process that ends cools what it has not flushed */
 	BUG_COUNT,
 };
 

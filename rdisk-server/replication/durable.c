@@ -5,6 +5,7 @@
  * write. See metadata.h for their form.
  */
 #include <assert.h>
+#include <string.h>
 
 #include "core.h"
 
@@ -78,6 +79,13 @@ static void tell_awaiting(struct replica *replica)
 		decision_saved(replica, &ready[i]);
 }
 
+bool durable_knows_set(const struct replica *replica)
+{
+	static const struct set_id none;
+
+	return memcmp(&replica->durable.stable.set, &none, sizeof(none)) != 0;
+}
+
 void durable_saved(struct replica *replica, struct replica_save *save, int result)
 {
 	struct durable *durable = &replica->durable;
@@ -99,6 +107,7 @@ void durable_saved(struct replica *replica, struct replica_save *save, int resul
 	durable->stable_version = durable->saving_version;
 	if (durable->version != durable->stable_version)
 		begin(replica);
+	maps_may_save(replica);
 	tell_awaiting(replica);
 	if (news) {
 		decision_heard(replica, replica->settings.self, durable->stable.configuration.epoch,

@@ -327,8 +327,10 @@ void entry_io_done(struct replica *replica, struct io *io)
 
 	if (core_io->entry)
 		here_done(replica, core_io->entry, io->result);
-	else if (core_io->of_primary)
+	else if (core_io->flush == FLUSH_OF_PRIMARY)
 		primary_flush_stored(replica, io->result);
+	else if (core_io->flush == FLUSH_OF_STOP)
+		stop_flush_stored(replica, io->result);
 	else
 		backup_flush_stored(replica, io->result);
 }

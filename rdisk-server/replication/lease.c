@@ -70,6 +70,14 @@ void lease_tick(struct replica *replica)
 	core_wake_at(replica, lease->next_round);
 }
 
+void lease_tell(struct replica *replica)
+{
+	if (!reign_is_primary(replica) || replica->lease.released)
+		return;
+	replica->lease.next_round = replica->now;
+	lease_tick(replica);
+}
+
 /* Who is named primary by what was accepted, and is this process of it there. */
 void lease_renew(struct replica *replica, int member, const struct message *message)
 {
@@ -78,18 +86,19 @@ void lease_renew(struct replica *replica, int member, const struct message *mess
 	struct lease *lease = &replica->lease;
 	struct message grant = { .type = MESSAGE_GRANT, .epoch = message->epoch, .number = message->number };
 
+	/* Of an older epoch: only if the same process is still primary. Of a newer one: it has to be known first. */
+	if (message->epoch > configuration->epoch || configuration->primary != (uint32_t)member ||
+	    message->epoch < configuration->reign || !peer_is_named(replica, member, configuration))
+		return;
+	backup_settled(replica, message);
 	/*
-	 * Of an older epoch: only if the same process is still primary. Of a newer one: it has to be known first, and
-	 * durably: after a restart this member must not take another for the one that it may have granted to. And one
+	 * Durably: after a restart this member must not take another for the one that it may have granted to. And one
 	 * that has no vote may have accepted more than it remembers.
 	 */
-	if (message->epoch > configuration->epoch || configuration->primary != (uint32_t)member ||
-	    message->epoch < configuration->reign || stable->reign != configuration->reign ||
-	    !decision_votes(replica, configuration->epoch) || !peer_is_named(replica, member, configuration))
+	if (stable->reign != configuration->reign || !decision_votes(replica, configuration->epoch))
 		return;
 	if (lease->holder != NO_MEMBER && lease->holder != member && replica->now < lease->granted_until)
 		return;
-	backup_settled(replica, message);
 	lease->holder = member;
 	lease->granted_until = replica->now + lease_longest(replica);
 	core_send(replica, member, REPLICA_CLASS_CONTROL, &grant, NULL);

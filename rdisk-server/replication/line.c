@@ -16,7 +16,10 @@ static const struct replica_configuration *own_line(const struct replica *replic
 	return now->configuration.epoch ? &now->configuration : &now->given_up;
 }
 
-/* `later` has a fork of which `member` was taken for dead, and does not know. */
+/*
+ * `later` has a fork of which `member` was taken for dead, and does not know. Decided or not: its vote does not count
+ * there, so that it cannot know what it would help to decide.
+ */
 static bool left_out(const struct replica_configuration *later, int member, const struct replica_configuration *earlier)
 {
 	return member_in(later->dead, member) && replica_configuration_forked(later, earlier);
@@ -25,12 +28,12 @@ static bool left_out(const struct replica_configuration *later, int member, cons
 bool line_parted(const struct replica *replica, int member, const struct replica_configuration *theirs, bool settled)
 {
 	const struct replica_configuration *own = own_line(replica);
-	bool acted = replica->decision.decided || member_in(own->in_sync, replica->settings.self);
 	bool parted;
 
 	if (!own->epoch || !theirs->epoch)
 		return false;
-	parted = replica_configuration_parted(own, acted, theirs, settled) ||
+	parted = replica_configuration_parted(own, own != core_configuration(replica) || replica->decision.decided,
+					      theirs, settled) ||
 		 left_out(theirs, replica->settings.self, own) || left_out(own, member, theirs);
 	/* What was given up is not taken again. */
 	return own == &replica->durable.now.given_up ? !parted : parted;

@@ -339,7 +339,9 @@ static void log_save_next(struct replica_device *device)
 	struct replica *replica = device->replica;
 	uint64_t sector, count;
 
-	if (device->log_busy || !block_map_next(&device->log_dirty, 0, 1, &sector, &count))
+	/* Without a slot of its set it would be taken for another's. */
+	if (!durable_knows_set(replica) || device->log_busy ||
+	    !block_map_next(&device->log_dirty, 0, 1, &sector, &count))
 		return;
 	block_map_remove(&device->log_dirty, sector, 1);
 	device->log_busy = true;
@@ -399,6 +401,12 @@ void maps_heat(struct replica *replica, uint32_t device, uint64_t position, uint
 	log_save_next(of);
 }
 
+void maps_may_save(struct replica *replica)
+{
+	for (int i = 0; i < replica->settings.nr_devices; i++)
+		log_save_next(&replica->devices[i]);
+}
+
 bool maps_log_is_stable(const struct replica *replica)
 {
 	for (int i = 0; i < replica->settings.nr_devices; i++) {
@@ -447,7 +455,7 @@ static bool bits_save(struct replica_device *device, int member, uint64_t sector
 {
 	struct replica *replica = device->replica;
 
-	if (device->bits_busy)
+	if (device->bits_busy || !durable_knows_set(replica))
 		return false;
 	block_map_remove(&device->bits_dirty[member], sector, 1);
 	device->bits_busy = true;
@@ -515,6 +523,30 @@ static void cool(struct replica_device *device)
 	block_map_unite(&device->touched_before, &device->touched);
 	block_map_clear(&device->touched);
 	log_save_next(device);
+}
+
+void maps_forget_unflushed(struct replica *replica)
+{
+	for (int i = 0; i < replica->settings.nr_devices; i++) {
+		block_map_clear(&replica->devices[i].unflushed);
+		block_map_clear(&replica->devices[i].unflushed_before);
+	}
+}
+
+bool maps_cool_all(struct replica *replica)
+{
+	bool stable = true;
+
+	for (int i = 0; i < replica->settings.nr_devices; i++) {
+		struct replica_device *device = &replica->devices[i];
+
+		block_map_clear(&device->touched_before);
+		block_map_clear(&device->touched);
+		cool(device);
+		for (uint64_t extent = 0, count; block_map_next(&device->hot, extent, 1, &extent, &count); extent++)
+			stable &= !extent_is_quiet(device, extent);
+	}
+	return stable && maps_log_is_stable(replica);
 }
 
 void maps_flush_complete(struct replica *replica)

@@ -139,6 +139,7 @@ void peer_disconnected(struct replica *replica, int member)
 	if (peer->greeted)
 		opens_process_changed(replica, peer->process.incarnation);
 	peer->greeted = false;
+	peer->leaves_after = 0;
 	if (!deliberate_bug(BUG_RESEND_TO_NEW_ONLY)) {
 		peer->decided = false;
 		peer->epoch = 0;

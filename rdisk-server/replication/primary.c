@@ -259,6 +259,7 @@ static void end_flush(struct replica *replica)
 		replica->reign.flushed = flush->number;
 		maps_flush_complete(replica);
 		bringup_flush_complete(replica);
+		replica->consider = true;
 	}
 	if (flush->waiting.first || flush->wanted)
 		primary_start_flush(replica);
@@ -315,7 +316,7 @@ void primary_start_flush(struct replica *replica)
 	for (int i = 0; i < replica->settings.nr_devices; i++) {
 		struct core_io *core_io = &flush->io[i];
 
-		*core_io = (struct core_io){ .device = i, .of_primary = true, .io = { .operation = IO_FLUSH } };
+		*core_io = (struct core_io){ .device = i, .flush = FLUSH_OF_PRIMARY, .io = { .operation = IO_FLUSH } };
 		if (replica->world->submit(replica, i, &core_io->io) == IO_DONE)
 			primary_flush_stored(replica, core_io->io.result);
 	}

@@ -126,11 +126,6 @@ int reign_promote(struct replica *replica, int member, const char **why)
 	return 0;
 }
 
-bool reign_may_end(const struct replica *replica)
-{
-	return !reign_is_primary(replica) || choose_successor(replica) == NO_MEMBER;
-}
-
 /* ---- what a configuration makes of this member ---- */
 
 static void end_reign(struct replica *replica)
@@ -168,8 +163,10 @@ static void begin_reign(struct replica *replica)
 	/* Before the first reign of all nobody had anything open. */
 	reign->adopt_until = reign->knows || reign->reign == 1 ? 0 : replica->now + replica->settings.open_grace;
 	opens_reign_begins(replica);
-	for (int i = 0; i < replica->settings.members; i++)
+	for (int i = 0; i < replica->settings.members; i++) {
 		replica->peers[i].failed = false;
+		replica->peers[i].leaves_after = 0;
+	}
 	lease_reset(replica);
 	recovery_begin(replica);
 }
@@ -317,14 +314,23 @@ void reign_changed(struct replica *replica)
 
 /* ---- what it proposes ---- */
 
-/* Whether those that are seen, this one included, can decide something. */
-static bool majority_there(const struct replica *replica)
+bool reign_majority_there(const struct replica *replica)
 {
 	member_set there = member_bit(replica->settings.self);
 
 	for (int i = 0; i < replica->settings.members; i++)
 		there |= replica->peers[i].greeted ? member_bit(i) : 0;
 	return core_majority(replica, there);
+}
+
+bool reign_is_last(const struct replica *replica)
+{
+	const struct replica_configuration *configuration = core_configuration(replica);
+
+	if (!reign_majority_there(replica))
+		return true;
+	return configuration->in_sync == member_bit(replica->settings.self) && replica->decision.decided &&
+	       (replica->reign.role == ROLE_SERVING || replica->reign.role == ROLE_STEPPING_DOWN);
 }
 
 static uint64_t random_delay(struct replica *replica, uint64_t least)
@@ -459,7 +465,7 @@ static void consider_settling(struct replica *replica)
 	if (names_self(replica, core_configuration(replica)) &&
 	    core_configuration(replica)->primary == (uint32_t)replica->settings.self)
 		delay /= 4;
-	if (majority_there(replica) && waited(replica, PURPOSE_SETTLING, delay))
+	if (reign_majority_there(replica) && waited(replica, PURPOSE_SETTLING, delay))
 		decision_settle(replica);
 }
 
@@ -471,6 +477,12 @@ static void step_down(struct replica *replica)
 	lease_give_up(replica);
 	replica->reign.role = ROLE_STEPPING_DOWN;
 	core_tell(replica, REPLICA_EVENT_PAUSED, replica->settings.self, "it hands over");
+}
+
+void reign_answers_nothing(struct replica *replica)
+{
+	if (reign_is_primary(replica))
+		step_down(replica);
 }
 
 static void hand_over(struct replica *replica, int successor)
@@ -532,14 +544,32 @@ static void new_generation(struct replica *replica, struct replica_configuration
 	};
 }
 
+/*
+ * One that is to end leaves when a flush of the set is complete that began after it said so: then hardly anything is
+ * owed to it, and nothing that it has is lost with it.
+ */
+static bool leaves(struct replica *replica, int member)
+{
+	struct peer *peer = &replica->peers[member];
+
+	if (replica->reign.role != ROLE_SERVING || !peer->greeted || !(peer->flags & MESSAGE_STOPPING))
+		return false;
+	if (!peer->leaves_after) {
+		peer->leaves_after = replica->flush.number + 1;
+		replica->flush.wanted = true;
+		primary_start_flush(replica);
+	}
+	return replica->reign.flushed >= peer->leaves_after;
+}
+
 static void consider_as_primary(struct replica *replica)
 {
 	struct replica_configuration value = *core_configuration(replica);
 	struct reign *reign = &replica->reign;
 	int successor = reign->successor;
-	bool change = false;
+	bool change = false, leave = false;
 
-	if (!majority_there(replica)) {
+	if (!reign_majority_there(replica)) {
 		reign->blocked = "no majority of the members is seen";
 		return;
 	}
@@ -551,6 +581,9 @@ static void consider_as_primary(struct replica *replica)
 		hand_over(replica, successor);
 		return;
 	}
+	/* The last one ends: nobody is to begin another reign. */
+	if (replica->stopping && reign->role == ROLE_STEPPING_DOWN)
+		return;
 	if (reign->role == ROLE_NONE || reign->role == ROLE_BACKUP || reign->role == ROLE_STEPPING_DOWN) {
 		/* Its reign has ended, and it is the primary all the same: another one begins. */
 		value.reign = 0;
@@ -562,10 +595,15 @@ static void consider_as_primary(struct replica *replica)
 		change = true;
 	}
 	for (int i = 0; i < replica->settings.members; i++) {
-		if (member_in(value.in_sync, i) && replica->peers[i].failed) {
-			drop_process(&value, i);
-			change = true;
+		if (!member_in(value.in_sync, i) || i == replica->settings.self)
+			continue;
+		if (!replica->peers[i].failed) {
+			if (!leaves(replica, i))
+				continue;
+			leave = true;
 		}
+		drop_process(&value, i);
+		change = true;
 	}
 	for (int i = 0; i < replica->settings.members && reign->role == ROLE_SERVING && !change; i++) {
 		/* One at a time; one that was proposed is proposed again until something is decided. */
@@ -579,8 +617,12 @@ static void consider_as_primary(struct replica *replica)
 	if (reign->candidate != NO_MEMBER)
 		change = true;
 	change |= voter_waits(replica, &value);
-	if (change && waited(replica, PURPOSE_CHANGE, 0))
-		decision_propose(replica, &value);
+	if (!change || !waited(replica, PURPOSE_CHANGE, 0))
+		return;
+	/* Who hears that somebody has left has heard before that all of that is flushed. */
+	if (leave)
+		lease_tell(replica);
+	decision_propose(replica, &value);
 }
 
 /* Whether a member of the in-sync set has kept its memory, as far as can be told; and is there. */
@@ -633,7 +675,7 @@ static void consider_promotion(struct replica *replica)
 		reign->blocked = "the primary is not seen, and this member is not in sync";
 		return;
 	}
-	if (!majority_there(replica)) {
+	if (!reign_majority_there(replica)) {
 		reign->blocked = "no majority of the members is seen";
 		return;
 	}

@@ -249,6 +249,7 @@ static void after(struct replica *replica)
 		primary_paused_can_go_on(replica);
 		if (replica->opens.first)
 			opens_go_on(replica);
+		stop_go_on(replica);
 		if (replica->first_completed)
 			continue;
 		if (!replica->consider)
@@ -544,14 +545,13 @@ void replica_forget_client(struct replica *replica, uint64_t now, uint32_t clien
 void replica_stop(struct replica *replica, uint64_t now)
 {
 	begin(replica, now);
-	replica->stopping = true;
-	replica->consider = true;
+	stop_begin(replica);
 	after(replica);
 }
 
 bool replica_stopped(const struct replica *replica)
 {
-	return replica->stopping && (replica->failed || reign_may_end(replica));
+	return replica->failed ? replica->stopping : replica->stop.phase == STOP_DONE;
 }
 
 /* This member is not the primary: brings the order to it. */

@@ -231,8 +231,10 @@ void replica_submit(struct replica *replica, uint64_t now, struct replica_reques
 void replica_forget_client(struct replica *replica, uint64_t now, uint32_t client);
 
 /*
- * The process is about to end: hands over what it is, to any in-sync member that is seen and stays. It may end when
- * replica_stopped(), which is at once if it is not primary, or nobody is there to take over. Nothing is flushed.
+ * The process is to end: it hands over what it is to one that stays, leaves the set, flushes its image and lets its
+ * extents cool, so that nothing has to be made good when it is back. Until replica_stopped() it goes on: events are
+ * brought to it as before. That is so after at most 3 replica_timeout, 4 election_delay and a lease, whatever fails;
+ * what was not done by then is made good later. Clients have no answer to what is under way when the last one ends.
  */
 void replica_stop(struct replica *replica, uint64_t now);
 bool replica_stopped(const struct replica *replica);

@@ -68,16 +68,17 @@ bool replica_configuration_forked(const struct replica_configuration *later,
 }
 
 /* Whether `other` went on where a fork of `of` had begun, without it. */
-static bool went_on_without(const struct replica_configuration *of, const struct replica_configuration *other,
-			    bool settled)
+static bool went_on_without(const struct replica_configuration *of, bool of_settled,
+			    const struct replica_configuration *other, bool other_settled)
 {
 	for (int i = 0; i < FORKS_KEPT; i++) {
 		const struct fork *fork = &of->forks[i];
 
-		if (!fork->number || knows_fork(other, fork))
+		if (!fork->number || knows_fork(other, fork) || (fork->epoch == of->epoch && !of_settled))
 			continue;
-		if (other->generation.number >= fork->number || other->epoch > fork->epoch ||
-		    (other->epoch == fork->epoch && settled))
+		/* Whoever proposed it knew what was decided in the epoch before. */
+		if (other->epoch > fork->epoch ||
+		    (other_settled && (other->epoch == fork->epoch || other->generation.number >= fork->number)))
 			return true;
 	}
 	return false;
@@ -86,10 +87,8 @@ static bool went_on_without(const struct replica_configuration *of, const struct
 bool replica_configuration_parted(const struct replica_configuration *a, bool a_settled,
 				  const struct replica_configuration *b, bool b_settled)
 {
-	if (!a->epoch || !b->epoch)
-		return false;
-	return (a->generation.number == b->generation.number && a->generation.id != b->generation.id) ||
-	       went_on_without(a, b, b_settled) || went_on_without(b, a, a_settled);
+	return a->epoch && b->epoch &&
+	       (went_on_without(a, a_settled, b, b_settled) || went_on_without(b, b_settled, a, a_settled));
 }
 
 static bool set_is_none(const struct set_id *set)

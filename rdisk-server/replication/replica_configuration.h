@@ -99,8 +99,8 @@ bool replica_configuration_same(const struct replica_configuration *a, const str
 
 /*
  * Whether two are of lines that have parted: neither came from the other. a_settled, b_settled: it is known to be
- * decided, or somebody has acted on it; of one that was accepted only in the epoch of a fork nothing may have come.
- * What lies before the last FORKS_KEPT forks of one counts as common.
+ * decided; one that is not may be replaced by another of its epoch, and with it a fork that it began or did not know
+ * of. What lies before the last FORKS_KEPT forks of one counts as common.
  */
 bool replica_configuration_parted(const struct replica_configuration *a, bool a_settled,
 				  const struct replica_configuration *b, bool b_settled);

@@ -216,6 +216,13 @@ static void test_lines(void **state)
 	at = of_line(2, 0xb2, 20, one);
 	assert_true(replica_configuration_parted(&before, true, &at, true));
 	assert_false(replica_configuration_parted(&before, false, &at, true));
+	assert_false(replica_configuration_parted(&before, true, &at, false));
+	before.epoch++;
+	assert_true(replica_configuration_parted(&before, false, &at, true));
+	/* Two who proposed a generation at a time, without force: one will be decided. */
+	assert_false(replica_configuration_parted(
+		&(struct replica_configuration){ .generation = { 2, 5, 1 }, .epoch = 9 }, false,
+		&(struct replica_configuration){ .generation = { 2, 6, 1 }, .epoch = 9 }, false));
 	/* What is older than all forks that are kept is not known to be another. */
 	assert_false(parted(of_line(2, 0xb2, 30, one), of_line(9, 9, 99, full)));
 	assert_true(parted(of_line(6, 0xb6, 61, one), of_line(9, 9, 99, full)));

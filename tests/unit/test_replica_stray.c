@@ -435,7 +435,11 @@ static void send_hello(struct cluster *cluster, int variant)
 		message.configuration.set.bytes[0] ^= 1;
 		break;
 	case 4:
+		message.flags |= MESSAGE_DECIDED;
 		message.configuration.generation.id ^= 2;
+		message.configuration.forks[0] =
+			(struct fork){ message.configuration.generation.number, message.configuration.generation.id,
+				       message.configuration.epoch };
 		break;
 	case 5:
 		message.configuration.generation.id ^= 2;
