@@ -67,7 +67,7 @@ static void tell(struct replica *replica, const struct replica_event *event)
 		[REPLICA_EVENT_EPOCH] = "epoch",     [REPLICA_EVENT_SERVING] = "serving",
 		[REPLICA_EVENT_PAUSED] = "paused",   [REPLICA_EVENT_MEMBER] = "member",
 		[REPLICA_EVENT_REFUSED] = "refused", [REPLICA_EVENT_DISK] = "disk",
-		[REPLICA_EVENT_SPLIT] = "split",
+		[REPLICA_EVENT_SPLIT] = "split",     [REPLICA_EVENT_LOSS] = "loss",
 	};
 	struct sim_process *process = replica_user(replica);
 	struct sim_world *world = process->host->world;

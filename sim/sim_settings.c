@@ -37,6 +37,7 @@ static const struct setting table[] = {
 	SETTING(election_delay),
 	SETTING(flush_interval),
 	SETTING(open_grace),
+	SETTING(memory_wait),
 	SETTING(min_in_sync),
 	SETTING(error_on_no_quorum),
 	SETTING(slow_replica_waits),

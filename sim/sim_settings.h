@@ -17,6 +17,7 @@ struct sim_settings {
 	uint64_t copies, diskless, devices, size;
 	/* The core: as in struct replica_settings. */
 	uint64_t lease, drift, heartbeat, replica_timeout, election_delay, flush_interval, open_grace;
+	uint64_t memory_wait; /* 0: for ever */
 	uint64_t min_in_sync, error_on_no_quorum, slow_replica_waits;
 	uint64_t window, requests, open_clients, block_size, extent_size, copy_size, parallel_copies;
 	/* Clients: how many of each member, requests under way of each, whether they open devices as shared. */

@@ -248,7 +248,9 @@ struct reign {
 	uint64_t waits_until[PURPOSES]; /* time that was drawn; 0: none, it is not called for */
 	unsigned int called_for;	/* bit n: purpose n, by the present look */
 	bool disk_failed;		/* of this member: it serves no more */
-	const char *blocked;
+	struct replica_waits waits;
+	const char *blocked;   /* the same as text */
+	uint64_t memory_since; /* time since when it waits for the memory of others; 0: it does not */
 	/* As primary. */
 	uint64_t reign;
 	uint64_t number;      /* of the last entry that was begun */
@@ -268,6 +270,9 @@ struct reign {
 
 void reign_changed(struct replica *replica); /* another configuration was accepted, or became known as decided */
 void reign_consider(struct replica *replica);
+/* It waits, for `needed` of `members`. */
+void reign_waits(struct replica *replica, enum replica_wait what, member_set members, unsigned int needed,
+		 const char *text);
 /* There is no configuration any more: no role, and nothing of any before. */
 void reign_forget(struct replica *replica);
 bool reign_is_primary(const struct replica *replica);
@@ -284,6 +289,7 @@ int reign_promote(struct replica *replica, int member, const char **why);
 /* As primary that is to end: nobody else is in sync who could be asked or waited for. */
 bool reign_is_last(const struct replica *replica);
 /* Whether those that are seen, this one included, can decide something. */
+member_set reign_seen(const struct replica *replica);
 bool reign_majority_there(const struct replica *replica);
 /* It answers nothing any more in this reign, if it is the primary. */
 void reign_answers_nothing(struct replica *replica);

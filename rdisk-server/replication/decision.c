@@ -243,7 +243,8 @@ static void collect(struct replica *replica, uint64_t epoch)
 	if (now->promised.counter > decision->highest_counter && !deliberate_bug(BUG_BALLOT_REUSED))
 		decision->highest_counter = now->promised.counter;
 	if (decision->highest_counter >= BALLOT_COUNT_MAX || epoch > EPOCH_MAX) {
-		replica->reign.blocked = "all ballots are used up: the set has to be made anew";
+		reign_waits(replica, REPLICA_WAITS_FOR_EVER, 0, 0,
+			    "all ballots are used up: the set has to be made anew");
 		return;
 	}
 	decision->phase = PROPOSAL_COLLECTING;

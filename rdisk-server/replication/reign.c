@@ -314,13 +314,32 @@ void reign_changed(struct replica *replica)
 
 /* ---- what it proposes ---- */
 
-bool reign_majority_there(const struct replica *replica)
+member_set reign_seen(const struct replica *replica)
 {
-	member_set there = member_bit(replica->settings.self);
+	member_set seen = member_bit(replica->settings.self);
 
 	for (int i = 0; i < replica->settings.members; i++)
-		there |= replica->peers[i].greeted ? member_bit(i) : 0;
-	return core_majority(replica, there);
+		seen |= replica->peers[i].greeted ? member_bit(i) : 0;
+	return seen;
+}
+
+bool reign_majority_there(const struct replica *replica)
+{
+	return core_majority(replica, reign_seen(replica));
+}
+
+void reign_waits(struct replica *replica, enum replica_wait what, member_set members, unsigned int needed,
+		 const char *text)
+{
+	replica->reign.waits = (struct replica_waits){ .what = what, .members = members, .needed = needed };
+	replica->reign.blocked = text;
+}
+
+static void waits_for_majority(struct replica *replica, enum replica_wait what, const char *text)
+{
+	member_set voters = core_voters(replica, core_configuration(replica)->dead);
+
+	reign_waits(replica, what, voters, (unsigned int)member_count(voters) / 2 + 1, text);
 }
 
 bool reign_is_last(const struct replica *replica)
@@ -391,24 +410,33 @@ static bool sizes_are(const struct replica *replica, int member, const uint64_t 
 static int choose_source(struct replica *replica)
 {
 	int source = NO_MEMBER, with_data = 0;
+	member_set with = 0;
 
 	for (int i = replica->settings.members - 1; i >= 0; i--) {
 		if (core_diskless(replica, i) || (flags_of(replica, i) & MESSAGE_EMPTY))
 			continue;
-		if (flags_of(replica, i) & MESSAGE_HAS_DATA)
+		if (flags_of(replica, i) & MESSAGE_HAS_DATA) {
+			with |= member_bit(i);
 			with_data++;
+		}
 		if (with_data == 0 || (flags_of(replica, i) & MESSAGE_HAS_DATA))
 			source = i;
 	}
 	if (replica->init_from != NO_MEMBER)
-		return replica->init_from;
-	if (with_data > 1) {
-		replica->reign.blocked =
-			"several members have images with data: choose one (rdiskctl init --from NODE)";
-		return NO_MEMBER;
-	}
-	if (source == NO_MEMBER)
-		replica->reign.blocked = "no member has an image";
+		source = replica->init_from;
+	else if (with_data > 1)
+		source = NO_MEMBER;
+	if (source == NO_MEMBER && with_data > 1)
+		reign_waits(replica, REPLICA_WAITS_CHOICE, with, 1,
+			    "several members have images with data: choose one, and give the order to that member "
+			    "(rdiskctl init --from NODE)");
+	else if (source == NO_MEMBER)
+		reign_waits(replica, REPLICA_WAITS_IMAGE, image_members(replica), 1, "no member has an image");
+	else if (source != replica->settings.self)
+		reign_waits(
+			replica, REPLICA_WAITS_SOURCE, member_bit(source), 1,
+			"the set begins with the image of another member; if there are several with data, that member "
+			"itself has to be given the order (rdiskctl init --from NODE)");
 	return source;
 }
 
@@ -416,11 +444,18 @@ static void consider_birth(struct replica *replica)
 {
 	struct replica_configuration value = { 0 };
 	uint64_t delay = replica->settings.election_delay / 8;
-	member_set voters = 0;
+	member_set voters = 0, all = core_voters(replica, 0);
 	int self = replica->settings.self;
 
+	if (!replica->decision.learning && replica->durable.now.votes_from == VOTES_UNKNOWN) {
+		reign_waits(replica, REPLICA_WAITS_BIRTH, all, (unsigned int)member_count(all),
+			    "no configuration yet: a set begins when all of its members are seen");
+		return;
+	}
 	if (replica->decision.learning || replica->durable.now.votes_from) {
-		replica->reign.blocked = "it has no configuration, and must learn it from a majority of the others";
+		reign_waits(replica, REPLICA_WAITS_LEARNING, all & (member_set)~member_bit(self),
+			    (unsigned int)(member_count(all) - 1) / 2 + 1,
+			    "it has no configuration, and must learn it from a majority of the others");
 		return;
 	}
 	for (int i = 0; i < replica->settings.members; i++) {
@@ -430,12 +465,14 @@ static void consider_birth(struct replica *replica)
 		else
 			voters |= member_bit(i);
 		if (i != self && (!replica->peers[i].greeted || !(replica->peers[i].flags & MESSAGE_BLANK))) {
-			replica->reign.blocked = "no configuration yet: a set begins when all of its members are seen";
+			reign_waits(replica, REPLICA_WAITS_BIRTH, all, (unsigned int)member_count(all),
+				    "no configuration yet: a set begins when all of its members are seen");
 			return;
 		}
 	}
 	if (!core_majority(replica, voters)) {
-		replica->reign.blocked = "no configuration yet: the members have to hear of each other";
+		reign_waits(replica, REPLICA_WAITS_VOTES, all, (unsigned int)member_count(all),
+			    "no configuration yet: the members have to hear of each other");
 		return;
 	}
 	if (choose_source(replica) != self || !waited(replica, PURPOSE_BIRTH, delay))
@@ -461,7 +498,8 @@ static void consider_settling(struct replica *replica)
 {
 	uint64_t delay = replica->settings.election_delay;
 
-	replica->reign.blocked = "whether the newest configuration was decided is not known yet";
+	waits_for_majority(replica, reign_majority_there(replica) ? REPLICA_WAITS_SETTLING : REPLICA_WAITS_MAJORITY,
+			   "whether the newest configuration was decided is not known before a majority is seen");
 	if (names_self(replica, core_configuration(replica)) &&
 	    core_configuration(replica)->primary == (uint32_t)replica->settings.self)
 		delay /= 4;
@@ -570,7 +608,7 @@ static void consider_as_primary(struct replica *replica)
 	bool change = false, leave = false;
 
 	if (!reign_majority_there(replica)) {
-		reign->blocked = "no majority of the members is seen";
+		waits_for_majority(replica, REPLICA_WAITS_MAJORITY, "no majority of the members is seen");
 		return;
 	}
 	if (successor != NO_MEMBER && (!peer_is_named(replica, successor, &value) || replica->peers[successor].failed))
@@ -617,11 +655,18 @@ static void consider_as_primary(struct replica *replica)
 	if (reign->candidate != NO_MEMBER)
 		change = true;
 	change |= voter_waits(replica, &value);
+	if (!change && reign->role == ROLE_SERVING && member_count(value.in_sync) < (int)replica->settings.min_in_sync)
+		reign_waits(replica, REPLICA_WAITS_COPIES, image_members(replica) & (member_set)~value.in_sync,
+			    replica->settings.min_in_sync - (unsigned int)member_count(value.in_sync),
+			    "fewer members are in sync than min_in_sync");
 	if (!change || !waited(replica, PURPOSE_CHANGE, 0))
 		return;
 	/* Who hears that somebody has left has heard before that all of that is flushed. */
 	if (leave)
 		lease_tell(replica);
+	if (reign->flush_lost)
+		core_tell(replica, REPLICA_EVENT_LOSS, replica->settings.self,
+			  "the last image in sync failed to flush");
 	decision_propose(replica, &value);
 }
 
@@ -658,6 +703,38 @@ static bool all_memory_lost(const struct replica *replica)
 	return true;
 }
 
+/*
+ * Whoever may have kept what this host forgot was waited for long enough, as an operator has said. NULL: not yet, or
+ * one of them is seen, and is to be primary; else what is told.
+ */
+static const char *memory_given_up(struct replica *replica)
+{
+	const struct replica_configuration *configuration = core_configuration(replica);
+	struct reign *reign = &replica->reign;
+	uint64_t end = 0;
+	member_set kept = 0;
+
+	for (int i = 0; i < replica->settings.members; i++) {
+		if (memory_kept(replica, i))
+			kept |= member_bit(i);
+	}
+	if (!reign->memory_since)
+		reign->memory_since = replica->now;
+	if (replica->settings.memory_wait && !kept)
+		end = reign->memory_since + replica->settings.memory_wait;
+	reign_waits(replica, REPLICA_WAITS_MEMORY,
+		    kept ? kept : configuration->in_sync & (member_set)~reign_seen(replica), 1,
+		    "this host was restarted, and another may know of newer writes");
+	reign->waits.until = end;
+	if (!end)
+		return NULL;
+	if (replica->now < end) {
+		core_wake_at(replica, end);
+		return NULL;
+	}
+	return "members that may have kept what was not flushed were waited for in vain";
+}
+
 static void consider_promotion(struct replica *replica)
 {
 	const struct replica_configuration *configuration = core_configuration(replica);
@@ -665,26 +742,26 @@ static void consider_promotion(struct replica *replica)
 	struct reign *reign = &replica->reign;
 	int self = replica->settings.self;
 	uint64_t delay = replica->settings.election_delay;
-	bool lost = false;
+	const char *lost = NULL;
 
 	if (peer_is_named(replica, (int)configuration->primary, configuration) &&
 	    configuration->primary != (uint32_t)self)
 		return;
 	if (!member_in(configuration->in_sync, self) || reign->disk_failed || replica->stopping ||
 	    (flags_of(replica, self) & MESSAGE_EMPTY)) {
-		reign->blocked = "the primary is not seen, and this member is not in sync";
+		reign_waits(replica, REPLICA_WAITS_IN_SYNC, configuration->in_sync, 1,
+			    "the primary is not seen, and this member is not in sync, or not to be one");
 		return;
 	}
 	if (!reign_majority_there(replica)) {
-		reign->blocked = "no majority of the members is seen";
+		waits_for_majority(replica, REPLICA_WAITS_MAJORITY, "no majority of the members is seen");
 		return;
 	}
 	if (!memory_kept(replica, self)) {
-		if (!all_memory_lost(replica)) {
-			reign->blocked = "this host was restarted, and another may know of newer writes";
+		lost = all_memory_lost(replica) ? "no member that was in sync has kept what was not flushed"
+						: memory_given_up(replica);
+		if (!lost)
 			return;
-		}
-		lost = true;
 	}
 	/* One whose process lives has tables that a restarted one lost. */
 	if (!names_self(replica, configuration))
@@ -700,8 +777,10 @@ static void consider_promotion(struct replica *replica)
 	}
 	value.primary = (uint32_t)self;
 	value.reign = 0;
-	if (lost)
+	if (lost) {
+		core_tell(replica, REPLICA_EVENT_LOSS, self, lost);
 		new_generation(replica, &value);
+	}
 	decision_propose(replica, &value);
 }
 
@@ -715,7 +794,9 @@ static void consider_force(struct replica *replica)
 		replica->reign.force_without = 0;
 		return;
 	}
-	replica->reign.blocked = "an operator's order to be primary is not decided yet";
+	waits_for_majority(replica, REPLICA_WAITS_FORCE, "an operator's order to be primary is not decided yet");
+	replica->reign.waits.members &= (member_set)~dead;
+	replica->reign.waits.needed = (unsigned int)member_count(replica->reign.waits.members) / 2 + 1;
 	if (!waited(replica, PURPOSE_FORCE, replica->settings.election_delay / 4))
 		return;
 	for (int i = 0; i < replica->settings.members; i++)
@@ -736,7 +817,7 @@ void reign_consider(struct replica *replica)
 
 	if (replica->failed || replica->decision.phase != PROPOSAL_NONE)
 		return;
-	reign->blocked = NULL;
+	reign_waits(replica, REPLICA_WAITS_NOT, 0, 0, NULL);
 	reign->called_for = 0;
 	if (reign->force_without)
 		consider_force(replica);
@@ -749,6 +830,8 @@ void reign_consider(struct replica *replica)
 	else
 		consider_promotion(replica);
 	/* Whatever it waited to propose is not called for any more. */
+	if (reign->waits.what != REPLICA_WAITS_MEMORY)
+		reign->memory_since = 0;
 	for (int i = 0; i < PURPOSES; i++) {
 		if (!(reign->called_for >> i & 1))
 			reign->waits_until[i] = 0;

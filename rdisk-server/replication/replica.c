@@ -674,6 +674,8 @@ void replica_status(const struct replica *replica, struct replica_status *status
 		.primary = reign_is_primary(replica),
 		.holds_lease = lease_holds(replica),
 		.votes = decision_votes(replica, core_configuration(replica)->epoch + 1),
+		.seen = reign_seen(replica),
+		.waits = replica->reign.waits,
 		.blocked = replica->reign.blocked,
 	};
 	for (int i = 0; i < replica->settings.members; i++)

@@ -59,6 +59,7 @@ struct replica_settings {
 	uint64_t election_delay;  /* the least that a member waits before it proposes itself, the most for votes */
 	uint64_t flush_interval;  /* between flushes of the set */
 	uint64_t open_grace;	  /* how long a primary without tables takes opens that it does not know for its own */
+	uint64_t memory_wait;	  /* for those in sync that may have kept what this host forgot; 0: for ever */
 	unsigned int min_in_sync;
 	bool error_on_no_quorum; /* requests fail with EIO while nothing is served; else they wait */
 	bool slow_replica_waits; /* one that does not keep up is waited for while its session lives; else it is removed
@@ -113,6 +114,7 @@ enum replica_event_kind {
 	REPLICA_EVENT_REFUSED, /* member: it is not talked to; text says why */
 	REPLICA_EVENT_DISK,    /* an image or the metadata failed; text */
 	REPLICA_EVENT_SPLIT,   /* member: its line of configurations and this member's have parted; text */
+	REPLICA_EVENT_LOSS,    /* this member proposes a new generation: answered writes may be lost; text says why */
 	REPLICA_EVENTS,
 };
 
@@ -297,6 +299,35 @@ struct replica_member_status {
 	uint64_t out_of_sync; /* bytes; of the primary's knowledge, else UINT64_MAX */
 };
 
+/* What a member waits for: a front end makes its messages of this, and of the names that the members have. */
+enum replica_wait {
+	REPLICA_WAITS_NOT,
+	REPLICA_WAITS_BIRTH,  /* for all members to be seen, none of which may have a configuration */
+	REPLICA_WAITS_VOTES,  /* for all to know of each other that they are at a birth; by itself */
+	REPLICA_WAITS_CHOICE, /* several have images with data: one of them is to be given the order replica_init_from()
+			       */
+	REPLICA_WAITS_SOURCE, /* `members` is to begin the set, and has to be given that order, too, if it does not know
+			       */
+	REPLICA_WAITS_IMAGE,  /* for a member with an image */
+	REPLICA_WAITS_LEARNING, /* its promises are lost: for so many of them to say what was decided */
+	REPLICA_WAITS_MAJORITY, /* for so many of the voters to be seen */
+	REPLICA_WAITS_SETTLING, /* the newest configuration may be decided or not; by itself */
+	REPLICA_WAITS_IN_SYNC,	/* for one that is in sync to be seen: this member is not; or an operator forces another
+				 */
+	REPLICA_WAITS_MEMORY, /* its host was restarted: for those that are in sync and may have kept what was answered
+			       */
+	REPLICA_WAITS_FORCE,  /* an order to be primary is not decided yet: for so many of the voters */
+	REPLICA_WAITS_COPIES, /* min_in_sync: for so many more of them to be brought up */
+	REPLICA_WAITS_FOR_EVER, /* it cannot go on: see the text */
+};
+
+struct replica_waits {
+	enum replica_wait what;
+	member_set members;  /* of whom it waits for some */
+	unsigned int needed; /* so many of them, itself included if it is one */
+	uint64_t until;	     /* time of this process's clock, ns, at which it gives up waiting; 0: never */
+};
+
 struct replica_status {
 	struct replica_configuration configuration; /* the newest that is accepted; epoch 0: none */
 	bool decided;				    /* known to be */
@@ -305,7 +336,9 @@ struct replica_status {
 	bool votes;				    /* it has a vote */
 	bool holds_lease;			    /* checked at the time of the last event */
 	member_set parted;			    /* seen, and of another line: see replica_invalidate() */
-	const char *blocked;			    /* what is waited for, a text that stays; NULL: nothing */
+	member_set seen;			    /* who can be talked to, itself included */
+	struct replica_waits waits;
+	const char *blocked; /* the same as a text that stays; NULL: nothing is waited for */
 	struct replica_member_status members[MEMBERS_MAX];
 };
 

@@ -151,7 +151,9 @@ static void world_answered(struct replica *replica, struct replica_request *requ
 
 static void world_tell(struct replica *replica, const struct replica_event *event)
 {
-	static const char *const names[] = { "epoch", "serving", "paused", "member", "refused", "disk", "split" };
+	static const char *const names[] = {
+		"epoch", "serving", "paused", "member", "refused", "disk", "split", "loss"
+	};
 	struct cluster *cluster;
 	int self;
 
