@@ -19,7 +19,8 @@ static const struct {
 	[CHECKER_NOWHERE] = { "contents from nowhere", "I3" }, [CHECKER_STALE_READ] = { "stale read", "I3" },
 	[CHECKER_LOST_WRITE] = { "lost write", "I1" },	       [CHECKER_LOST_FLUSHED] = { "lost flushed write", "I2" },
 	[CHECKER_OLD_BACK] = { "old value back", "I9" },       [CHECKER_SILENT_LOSS] = { "silent loss", "I2" },
-	[CHECKER_LAPSED_OPEN] = { "lapsed open", "I1" },       [CHECKER_IMAGES] = { "images differ", "I5" },
+	[CHECKER_LAPSED_OPEN] = { "lapsed open", "I1" },       [CHECKER_TWO_OPENS] = { "two opens", "I9" },
+	[CHECKER_LATE_WRITE] = { "late write", "I9" },	       [CHECKER_IMAGES] = { "images differ", "I5" },
 };
 
 /* What was found and not yet told, for the next block may have the same. */
@@ -93,6 +94,18 @@ static void add_finding(struct run *run, const struct gathered_block *block)
 	run->blocks = 1;
 }
 
+/* Whether only opens that exclude each other make it wrong. Changes the block. */
+static bool is_late(struct block_history *block, bool *failed)
+{
+	bool limited = false;
+
+	for (size_t i = 0; i < block->nr_ops; i++) {
+		limited |= block->ops[i].limit != HISTORY_NEVER;
+		block->ops[i].limit = HISTORY_NEVER;
+	}
+	return limited && block_check(block, failed, NULL) != BLOCK_BAD;
+}
+
 static void check_block(struct run *run, const struct gathered_block *at)
 {
 	const struct block_history *block = &run->block.history;
@@ -116,6 +129,8 @@ static void check_block(struct run *run, const struct gathered_block *at)
 		finding_make(block, run->failed, &run->finding);
 	else
 		finding_images(block, &run->finding);
+	if (verdict == BLOCK_BAD && is_late(&run->block.history, run->failed))
+		run->finding.kind = CHECKER_LATE_WRITE;
 	add_finding(run, at);
 }
 
@@ -135,6 +150,22 @@ static void check_opens(const struct history *history, struct checker_report *re
 	}
 }
 
+static void check_exclusion(const struct history *history, const struct exclusion *exclusion,
+			    struct checker_report *report)
+{
+	struct two_opens two;
+	size_t from = 0;
+
+	while (exclusion_next(exclusion, history, &from, &two)) {
+		if (report->nr_violations == CHECKER_VIOLATIONS_MAX) {
+			report->nr_more++;
+			continue;
+		}
+		tell(report, (struct checker_violation){ CHECKER_TWO_OPENS, history->ops[two.opens[0]].range.device, 0,
+							 0, text_of_two_opens(history, &two) });
+	}
+}
+
 int checker_run(const struct history *history, struct checker_report *report)
 {
 	struct run run = { .history = history, .report = report };
@@ -145,6 +176,7 @@ int checker_run(const struct history *history, struct checker_report *report)
 		return -EINVAL;
 	gather(&gathered, history);
 	check_opens(history, report);
+	check_exclusion(history, &gathered.exclusion, report);
 	for (size_t i = 0; i < gathered.nr_blocks; i++) {
 		gather_open(&gathered, i, &run.block);
 		check_block(&run, &gathered.blocks[i]);

@@ -31,15 +31,20 @@
  * of which no open is recorded is taken to have one since its first request; histories with losses have to record
  * opens.
  *
+ * Opens that exclude each other (history_open_as()): a client has a device open from a moment within its open at least
+ * until its last request that succeeds, and no two that exclude each other are so at a time. What a client asked for
+ * has taken effect before another that it excludes, and that began to open the device when it had it, is answered that
+ * it has it open; or never. A client that opens a device more than once is left out of this.
+ *
  * Every violation of that is found, and nothing else is reported, but for what is stated here:
  *   - contents are compared by 64-bit hashes;
  *   - the check of a block in which zeroes, or equal data, are written, or over which a loss passes, is a search. If it
  *     would need more than its limits (SEARCH_... in checker_search.h) the block is counted as undecided, and it
  *     is the caller's to treat that as a failure. The check of other blocks takes n log n for n operations;
+ *     In a block that is searched nothing is found of what took effect later than an open allows;
  *   - of a block only the first violation is reported.
  *
- * Not checked: which answers may be errors; that an open waits for a dead client's writes; exclusive opens; bounds on
- * time.
+ * Not checked: which answers may be errors; bounds on time.
  */
 #ifndef SIM_CHECKER_H
 #define SIM_CHECKER_H
@@ -54,10 +59,12 @@ enum checker_kind {
 	CHECKER_OLD_BACK, /* an old value again, after a newer one was seen: it took effect twice or went backwards */
 	CHECKER_SILENT_LOSS, /* a flush succeeds on an open whose writes may be gone */
 	CHECKER_LAPSED_OPEN, /* another request succeeds on an open that has lapsed */
+	CHECKER_LATE_WRITE,  /* what was asked for on one open takes effect on another that excludes it */
+	CHECKER_TWO_OPENS,   /* two that exclude each other at a time */
 	CHECKER_IMAGES,	     /* final images that differ */
 };
 
-#define CHECKER_KINDS 8
+#define CHECKER_KINDS 10
 
 struct checker_violation {
 	enum checker_kind kind;

@@ -11,8 +11,10 @@
 /* A read that returned something, or a write. */
 struct block_op {
 	uint64_t begin, end; /* events; all differ. A write that was not answered with success ends at HISTORY_NEVER */
-	uint32_t value;	     /* number of the value in this block */
-	uint32_t op;	     /* index in the history; BLOCK_FINAL + n: the nth of its final images */
+	uint64_t
+		limit; /* event by which it has taken effect, if it ever does; HISTORY_NEVER: of itself there is none */
+	uint32_t value; /* number of the value in this block */
+	uint32_t op;	/* index in the history; BLOCK_FINAL + n: the nth of its final images */
 	bool write;
 	bool stable; /* of a write that was answered with success: durable by itself */
 };

@@ -161,6 +161,7 @@ void gather(struct gathered *gathered, const struct history *history)
 	for (size_t i = 0; i < history->nr_final; i++)
 		gather_final(gathered, (uint32_t)i);
 	gather_losses(gathered);
+	exclusion_gather(&gathered->exclusion, history);
 	if (gathered->nr_blocks)
 		qsort(gathered->blocks, gathered->nr_blocks, sizeof(*gathered->blocks), by_place);
 }
@@ -173,6 +174,7 @@ void gather_destroy(struct gathered *gathered)
 	free(gathered->losses);
 	free(gathered->flushes);
 	free(gathered->flush_begins);
+	exclusion_destroy(&gathered->exclusion);
 }
 
 /* ---- one block ---- */
@@ -195,7 +197,7 @@ static struct block_op make_op(const struct gathered *gathered, struct opened_bl
 {
 	const struct history *history = gathered->history;
 	const struct history_op *op;
-	struct block_op made = { .op = index };
+	struct block_op made = { .op = index, .limit = HISTORY_NEVER };
 
 	if (index >= BLOCK_FINAL) {
 		const struct history_range *range = &history->final[index - BLOCK_FINAL];
@@ -208,6 +210,7 @@ static struct block_op make_op(const struct gathered *gathered, struct opened_bl
 	op = &history->ops[index];
 	made.begin = op->begin;
 	made.end = succeeded(op) ? op->end : HISTORY_NEVER;
+	made.limit = exclusion_limit(&gathered->exclusion, op);
 	made.write = op->kind != HISTORY_READ;
 	made.stable = made.write && succeeded(op) && op->stable;
 	made.value = number_of(block, history_range_value(history, &op->range, number - op->range.block));

@@ -6,6 +6,7 @@
 #define SIM_CHECKER_GATHER_H
 
 #include "checker_block.h"
+#include "checker_exclusion.h"
 
 struct gathered_block {
 	uint32_t device;
@@ -41,6 +42,7 @@ struct gathered {
 	size_t nr_flushes, flushes_room;
 	uint64_t *flush_begins; /* the same, begins alone */
 	size_t begins_room;
+	struct exclusion exclusion;
 };
 
 /* A block's history with what it is made of. To be zero before its first use; it is used again for the next block. */

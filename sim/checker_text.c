@@ -26,6 +26,7 @@ static const char *const sentences[CHECKER_KINDS] = {
 	[CHECKER_LOST_FLUSHED] = "has lost a write that was durable: a flush covered it, or it was stable",
 	[CHECKER_OLD_BACK] =
 		"has an old value again after a newer one was seen: a write took effect twice, or a copy went back",
+	[CHECKER_LATE_WRITE] = "shows that a write of an open took effect after another, which excludes it, had begun",
 	[CHECKER_IMAGES] = "is not the same in all images at the end",
 };
 
@@ -307,6 +308,25 @@ char *text_of_lapsed(const struct history *history, const struct lapsed *lapsed)
 	if (silent)
 		add_line(&lines, (uint32_t)lapsed->written);
 	add_line(&lines, (uint32_t)lapsed->op);
+	print_lines(text.stream, history, &lines, false, 0);
+	return text_end(&text);
+}
+
+char *text_of_two_opens(const struct history *history, const struct two_opens *two)
+{
+	const struct history_op *one = &history->ops[two->opens[0]], *other = &history->ops[two->opens[1]];
+	struct lines lines = { 0 };
+	struct text text;
+
+	text_begin(&text);
+	print_title(text.stream, CHECKER_TWO_OPENS);
+	(void)fprintf(text.stream, "device %" PRIu32 " is open to clients %d and %d, one of which excludes the other\n",
+		      one->range.device, one->client, other->client);
+	for (int i = 0; i < 2; i++) {
+		add_line(&lines, (uint32_t)two->opens[i]);
+		if (two->shown_by[i] != two->opens[i])
+			add_line(&lines, (uint32_t)two->shown_by[i]);
+	}
 	print_lines(text.stream, history, &lines, false, 0);
 	return text_end(&text);
 }

@@ -6,12 +6,14 @@
 #define SIM_CHECKER_TEXT_H
 
 #include "checker.h"
+#include "checker_exclusion.h"
 #include "checker_finding.h"
 #include "checker_opens.h"
 
 /* Returns text that the caller frees. The blocks have the same finding; values are shown of the first. */
 char *text_of_finding(const struct history *history, const struct finding *finding, uint32_t device, uint64_t block,
 		      uint64_t blocks);
+char *text_of_two_opens(const struct history *history, const struct two_opens *two);
 char *text_of_lapsed(const struct history *history, const struct lapsed *lapsed);
 
 #endif

@@ -45,8 +45,10 @@ bool zones_apply(const struct block_history *block)
 
 static void add(struct cluster *cluster, const struct block_op *op, uint32_t index)
 {
-	if (op->end < cluster->first_end)
-		cluster->first_end = op->end;
+	uint64_t end = op->limit < op->end ? op->limit : op->end;
+
+	if (end < cluster->first_end)
+		cluster->first_end = end;
 	if (op->begin > cluster->last_begin)
 		cluster->last_begin = op->begin;
 	if (op->write) {

@@ -252,6 +252,16 @@ void history_begin_values(struct history *history, uint64_t time, int client, ui
 	begin(history, time, client, op, kind, device, position, length, NULL, values, stable);
 }
 
+void history_open_as(struct history *history, uint64_t id, unsigned int access)
+{
+	struct history_op *op = history->broken[0] ? NULL : unanswered(history, id);
+
+	if (op && (op->kind != HISTORY_OPEN || (access & ~(HISTORY_EXCLUSIVE | HISTORY_READS_ONLY))))
+		spoil(history, "operation %" PRIu64 ", %s, has no access %u", id, kind_names[op->kind], access);
+	else if (op)
+		op->access = access;
+}
+
 /* Returns the operation, answered, or NULL. */
 static struct history_op *end(struct history *history, uint64_t time, int client, uint64_t id, int result,
 			      bool has_values)

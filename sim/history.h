@@ -38,6 +38,10 @@ enum history_state {
 	HISTORY_LOST, /* nobody is left who could be answered */
 };
 
+/* How a client wants to open a device; bits. */
+#define HISTORY_EXCLUSIVE  1u /* without others, or with those that only read if it only reads itself */
+#define HISTORY_READS_ONLY 2u
+
 /* Blocks of a device with their values. */
 struct history_range {
 	uint32_t device;
@@ -55,6 +59,7 @@ struct history_op {
 	enum history_state state;
 	int result;		     /* of an answered one: negative is a failure */
 	bool stable;		     /* of a write or zeroes: once answered it survives a loss of memory */
+	unsigned int access;	     /* of an open: HISTORY_EXCLUSIVE, HISTORY_READS_ONLY */
 	uint64_t begin, end;	     /* number of the event, from 1; end is HISTORY_NEVER without an answer */
 	uint64_t begun_at, ended_at; /* true time in ns; ended_at also when it was lost */
 	struct history_range range;
@@ -119,6 +124,9 @@ void history_final(struct history *history, uint32_t device, uint64_t position, 
  */
 void history_begin(struct history *history, uint64_t time, int client, uint64_t op, enum history_kind kind,
 		   uint32_t device, uint64_t position, uint64_t length, const void *data, bool stable);
+
+/* Of an open that has begun and is not answered: how. access: HISTORY_EXCLUSIVE, HISTORY_READS_ONLY; else it is 0. */
+void history_open_as(struct history *history, uint64_t op, unsigned int access);
 
 /*
  * It is answered. result: 0 or more for success (then it was done whole), else a negative error code. data: of a

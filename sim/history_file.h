@@ -11,10 +11,11 @@
  *   TIME power MEMBER
  *   TIME final DEVICE POSITION LENGTH VALUES
  *
- * KIND: read, write, zeroes, flush, open, close. STABLE: 0 or 1. VALUES: "-" for none (of initial and final: zeroes),
- * else the values of the blocks (history_value()) in hexadecimal, with commas; "V*N" is V, N times. The other numbers
- * are decimal. Empty lines and lines that begin with # are nothing. Lines are in the order of time. Files of several
- * clients are put together with `sort -n -s`: the first line may be there more than once.
+ * KIND: read, write, zeroes, flush, open, close. STABLE: 0 or 1; of an open: 1 exclusive, 2 only reads, 3 both. VALUES:
+ * "-" for none (of initial and final: zeroes), else the values of the blocks (history_value()) in hexadecimal, with
+ * commas; "V*N" is V, N times. The other numbers are decimal. Empty lines and lines that begin with # are nothing.
+ * Lines are in the order of time. Files of several clients are put together with `sort -n -s`: the first line may be
+ * there more than once.
  */
 #ifndef SIM_HISTORY_FILE_H
 #define SIM_HISTORY_FILE_H

@@ -195,12 +195,14 @@ static int begin_line(struct reader *reader, uint64_t time)
 	if (!code)
 		code = range(reader, 5, &device, &position, &length);
 	if (!code)
-		code = number(reader, 8, "stable", 1, &stable);
+		code = number(reader, 8, "stable", of == HISTORY_OPEN ? 3 : 1, &stable);
 	if (!code)
 		code = values_for(reader, 9, length);
 	if (!code)
 		history_begin_values(reader->history, time, client, op, of, (uint32_t)device, position, length,
-				     values_or_null(reader), stable);
+				     values_or_null(reader), stable && of != HISTORY_OPEN);
+	if (!code && of == HISTORY_OPEN)
+		history_open_as(reader->history, op, (unsigned int)stable);
 	return code;
 }
 

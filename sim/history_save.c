@@ -91,7 +91,7 @@ static void print_begin(FILE *file, const struct history *history, const struct 
 	(void)fprintf(file, "%" PRIu64 " begin %d %" PRIu64 " %s", op->begun_at, op->client, op->id,
 		      history_kind_name(op->kind));
 	print_range(file, &range);
-	(void)fprintf(file, " %d", op->stable);
+	(void)fprintf(file, " %u", op->kind == HISTORY_OPEN ? op->access : op->stable);
 	if (op->kind != HISTORY_WRITE)
 		range.values = HISTORY_NO_VALUES;
 	print_values(file, history, &range);

@@ -48,6 +48,8 @@ static const char *const names[BUG_COUNT] = {
 	[BUG_PARTED_TAKEN] = "parted-taken",
 	[BUG_STOP_WITHOUT_FLUSH] = "stop-without-flush",
 	[BUG_JOIN_WITHOUT_BITS] = "join-without-bits",
+	[BUG_EXCLUSIVE_FORGOTTEN] = "exclusive-forgotten",
+	[BUG_ABSENT_OWNER_IGNORED] = "absent-owner-ignored",
 };
 
 bool sim_bug_choose(const char *name)

@@ -4,6 +4,7 @@
  */
 #include "sim_client.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +42,8 @@ struct sim_client {
 	int id;		       /* in the history */
 	uint32_t device;
 	enum client_state state;
-	bool trouble; /* it was answered an error: it opens the device anew */
+	bool shared, read_only; /* how it opens the device */
+	bool trouble;		/* it was answered an error: it opens the device anew */
 	unsigned int outstanding;
 	struct sim_operation *operations;
 };
@@ -99,7 +101,8 @@ static void begin_operation(struct sim_client *client, const struct sim_wish *wi
 		.length = wish->length,
 		.stable = wish->stable,
 		.may_free = wish->kind == ENTRY_ZEROES && sim_chance(&world->client_random, 1, 2),
-		.shared = world->settings.shared,
+		.shared = client->shared,
+		.read_only = client->read_only,
 	};
 	if (wish->kind == ENTRY_WRITE || wish->kind == ENTRY_READ)
 		operation->data = sim_new(wish->length);
@@ -120,6 +123,10 @@ static void begin_operation(struct sim_client *client, const struct sim_wish *wi
 	history_begin(world->history, world->engine.now, client->id, operation->op, history_kind_of(wish->kind),
 		      client->device, wish->position, wish->length, wish->kind == ENTRY_WRITE ? operation->data : NULL,
 		      wish->stable);
+	if (wish->kind == ENTRY_OPEN)
+		history_open_as(world->history, operation->op,
+				(client->shared ? 0 : HISTORY_EXCLUSIVE) |
+					(client->read_only ? HISTORY_READS_ONLY : 0));
 	sim_process_happens(host->process, SIM_SOURCE_CLIENT, &item);
 }
 
@@ -175,6 +182,18 @@ static void go_on(struct sim_slot *slot)
 			     world->engine.now + sim_spread(&world->client_random, 1, 2 * SIM_MILLISECOND));
 }
 
+/* A scripted one writes, and is as all are where they are not mixed. */
+static void choose_access(struct sim_client *client)
+{
+	struct sim_world *world = client->slot->host->world;
+
+	client->shared = world->settings.shared != SIM_OPENS_EXCLUSIVE;
+	if (world->settings.shared != SIM_OPENS_MIXED || client->slot->scripted)
+		return;
+	client->shared = sim_chance(&world->client_random, 1, 2);
+	client->read_only = sim_chance(&world->client_random, 1, 4);
+}
+
 static void open_device(struct sim_slot *slot)
 {
 	struct sim_world *world = slot->host->world;
@@ -186,6 +205,7 @@ static void open_device(struct sim_slot *slot)
 	client->id = world->clients++;
 	client->device = slot->wishes ? slot->wishes->device
 				      : (uint32_t)sim_below(&world->client_random, world->settings.devices);
+	choose_access(client);
 	slot->client = client;
 	begin_operation(client, &wish);
 }
@@ -220,6 +240,17 @@ static bool wants_to_leave(const struct sim_slot *slot)
 	       (slot->wishes && slot->wishes->device != client->device);
 }
 
+/* Who only reads tries to write now and then. */
+static void only_read(struct sim_client *client, struct sim_wish *wish)
+{
+	if (sim_chance(&client->slot->host->world->client_random, 1, 64))
+		return;
+	wish->kind = ENTRY_READ;
+	wish->stable = false;
+	if (wish->length > MESSAGE_DATA_MAX)
+		wish->length = MESSAGE_DATA_MAX;
+}
+
 static void ask(struct sim_slot *slot)
 {
 	struct sim_world *world = slot->host->world;
@@ -235,6 +266,8 @@ static void ask(struct sim_slot *slot)
 		return;
 	switch (sim_load_next(slot, &wish)) {
 	case SIM_LOAD_WISH:
+		if (client->read_only && wish.kind != ENTRY_FLUSH)
+			only_read(client, &wish);
 		begin_operation(client, &wish);
 		break;
 	case SIM_LOAD_CLOSE:
@@ -287,7 +320,7 @@ static void went(struct sim_client *client, enum entry_kind kind, int result)
 	case CLIENT_OPENING:
 		client->state = CLIENT_OPEN;
 		if (result)
-			leave(slot, SIM_SECOND);
+			leave(slot, result == -EBUSY ? 10 * SIM_SECOND : SIM_SECOND);
 		else
 			go_on(slot);
 		break;
@@ -331,6 +364,8 @@ void sim_client_answered(struct sim_process *process, struct replica_request *re
 	if (result && world->expect_no_errors)
 		sim_fail(world, "op %" PRIu64 " was answered an error: %d", operation->op, result);
 	trace_operation(process->host, operation, result ? "is answered an error for" : "is answered");
+	if (!result && client->read_only && (kind == ENTRY_WRITE || kind == ENTRY_ZEROES))
+		sim_fail(world, "op %" PRIu64 " was done, of an open that only reads", operation->op);
 	if (result > 0)
 		sim_fail(world, "op %" PRIu64 " was answered %d, which is no result", operation->op, result);
 	history_end(world->history, world->engine.now, client->id, operation->op, result,

@@ -40,7 +40,7 @@ const char *sim_plan_make(struct sim_plan *plan, uint64_t seed, const struct sim
 	if (script) {
 		plan->settings.nr_faults = 0;
 		/* Others than who is meant would have the device. */
-		plan->settings.shared = 1;
+		plan->settings.shared = SIM_OPENS_SHARED;
 		wrong = sim_schedule_set(script, &plan->settings);
 		if (wrong)
 			return "the script sets something that is no setting";

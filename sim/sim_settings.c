@@ -136,7 +136,9 @@ static void choose_limits(struct sim_settings *settings, struct sim_random *rand
 	while (settings->depth > 1 &&
 	       settings->depth * settings->clients * (settings->copies + settings->diskless) > UNDER_WAY_MAX)
 		settings->depth--;
-	settings->shared = !sim_chance(random, 1, 4);
+	settings->shared = sim_chance(random, 1, 2)   ? SIM_OPENS_SHARED
+			   : sim_chance(random, 1, 2) ? SIM_OPENS_MIXED
+						      : SIM_OPENS_EXCLUSIVE;
 	settings->window = sim_spread(random, 1, 16);
 	/* One more each, of a client that has just died and of the next one in its place; and the final readers. */
 	settings->requests = 2 * settings->clients * settings->depth + 4;

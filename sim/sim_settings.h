@@ -11,6 +11,12 @@
 
 #include "sim_random.h"
 
+enum sim_opens {
+	SIM_OPENS_EXCLUSIVE,
+	SIM_OPENS_SHARED,
+	SIM_OPENS_MIXED, /* each in its own way, some only to read */
+};
+
 /* Times in ns, sizes in bytes. All of one type, for the table of names. */
 struct sim_settings {
 	/* The set: members without an image are the last ones. */
@@ -20,7 +26,7 @@ struct sim_settings {
 	uint64_t memory_wait; /* 0: for ever */
 	uint64_t min_in_sync, error_on_no_quorum, slow_replica_waits;
 	uint64_t window, requests, open_clients, block_size, extent_size, copy_size, parallel_copies;
-	/* Clients: how many of each member, requests under way of each, whether they open devices as shared. */
+	/* Clients: how many of each member, requests under way of each, how they open devices (enum sim_opens). */
 	uint64_t clients, depth, shared;
 	uint64_t hot; /* bytes that most requests are for */
 	/* The network: see struct sim_network_settings. */

@@ -161,7 +161,7 @@ void backup_write(struct replica *replica, int member, const struct message *mes
 	entry->may_free = message->flags & MESSAGE_FREE;
 	entry->client = message->client;
 	entry->client_request = message->request;
-	if (message->kind == ENTRY_OPEN)
+	if (message->kind == ENTRY_OPEN && !deliberate_bug(BUG_EXCLUSIVE_FORGOTTEN))
 		entry->open = (struct client_open){ .open = true,
 						    .shared = message->flags & MESSAGE_SHARED,
 						    .read_only = message->flags & MESSAGE_READ_ONLY,

@@ -41,6 +41,8 @@ enum deliberate_bug {
 	BUG_PARTED_TAKEN,	      /* a configuration of another line is taken from a third member */
 	BUG_JOIN_WITHOUT_BITS,	      /* who returns does not say what the primary lacked */
 	BUG_STOP_WITHOUT_FLUSH,	      /* a process that ends cools what it has not flushed */
+	BUG_EXCLUSIVE_FORGOTTEN,      /* other members do not keep how a device is open */
+	BUG_ABSENT_OWNER_IGNORED,     /* who is not there has nothing open */
 	BUG_COUNT,
 };
 

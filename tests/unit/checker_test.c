@@ -139,6 +139,19 @@ void did_open(int client)
 	answer(begin(client, HISTORY_OPEN, 0, 0, NULL, false), OK);
 }
 
+uint64_t begin_open_as(int client, unsigned int access)
+{
+	uint64_t op = begin(client, HISTORY_OPEN, 0, 0, NULL, false);
+
+	history_open_as(&history, op, access);
+	return op;
+}
+
+void did_open_as(int client, unsigned int access)
+{
+	answer(begin_open_as(client, access), OK);
+}
+
 void did_close(int client)
 {
 	answer(begin(client, HISTORY_CLOSE, 0, 0, NULL, false), OK);

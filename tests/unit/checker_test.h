@@ -43,6 +43,8 @@ void did_write(int client, uint64_t tag);
 void did_read(int client, uint64_t tag);
 void did_flush(int client);
 void did_open(int client);
+uint64_t begin_open_as(int client, unsigned int access); /* history_open_as() */
+void did_open_as(int client, unsigned int access);
 void did_close(int client);
 
 void may_lose(void);

@@ -77,6 +77,7 @@ static void make_op(struct block_op *op, bool used[EVENTS], const struct flavour
 	memset(op, 0, sizeof(*op));
 	op->begin = new_event(used);
 	op->end = new_end(op->begin, used);
+	op->limit = HISTORY_NEVER;
 	op->write = any(100) < 45;
 	if (!op->write)
 		return;
