@@ -17,6 +17,7 @@
  * recovery.c    struct reign          what a new primary does before it serves
  * bringup.c     struct bringup        targets
  * forward.c     struct forward        requests of this host's clients; requests at the primary
+ * keep.c        struct forward        exclusive opens of this host's clients, as long as nobody can have closed them
  * opens.c       struct done_client    opens at the primary: who excludes whom, who waits
  * maps.c        struct replica_device what is unflushed, missing, unfinished, hot
  */
@@ -602,6 +603,9 @@ struct forward {
 	/* As primary: time of the next look at whose process is gone; until when it may lack closes sent to the last.
 	 */
 	uint64_t next_look, settled_at;
+	/* keep.c: time at which a primary can have closed nothing of this process yet; the last of its own requests. */
+	uint64_t confirmed;
+	uint64_t keeper_request, keeper_sent;
 	unsigned int spare; /* places of that table beyond settings.clients */
 };
 
@@ -616,6 +620,21 @@ void forward_start_queue(struct replica *replica);
 /* A queue has room again: what was held back goes. */
 void forward_can_send(struct replica *replica);
 void forward_tick(struct replica *replica);
+
+/* Whether a primary is seen that takes requests of this member, which may be itself. */
+bool forward_sees_primary(const struct replica *replica);
+
+/* ---- keep.c ---- */
+
+/* What was sent at that time was answered. */
+void keep_confirmed(struct replica *replica, uint64_t sent_at);
+/* Whether no primary can have closed what this process has open. */
+bool keep_is_sure(const struct replica *replica);
+/* Tells a primary that may have forgotten them of exclusive opens. */
+void keep_tell(struct replica *replica);
+/* true: the answer is to a request of its own. */
+bool keep_answer(struct replica *replica, const struct message *message);
+void keep_tick(struct replica *replica);
 
 /* ---- opens.c ---- */
 

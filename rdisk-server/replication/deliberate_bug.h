@@ -43,6 +43,7 @@ enum deliberate_bug {
 	BUG_STOP_WITHOUT_FLUSH,	      /* a process that ends cools what it has not flushed */
 	BUG_EXCLUSIVE_FORGOTTEN,      /* other members do not keep how a device is open */
 	BUG_ABSENT_OWNER_IGNORED,     /* who is not there has nothing open */
+	BUG_OPEN_KEPT_FOR_EVER,	      /* a forwarder says that it has something open, whatever time has passed */
 	BUG_COUNT,
 };
 

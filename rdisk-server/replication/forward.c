@@ -54,6 +54,7 @@ static void link_request(struct replica *replica, struct local_client *client, s
 
 	request->number = ++client->number;
 	request->sent = false;
+	request->sent_at = 0;
 	request->next = NULL;
 	request->previous = forward->last;
 	if (forward->last)
@@ -109,6 +110,27 @@ static void hold_back(struct replica *replica, struct replica_request *request)
 	core_wake_at(replica, replica->now + replica->settings.heartbeat);
 }
 
+bool forward_sees_primary(const struct replica *replica)
+{
+	const struct replica_configuration *configuration = core_configuration(replica);
+	int primary = (int)configuration->primary;
+
+	return replica->decision.decided && peer_is_named(replica, primary, configuration) &&
+	       (primary == replica->settings.self ||
+		(replica->peers[primary].epoch == configuration->epoch && replica->peers[primary].decided));
+}
+
+/* How the client of a request has its device open, or wants to. */
+static uint32_t open_flags(const struct replica *replica, const struct replica_request *request,
+			   const struct local_client *client)
+{
+	bool shared = request->kind == ENTRY_OPEN ? request->shared : client && client->open.shared;
+	bool read_only = request->kind == ENTRY_OPEN ? request->read_only : client && client->open.read_only;
+	bool held = request->kind != ENTRY_OPEN && request->kind != ENTRY_CLOSE && keep_is_sure(replica);
+
+	return (shared ? MESSAGE_SHARED : 0) | (read_only ? MESSAGE_READ_ONLY : 0) | (held ? MESSAGE_HELD : 0);
+}
+
 /* Brings one to the primary, if there is one to be seen. */
 static void send_request(struct replica *replica, struct replica_request *request)
 {
@@ -117,6 +139,7 @@ static void send_request(struct replica *replica, struct replica_request *reques
 	struct local_client *client = client_of(replica, request->client, false);
 	struct message message = {
 		.type = MESSAGE_REQUEST,
+		.flags = open_flags(replica, request, client),
 		.generation = client ? client->generation : 0,
 		.epoch = configuration->epoch,
 		.kind = request->kind,
@@ -128,16 +151,9 @@ static void send_request(struct replica *replica, struct replica_request *reques
 		.lowest = lowest_of(replica, request),
 	};
 
-	if (!replica->decision.decided || !peer_is_named(replica, primary, configuration) ||
-	    (primary != replica->settings.self &&
-	     (replica->peers[primary].epoch != configuration->epoch || !replica->peers[primary].decided)) ||
-	    request->number >= message.lowest + replica->done.window ||
+	if (!forward_sees_primary(replica) || request->number >= message.lowest + replica->done.window ||
 	    (!request->sent && replica->forward.nr_sent >= replica->settings.requests))
 		return;
-	if (client && client->open.shared)
-		message.flags |= MESSAGE_SHARED;
-	if (client && client->open.read_only)
-		message.flags |= MESSAGE_READ_ONLY;
 	if (request->stable)
 		message.flags |= MESSAGE_STABLE;
 	if (request->may_free)
@@ -151,6 +167,8 @@ static void send_request(struct replica *replica, struct replica_request *reques
 	}
 	replica->forward.nr_sent += !request->sent;
 	request->sent = true;
+	if (!request->sent_at)
+		request->sent_at = replica->now;
 	if (primary == replica->settings.self && reign_is_primary(replica)) {
 		void *copy = NULL;
 
@@ -219,11 +237,6 @@ void forward_submit(struct replica *replica, struct replica_request *request)
 		replica->world->answered(replica, request);
 		return;
 	}
-	if (request->kind == ENTRY_OPEN)
-		client->open = (struct client_open){ .open = true,
-						     .shared = request->shared,
-						     .read_only = request->read_only,
-						     .device = request->device };
 	link_request(replica, client, request);
 	send_request(replica, request);
 }
@@ -232,6 +245,7 @@ void forward_resend(struct replica *replica)
 {
 	struct replica_request *next;
 
+	keep_tell(replica);
 	for (struct replica_request *at = replica->forward.first; at; at = next) {
 		next = at->next;
 		send_request(replica, at);
@@ -280,8 +294,14 @@ static void take_answer(struct replica *replica, uint32_t client, uint64_t numbe
 		memcpy(request->data, data, length);
 	}
 	known = client_of(replica, client, false);
-	if (known && request->kind == ENTRY_OPEN && !result)
+	keep_confirmed(replica, request->sent_at);
+	if (known && request->kind == ENTRY_OPEN && !result) {
 		known->generation = generation;
+		known->open = (struct client_open){ .open = true,
+						    .shared = request->shared,
+						    .read_only = request->read_only,
+						    .device = request->device };
+	}
 	answer_local(replica, request, result);
 	/* What was sent of an open more than once may yet be done, whatever the first answer was. */
 	if (known && kind == ENTRY_OPEN && result && !known->generation)
@@ -297,7 +317,7 @@ void forward_answer(struct replica *replica, int member, const struct message *m
 
 	/* Of an older epoch than is known: it was asked again. Of who is not primary by now: the same. */
 	if (message->epoch < configuration->epoch || configuration->primary != (uint32_t)member ||
-	    message->client.forwarder != replica->settings.process.incarnation)
+	    message->client.forwarder != replica->settings.process.incarnation || keep_answer(replica, message))
 		return;
 	take_answer(replica, message->client.client, message->request, message->generation, message->result, data,
 		    message->data_size);
@@ -446,7 +466,7 @@ static int judge_request(struct replica *replica, const struct message *message)
 	/* An open that lapsed is never revived; one that this primary may have forgotten, when all were restarted, is.
 	 */
 	if (!known && !deliberate_bug(BUG_OPEN_REVIVED) &&
-	    (replica->now >= replica->reign.adopt_until || open.shared ||
+	    (replica->now >= replica->reign.adopt_until || open.shared || !(message->flags & MESSAGE_HELD) ||
 	     !opens_can_adopt(replica, message->client, &open)))
 		return -EIO;
 	if (opens_is_closing(replica, message->client))
@@ -470,6 +490,17 @@ static void adopt(struct replica *replica, const struct message *message)
 		primary_begin(replica, entry);
 	else
 		entry_append(&replica->queue, entry);
+}
+
+/* A forwarder tells of an open of before, and waits for no answer. */
+static void take_held(struct replica *replica, const struct message *message)
+{
+	struct client_open open = open_of(message);
+
+	if (message->device < (uint32_t)replica->settings.nr_devices && replica->now < replica->reign.adopt_until &&
+	    message->generation == core_configuration(replica)->generation.id && !open.shared &&
+	    !done_table_knows(&replica->done, message->client) && opens_can_adopt(replica, message->client, &open))
+		adopt(replica, message);
 }
 
 /*
@@ -515,6 +546,11 @@ static void accept_request(struct replica *replica, int origin, const struct mes
 	    message->generation != core_configuration(replica)->generation.id) {
 		free(memory);
 		answer_only(replica, origin, message, -EIO);
+		return;
+	}
+	if (message->kind == ENTRY_OPEN && !message->request) {
+		free(memory);
+		take_held(replica, message);
 		return;
 	}
 	switch (deliberate_bug(BUG_NO_DONE_TABLE)
@@ -616,6 +652,7 @@ void forward_tick(struct replica *replica)
 	struct forward *forward = &replica->forward;
 
 	opens_tick(replica);
+	keep_tick(replica);
 	forward_can_send(replica);
 	if (forward->held_back)
 		core_wake_at(replica, replica->now + replica->settings.heartbeat);

@@ -166,7 +166,7 @@ static const struct {
 	[MESSAGE_HANDED_OVER] = { "HANDED_OVER", ENTRY | SETTLED, 0, 0, DATA_NONE },
 	[MESSAGE_READY] = { "READY", ENTRY, 0, 0, DATA_NONE },
 	[MESSAGE_REQUEST] = { "REQUEST", F(FLAGS) | F(KIND) | F(EPOCH) | RANGE | CLIENT | F(GENERATION) | F(LOWEST),
-			      ENTRY_FLAGS, REQUEST_KINDS, DATA_OF_KIND },
+			      ENTRY_FLAGS | MESSAGE_HELD, REQUEST_KINDS, DATA_OF_KIND },
 	[MESSAGE_ANSWER] = { "ANSWER", F(EPOCH) | CLIENT | F(GENERATION) | F(RESULT), 0, 0, DATA_RESULT },
 	[MESSAGE_STEP_DOWN] = { "STEP_DOWN", F(EPOCH) | F(MEMBER), 0, 0, DATA_NONE },
 	/* clang-format on */
@@ -333,6 +333,10 @@ static const char *client_wrong(const struct message *message)
 			return "a request of nobody";
 		return NULL;
 	}
+	/* A forwarder tells of an open of before. */
+	if (message->request == 0 && message->lowest == 0 && message->type == MESSAGE_REQUEST &&
+	    message->kind == ENTRY_OPEN && (message->flags & MESSAGE_HELD))
+		return NULL;
 	if (message->request == 0 && !(is_write && (message->kind == ENTRY_CLOSE || message->kind == ENTRY_OPEN)))
 		return "a request without a number";
 	if (message->type == MESSAGE_REQUEST && (message->lowest == 0 || message->lowest > message->request))

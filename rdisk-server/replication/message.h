@@ -134,10 +134,9 @@ struct client_id {
 #define MESSAGE_CLEAN	  0x800u	   /* HELLO: nothing was hot at its start: what it wrote is flushed */
 #define MESSAGE_FAILED	  0x1000u /* HELLO, STATUS: a flush of its image failed: it is not in sync, whoever says so */
 #define MESSAGE_READ_ONLY 0x2000u /* ENTRY_OPEN, REQUEST: the open only reads */
-#define MESSAGE_LEARNING                                                                                               \
-	0x4000u /* HELLO, STATUS: it has no vote, and does not know yet from when on it may have one                   \
-		 */
-#define MESSAGE_FLAGS 0x7fffu
+#define MESSAGE_LEARNING  0x4000u /* HELLO, STATUS: it has no vote, nor knows from when on it may have one */
+#define MESSAGE_HELD	  0x8000u /* REQUEST: the client has it open, and no primary can have closed it meanwhile */
+#define MESSAGE_FLAGS	  0xffffu
 
 /* Why a REFUSE. */
 enum refusal {

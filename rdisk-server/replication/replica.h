@@ -94,6 +94,7 @@ struct replica_request {
 	int result;
 	/* The core's. */
 	uint64_t number;
+	uint64_t sent_at; /* when it was sent first; 0: it was not */
 	bool sent;
 	struct replica_request *next, *previous;
 };

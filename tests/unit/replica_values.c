@@ -54,7 +54,7 @@ static void of_type(struct message *message, unsigned char *data)
 		message->data_size = (uint32_t)message->length;
 		break;
 	case MESSAGE_REQUEST:
-		message->flags = MESSAGE_FREE | MESSAGE_STABLE;
+		message->flags = MESSAGE_FREE | MESSAGE_STABLE | MESSAGE_HELD;
 		message->kind = ENTRY_WRITE;
 		message->data_size = (uint32_t)message->length;
 		break;

@@ -301,6 +301,52 @@ static void test_all_are_restarted(void **state)
 	assert_int_equal(open_alone(cluster, A, &other), 0);
 }
 
+/* The same with an owner that has asked for nothing in a long time. */
+static void test_all_are_restarted_and_it_is_idle(void **state)
+{
+	struct cluster *cluster = *state;
+	struct cluster_request request;
+	uint32_t owner;
+
+	cluster_end(cluster);
+	cluster_init(cluster, 3, member_bit(C));
+	begin(cluster);
+	assert_int_equal(open_alone(cluster, C, &owner), 0);
+	cluster_go(cluster, 5 * GRACE);
+	cluster_kill(cluster, A);
+	cluster_kill(cluster, B);
+	cluster_start(cluster, A);
+	cluster_start(cluster, B);
+	cluster_ask_to_open(cluster, A, &request, false, false);
+	assert_int_equal(cluster_answer(cluster, &request), -EBUSY);
+	cluster_go(cluster, 5 * GRACE);
+	assert_int_equal(cluster_write_now(cluster, C, owner, 0, 1), 0);
+}
+
+/* The owner was away for so long that it was closed, and another had the device, when all are restarted. */
+static void test_lapsed_before_all_are_restarted(void **state)
+{
+	struct cluster *cluster = *state;
+	struct cluster_request write;
+	uint32_t owner, other;
+
+	cluster_end(cluster);
+	cluster_init(cluster, 4, member_bit(C) | member_bit(C + 1));
+	begin(cluster);
+	assert_int_equal(open_alone(cluster, C, &owner), 0);
+	cluster_cut(cluster, C, true);
+	cluster_write(cluster, C, owner, &write, 0, 4096, 1);
+	cluster_go(cluster, 2 * GRACE);
+	assert_int_equal(open_alone(cluster, C + 1, &other), 0);
+	cluster_kill(cluster, A);
+	cluster_kill(cluster, B);
+	cluster_cut(cluster, C, false);
+	cluster_start(cluster, A);
+	cluster_start(cluster, B);
+	assert_int_equal(cluster_answer(cluster, &write), -EIO);
+	assert_int_equal(cluster_write_now(cluster, C + 1, other, 0, 2), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -314,6 +360,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_dead_owners_write, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_dead_owners_write_and_primary, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_all_are_restarted, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_all_are_restarted_and_it_is_idle, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_lapsed_before_all_are_restarted, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
