@@ -106,12 +106,17 @@ void sim_invariant_images(struct sim_world *world)
 /* Nobody waits for anything: no request, no disk, no frame but those that renew. */
 static bool is_quiet(const struct sim_world *world)
 {
+	struct replica_status status;
+
 	if (world->outstanding)
 		return false;
 	for (int member = 0; member < world->members; member++) {
 		const struct sim_process *process = world->hosts[member].process;
 
-		if (process && (process->ios || process->saves))
+		if (!process)
+			continue;
+		replica_status(process->replica, &status);
+		if (process->ios || process->saves || status.under_way)
 			return false;
 	}
 	for (const struct sim_frame *frame = world->network.frames; frame; frame = frame->all_next) {

@@ -681,6 +681,8 @@ void replica_status(const struct replica *replica, struct replica_status *status
 	for (int i = 0; i < replica->settings.members; i++)
 		status->parted |= replica->peers[i].parted ? member_bit(i) : 0;
 	status->serving = replica->reign.role == ROLE_SERVING && status->holds_lease;
+	if (status->primary)
+		status->under_way = replica->reign.number - replica->reign.complete;
 	for (int i = 0; i < replica->settings.members; i++) {
 		struct replica_member_status *member = &status->members[i];
 

@@ -340,6 +340,7 @@ struct replica_status {
 	member_set seen;			    /* who can be talked to, itself included */
 	struct replica_waits waits;
 	const char *blocked; /* the same as a text that stays; NULL: nothing is waited for */
+	uint64_t under_way; /* entries of this primary that not all have yet, also where clients were answered errors */
 	struct replica_member_status members[MEMBERS_MAX];
 };
 
