@@ -5,7 +5,6 @@
  * The primary does each of them once: what was done already is answered from the table, what is under way is answered
  * to who asked last.
  */
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -169,16 +168,8 @@ static void send_request(struct replica *replica, struct replica_request *reques
 	request->sent = true;
 	if (!request->sent_at)
 		request->sent_at = replica->now;
-	if (primary == replica->settings.self && reign_is_primary(replica)) {
-		void *copy = NULL;
-
-		if (request->length && request->kind == ENTRY_WRITE) {
-			copy = malloc(request->length);
-			assert(copy);
-			memcpy(copy, request->data, request->length);
-		}
-		accept_request(replica, replica->settings.self, &message, copy, copy);
-	}
+	if (primary == replica->settings.self && reign_is_primary(replica))
+		accept_request(replica, replica->settings.self, &message, NULL, request->data);
 }
 
 /* Whether requests fail now, as nobody can serve and the settings want it so. */
@@ -515,7 +506,24 @@ static void refuse_request(struct replica *replica, int origin, const struct mes
 		hold_back(replica, find_local(replica, message->client.client, message->request));
 }
 
-/* memory: owned from now on, of `data`. */
+/* Memory for what it reads, or of its own for what it writes. false: there is none, and *memory is freed. */
+static bool take_data(const struct message *message, void **memory, const void **data)
+{
+	if (message->kind == ENTRY_READ || (message->kind == ENTRY_WRITE && !*memory)) {
+		void *taken = malloc(message->length);
+
+		free(*memory);
+		*memory = taken;
+		if (!taken)
+			return false;
+		if (message->kind == ENTRY_WRITE)
+			memcpy(taken, *data, message->length);
+		*data = taken;
+	}
+	return true;
+}
+
+/* memory: owned from now on, of `data`; NULL: the data of a write are the caller's, and copied. */
 static void accept_request(struct replica *replica, int origin, const struct message *message, void *memory,
 			   const void *data)
 {
@@ -584,16 +592,13 @@ static void accept_request(struct replica *replica, int origin, const struct mes
 		answer_only(replica, origin, message, result);
 		return;
 	}
+	if (!take_data(message, &memory, &data)) {
+		answer_only(replica, origin, message, -ENOMEM);
+		return;
+	}
 	if (message->kind != ENTRY_OPEN && message->kind != ENTRY_CLOSE &&
 	    !done_table_knows(&replica->done, message->client))
 		adopt(replica, message);
-	if (message->kind == ENTRY_READ) {
-		assert(message->length > 0);
-		free(memory);
-		memory = malloc(message->length);
-		assert(memory);
-		data = memory;
-	}
 	entry = entry_take(replica, ENTRY_OF_CLIENT, message->kind, message->device, message->position, message->length,
 			   memory, (void *)(uintptr_t)data);
 	entry->origin = origin;

@@ -7,7 +7,6 @@
  *
  * The same is used for a range that all members failed to write: recovery_equalise().
  */
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -84,16 +83,19 @@ static void send_tables(struct replica *replica)
 	}
 }
 
-static void begin_range(struct replica *replica, uint32_t device, uint64_t position, uint64_t length)
+/* false: there is no memory for it now. */
+static bool begin_range(struct replica *replica, uint32_t device, uint64_t position, uint64_t length)
 {
 	void *memory = malloc(length);
 	struct entry *entry;
 
-	assert(memory);
+	if (!memory)
+		return false;
 	entry = entry_take(replica, ENTRY_OF_RECOVERY, ENTRY_WRITE, device, position, length, memory, memory);
 	entry_append(&replica->ordered, entry);
 	replica->reign.equalising++;
 	entry_begin(replica, entry);
+	return true;
 }
 
 /* They cannot be made equal: they leave. */
@@ -116,18 +118,19 @@ void recovery_equalise(struct replica *replica, uint32_t device, uint64_t positi
 	while (length > 0 && others) {
 		uint64_t piece = length < MESSAGE_DATA_MAX ? length : MESSAGE_DATA_MAX;
 
-		if (!entry_room(replica)) {
+		if (!entry_room(replica) || !begin_range(replica, device, position, piece)) {
 			fail_all(replica, others);
 			return;
 		}
-
-		begin_range(replica, device, position, piece);
 		position += piece;
 		length -= piece;
 	}
 }
 
-/* Begins with more of the union; false: all of it is under way or done. */
+/*
+ * Begins with more of the union; false: all of it is under way or done. What there is no room or memory for is tried
+ * again when another range ends, or at the next tick.
+ */
 static bool begin_more(struct replica *replica)
 {
 	struct reign *reign = &replica->reign;
@@ -141,14 +144,15 @@ static bool begin_more(struct replica *replica)
 				      &count)) {
 			if (reign->equalising >= EQUALISING_MAX || !entry_room(replica))
 				return true;
-			reign->cursor[i] = first + count;
 			position = first * block;
 			if (position >= size)
 				break;
 			length = count * block;
 			if (length > size - position)
 				length = size - position;
-			begin_range(replica, (uint32_t)i, position, length);
+			if (!begin_range(replica, (uint32_t)i, position, length))
+				return true;
+			reign->cursor[i] = first + count;
 		}
 	}
 	return false;
@@ -209,6 +213,8 @@ void recovery_tick(struct replica *replica)
 	struct reign *reign = &replica->reign;
 	member_set late = core_configuration(replica)->in_sync & (member_set)~reign->confirmed;
 
+	if (reign->role == ROLE_EQUALISING)
+		recovery_go_on(replica);
 	if (reign->role != ROLE_CONFIRMING)
 		return;
 	if (replica->now < reign->confirm_deadline) {

@@ -220,10 +220,11 @@ void replica_saved(struct replica *replica, uint64_t now, struct replica_save *s
 /*
  * A client's request. It is answered by answered(), perhaps within this call: -EIO also if its open is of another
  * generation or unknown to the primary, -EBUSY if another has the device open that excludes this one, or if there are
- * too many opens, -EBADF for a write of an open that only reads. A client has one device open; an OPEN of one that has
- * it open already says in which way it has it from now on, if it succeeds. The caller has seen to it that the device
- * is one, that the range is within the size that was decided (replica_status()), and that a READ or WRITE is not longer
- * than MESSAGE_DATA_MAX: what is not so is an error of the program here, and gets no answer from another host.
+ * too many opens, -EBADF for a write of an open that only reads, -ENOMEM if nothing was done as there was no memory. A
+ * client has one device open; an OPEN of one that has it open already says in which way it has it from now on, if it
+ * succeeds. The caller has seen to it that the device is one, that the range is within the size that was decided
+ * (replica_status()), and that a READ or WRITE is not longer than MESSAGE_DATA_MAX: what is not so is an error of the
+ * program here, and gets no answer from another host.
  */
 void replica_submit(struct replica *replica, uint64_t now, struct replica_request *request);
 
