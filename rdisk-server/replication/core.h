@@ -109,6 +109,11 @@ void peer_status(struct replica *replica, int member, const struct message *mess
 uint32_t peer_own_flags(const struct replica *replica);
 void peer_fetch(struct replica *replica, int member);
 void peer_view(struct replica *replica, member_set present);
+/*
+ * For how long this member waits, before it acts, for another that has no session, if it waits for `delay` where there
+ * is no group service: less if that does not see it either, more if it does.
+ */
+uint64_t peer_hint(const struct replica *replica, int member, uint64_t delay);
 void peer_tick(struct replica *replica);
 /* Tells all what this member has accepted. */
 void peer_tell_all(struct replica *replica);
@@ -761,6 +766,8 @@ struct replica {
 	uint64_t session; /* count of sessions: entries know by which they came */
 	uint64_t sessions[MEMBERS_MAX];
 	int init_from; /* NO_MEMBER */
+	bool has_view;
+	member_set view; /* the last one: whom the group service sees */
 	struct durable durable;
 	struct peer peers[MEMBERS_MAX];
 	struct decision decision;

@@ -183,7 +183,8 @@ static bool fails_for_now(const struct replica *replica)
 	for (int i = 0; i < replica->settings.members; i++)
 		there |= replica->peers[i].greeted ? member_bit(i) : 0;
 	return !core_majority(replica, there) ||
-	       (configuration->epoch && member_count(configuration->in_sync) < (int)replica->settings.min_in_sync);
+	       (configuration->epoch && (!(configuration->in_sync & there) ||
+					 member_count(configuration->in_sync) < (int)replica->settings.min_in_sync));
 }
 
 /* Nobody here waits for it any more; the primary is to forget it, too. */

@@ -189,10 +189,15 @@ void opens_go_on(struct replica *replica)
 
 /* ---- whose process is gone ---- */
 
-void opens_reign_begins(struct replica *replica)
+static void forget_absence(struct replica *replica)
 {
 	for (unsigned int i = 0; i < replica->done.nr_clients; i++)
 		replica->done.clients[i].absent = 0;
+}
+
+void opens_reign_begins(struct replica *replica)
+{
+	forget_absence(replica);
 	replica->forward.next_look = 0;
 }
 
@@ -219,6 +224,11 @@ void opens_tick(struct replica *replica)
 
 	if (replica->reign.role != ROLE_SERVING)
 		return;
+	/* Who is cut off itself cannot tell who is gone. */
+	if (!lease_holds(replica)) {
+		forget_absence(replica);
+		forward->next_look = replica->now + replica->settings.heartbeat;
+	}
 	if (forward->next_look > replica->now) {
 		core_wake_at(replica, forward->next_look);
 		return;

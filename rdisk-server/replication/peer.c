@@ -293,22 +293,27 @@ void peer_fetch(struct replica *replica, int member)
 		core_send(replica, member, REPLICA_CLASS_CONTROL, &answer, NULL);
 }
 
-/* Nothing was heard for so long of one that is connected: its session is taken for dead. */
-static uint64_t silence(const struct replica *replica)
+static bool is_viewed(const struct replica *replica, int member)
 {
-	return replica->settings.heartbeat * SILENT_HEARTBEATS;
+	return member_in(replica->view, member);
 }
 
-/* The group service does not see it: then less is needed. */
-void peer_view(struct replica *replica, member_set present)
+/*
+ * Nothing was heard for so long of one that is connected: its session is taken for dead. Less is needed where the group
+ * service does not see it, either.
+ */
+static uint64_t silence(const struct replica *replica, int member)
 {
-	for (int i = 0; i < replica->settings.members; i++) {
-		const struct peer *peer = &replica->peers[i];
+	bool gone = replica->has_view && !is_viewed(replica, member);
 
-		if (peer->connected && !member_in(present, i) &&
-		    replica->now - peer->heard_at > 2 * replica->settings.heartbeat)
-			peer_refuse(replica, i, "it is silent, and the group service does not see it");
-	}
+	return replica->settings.heartbeat * (gone ? SILENT_HEARTBEATS / 2 : SILENT_HEARTBEATS);
+}
+
+uint64_t peer_hint(const struct replica *replica, int member, uint64_t delay)
+{
+	if (!replica->has_view)
+		return delay;
+	return is_viewed(replica, member) ? 2 * delay : delay / 2;
 }
 
 static void hang_up_on_the_silent(struct replica *replica)
@@ -318,16 +323,24 @@ static void hang_up_on_the_silent(struct replica *replica)
 
 		if (!peer->connected)
 			continue;
-		if (replica->now - peer->heard_at >= silence(replica) && peer->parted) {
+		if (replica->now - peer->heard_at >= silence(replica, i) && peer->parted) {
 			/* Another session, so that it can be another. */
 			replica->world->hang_up(replica, i);
 			peer_disconnected(replica, i);
-		} else if (replica->now - peer->heard_at >= silence(replica)) {
+		} else if (replica->now - peer->heard_at >= silence(replica, i)) {
 			peer_refuse(replica, i, "nothing was heard of it");
 		} else {
-			core_wake_at(replica, peer->heard_at + silence(replica));
+			core_wake_at(replica, peer->heard_at + silence(replica, i));
 		}
 	}
+}
+
+void peer_view(struct replica *replica, member_set present)
+{
+	replica->has_view = true;
+	replica->view = present;
+	replica->consider = true;
+	hang_up_on_the_silent(replica);
 }
 
 void peer_tick(struct replica *replica)

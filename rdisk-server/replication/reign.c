@@ -741,7 +741,7 @@ static void consider_promotion(struct replica *replica)
 	struct replica_configuration value = *configuration;
 	struct reign *reign = &replica->reign;
 	int self = replica->settings.self;
-	uint64_t delay = replica->settings.election_delay;
+	uint64_t delay = peer_hint(replica, (int)configuration->primary, replica->settings.election_delay);
 	const char *lost = NULL;
 
 	if (peer_is_named(replica, (int)configuration->primary, configuration) &&

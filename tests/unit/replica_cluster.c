@@ -183,6 +183,7 @@ void cluster_init(struct cluster *cluster, int members, member_set diskless)
 	cluster->members = members;
 	cluster->now = UINT64_C(1000000000);
 	cluster->random = 1;
+	cluster->min_in_sync = 1;
 	cluster->next_incarnation = 100;
 	for (int i = 0; i < members; i++) {
 		cluster->member[i].diskless = member_in(diskless, i);
@@ -206,7 +207,8 @@ void cluster_settings(struct cluster *cluster, int index, struct replica_setting
 		.election_delay = CLUSTER_LEASE / 2,
 		.flush_interval = CLUSTER_LEASE,
 		.open_grace = CLUSTER_GRACE,
-		.min_in_sync = 1,
+		.min_in_sync = cluster->min_in_sync,
+		.error_on_no_quorum = cluster->error_on_no_quorum,
 		.window = 8,
 		.requests = 16,
 		.clients = 8,
@@ -389,7 +391,7 @@ static void deliver(struct cluster *cluster)
 	cluster->first = frame->next;
 	if (!cluster->first)
 		cluster->last = NULL;
-	if (cluster->up[frame->from][frame->to] && cluster->up[frame->to][frame->from] &&
+	if (cluster->up[frame->from][frame->to] && cluster->up[frame->to][frame->from] && !cluster->mute[frame->from] &&
 	    !(cluster->loses && cluster->loses(cluster, frame->from, frame->to, type)))
 		replica_frame(cluster->member[frame->to].replica, cluster->now, frame->from, frame->bytes, frame->size);
 	else

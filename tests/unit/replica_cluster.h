@@ -59,6 +59,10 @@ struct cluster {
 	struct cluster_frame *first, *last;
 	uint64_t random, next_incarnation;
 	uint32_t next_client;
+	bool mute[CLUSTER_MEMBERS]; /* what it sends is lost; its sessions stay */
+	/* Settings of those that are started from now on. */
+	unsigned int min_in_sync;
+	bool error_on_no_quorum;
 	/*
 	 * While more than so many bytes are under way from one to another what can wait is refused; 0: nothing is. How
 	 * often that was, and to whom there was no word since that there is room.

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The core when there is no memory for data. All that it allocates while it runs is as long as blocks; frames are not. */
+/* The core when there is no memory for data. All that it allocates while it runs is as long as blocks; frames are not.
+ */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
