@@ -265,6 +265,7 @@ struct reign {
 	uint64_t confirm_deadline;
 	bool knows;		 /* its table of done requests is that of the set */
 	bool flush_lost;	 /* nobody knows what of the answered writes is stable: a generation begins */
+	bool rewrite;		 /* what is made equal is written to the own image, too: a flush of it failed */
 	uint64_t adopt_until;	 /* without that table: unknown clients are taken for known until then */
 	unsigned int equalising; /* entries under way */
 	uint64_t cursor[REPLICA_DEVICES_MAX]; /* block of `owed` to look at next */
@@ -712,6 +713,8 @@ void maps_unmiss(struct replica *replica, int member, uint32_t device, uint64_t 
 void maps_miss_active(struct replica *replica, int member);
 /* The same of all that is owed; a range is owed; nothing is any more. */
 void maps_miss_owed(struct replica *replica, member_set members);
+/* What the own image has and no flush has covered is owed. */
+void maps_owe_own_unflushed(struct replica *replica);
 void maps_owe(struct replica *replica, uint32_t device, uint64_t position, uint64_t length);
 void maps_forget_owed(struct replica *replica);
 bool maps_any_unflushed(const struct replica *replica);

@@ -214,6 +214,16 @@ void maps_owe_unflushed(struct replica *replica, member_set members)
 	}
 }
 
+void maps_owe_own_unflushed(struct replica *replica)
+{
+	for (int i = 0; i < replica->settings.nr_devices; i++) {
+		struct replica_device *device = &replica->devices[i];
+
+		block_map_unite(&device->owed, &device->unflushed);
+		block_map_unite(&device->owed, &device->unflushed_before);
+	}
+}
+
 void maps_miss_owed(struct replica *replica, member_set members)
 {
 	for (int i = 0; i < replica->settings.nr_devices; i++)

@@ -167,7 +167,7 @@ void primary_begin(struct replica *replica, struct entry *entry)
 	}
 	maps_note_write(replica, entry->device, entry->request.position, entry->request.length,
 			(member_set) ~(receivers | self_bit(replica)));
-	if (entry->role == ENTRY_OF_RECOVERY) {
+	if (entry->role == ENTRY_OF_RECOVERY && (!reign->rewrite || deliberate_bug(BUG_NOT_WRITTEN_AGAIN))) {
 		entry->step = STEP_STORED;
 		check(replica, entry);
 	} else {

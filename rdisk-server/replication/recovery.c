@@ -169,6 +169,7 @@ static void serve(struct replica *replica)
 			core_send(replica, i, REPLICA_CLASS_STREAM, &reconciled, NULL);
 	}
 	maps_forget_owed(replica);
+	replica->reign.rewrite = false;
 	replica->reign.role = ROLE_SERVING;
 	opens_serve(replica);
 	core_tell(replica, REPLICA_EVENT_SERVING, replica->settings.self, NULL);

@@ -102,8 +102,12 @@ void reign_flush_failed(struct replica *replica)
 		return;
 	}
 	/* Nobody else has it: what was answered before may be gone, and every client is to be told. */
-	if (!reign_own_disk_failed(replica))
-		replica->reign.flush_lost = true;
+	if (reign_own_disk_failed(replica))
+		return;
+	replica->reign.flush_lost = true;
+	/* The system takes what it could not write for written: it is to be written again. */
+	replica->reign.rewrite = true;
+	maps_owe_own_unflushed(replica);
 }
 
 int reign_promote(struct replica *replica, int member, const char **why)
