@@ -30,6 +30,14 @@ static struct unfinished *unfinished_at(struct replica *replica, uint64_t number
 	return &replica->backup.unfinished[number % replica->settings.window];
 }
 
+/* It is on all members. What a primary made equal is, too, whatever was unfinished there before. */
+static void settle(struct replica *replica, struct unfinished *at)
+{
+	at->number = 0;
+	if (at->equalises)
+		maps_settle(replica, at->device, at->position, at->length);
+}
+
 /* Everything up to `complete` is on all members. */
 static void take_complete(struct replica *replica, uint64_t complete, uint64_t flushed)
 {
@@ -41,8 +49,8 @@ static void take_complete(struct replica *replica, uint64_t complete, uint64_t f
 		struct unfinished *at = unfinished_at(replica, ++backup->complete);
 
 		/* One that does not take entries any more may be far behind. */
-		if (at->number <= backup->complete)
-			at->number = 0;
+		if (at->number && at->number <= backup->complete)
+			settle(replica, at);
 	}
 	if (flushed && flushed == backup->tracked) {
 		maps_flush_complete(replica);
@@ -127,6 +135,20 @@ static member_set absent(const struct replica *replica)
 	return (member_set) ~(in_sync | member_bit(replica->settings.self));
 }
 
+/*
+ * Before entries of a new primary its table of done requests comes, by the same session. Those of another session may
+ * have a gap before them: that member is not in sync any more, and will be told so.
+ */
+static bool has_table(const struct replica *replica, int member, uint64_t reign)
+{
+	const struct backup *backup = &replica->backup;
+
+	return (backup->table_reign == reign && backup->table_session == replica->sessions[member] &&
+		backup->table_whole) ||
+	       bringup_is_target(replica, member) || deliberate_bug(BUG_DEAD_SESSION) ||
+	       deliberate_bug(BUG_NO_TABLE_TO_TARGET);
+}
+
 void backup_write(struct replica *replica, int member, const struct message *message, void *frame, const void *data)
 {
 	struct backup *backup = &replica->backup;
@@ -134,6 +156,7 @@ void backup_write(struct replica *replica, int member, const struct message *mes
 	struct entry *entry;
 
 	if (!from_primary(replica, member, message->epoch, message->reign) ||
+	    !has_table(replica, member, message->reign) ||
 	    (message->kind != ENTRY_OPEN && message->kind != ENTRY_CLOSE &&
 	     (!maps_range_ok(replica, message->device, message->position, message->length) ||
 	      (message->kind == ENTRY_ZEROES && !maps_one_piece(message->position, message->length))))) {
@@ -152,7 +175,13 @@ void backup_write(struct replica *replica, int member, const struct message *mes
 	}
 	take_complete(replica, message->complete, message->flushed);
 	at = unfinished_at(replica, message->number);
-	*at = (struct unfinished){ message->number, message->device, message->position, message->length };
+	*at = (struct unfinished){
+		.number = message->number,
+		.device = message->device,
+		.position = message->position,
+		.length = message->length,
+		.equalises = !message->client.forwarder,
+	};
 	entry = entry_take(replica, ENTRY_OF_PRIMARY, message->kind, message->device, message->position,
 			   message->length, frame, (void *)(uintptr_t)data);
 	entry->reign = message->reign;
@@ -183,32 +212,57 @@ void backup_stored(struct replica *replica, struct entry *entry)
 {
 	int result = entry->stored_result;
 
-	if (result)
+	if (result) {
 		replica->joining.not_before = replica->now + 4 * replica->settings.replica_timeout;
+		/* If all have failed it is complete, and not equal before the primary has made it so. */
+		maps_owe(replica, entry->device, entry->request.position, entry->request.length);
+	}
 	/* A result for the client is the same on all; one that is not makes this member leave. */
 	primary_note_done(replica, entry, result);
 	send_written(replica, entry, MESSAGE_WRITTEN, result);
 	entry_complete(replica, entry, result);
 }
 
-/* Nothing of older reigns is on its way to the image any more: says what is unfinished. */
+/* Says what is unfinished, as the queue has room: nothing of older reigns is on its way to the image any more. */
+static void report_more(struct replica *replica, int member)
+{
+	struct report *report = &replica->backup.report;
+	struct message message = { .type = MESSAGE_REPORT, .epoch = report->epoch };
+	unsigned char data[RANGES_PIECE];
+
+	if (!report->epoch || report->epoch != core_configuration(replica)->epoch ||
+	    report->session != replica->sessions[member])
+		return;
+	while (report->device < replica->settings.nr_devices) {
+		uint64_t cursor = report->cursor;
+
+		message.device = (uint32_t)report->device;
+		message.data_size = maps_ranges(replica, message.device, &replica->devices[report->device].owed,
+						&cursor, data, sizeof(data));
+		if (message.data_size && !core_try_send(replica, member, REPLICA_CLASS_BULK, &message, data))
+			return;
+		report->device += message.data_size == 0;
+		report->cursor = message.data_size ? cursor : 0;
+	}
+	message.device = 0;
+	message.flags = MESSAGE_LAST | (replica->reign.knows ? 0 : MESSAGE_EMPTY);
+	if (core_try_send(replica, member, REPLICA_CLASS_BULK, &message, NULL))
+		report->epoch = 0;
+}
+
 static void report(struct replica *replica, int member)
 {
-	unsigned char data[256 * MESSAGE_RANGE_SIZE];
-	struct message message = { .type = MESSAGE_REPORT, .epoch = replica->backup.confirm };
+	struct backup *backup = &replica->backup;
 
-	replica->backup.confirm = 0;
-	for (int i = 0; i < replica->settings.nr_devices; i++) {
-		uint64_t cursor = 0;
+	backup->report = (struct report){ .epoch = backup->confirm, .session = replica->sessions[member] };
+	backup->confirm = 0;
+	report_more(replica, member);
+}
 
-		message.device = (uint32_t)i;
-		while ((message.data_size = maps_ranges(replica, (uint32_t)i, &replica->devices[i].owed, &cursor, data,
-							sizeof(data))) > 0)
-			core_send(replica, member, REPLICA_CLASS_STREAM, &message, data);
-	}
-	message.data_size = 0;
-	message.flags = MESSAGE_LAST;
-	core_send(replica, member, REPLICA_CLASS_STREAM, &message, NULL);
+void backup_can_send(struct replica *replica, int member)
+{
+	if (core_configuration(replica)->primary == (uint32_t)member)
+		report_more(replica, member);
 }
 
 void backup_nothing_here(struct replica *replica)
@@ -243,26 +297,75 @@ void backup_confirm(struct replica *replica, int member, const struct message *m
 		backup_nothing_here(replica);
 }
 
+/*
+ * All of the table of a new primary is here, and nothing yet of what it makes equal. From now on, whatever comes of
+ * that, this member knows of each request whether its image has all or nothing of it, or that it is unsure.
+ */
+static void look_at_table(struct replica *replica, const struct message *message)
+{
+	struct backup *backup = &replica->backup;
+
+	/* What a primary without a table may have done, or undo, nobody knows. */
+	if (message->flags & MESSAGE_EMPTY)
+		replica->reign.knows = false;
+	if (!replica->reign.knows || deliberate_bug(BUG_NO_TABLE_AT_REIGN))
+		return;
+	if (deliberate_bug(BUG_TABLE_BEFORE_DATA)) {
+		done_table_swap(&replica->done, &backup->table);
+		return;
+	}
+	done_table_doubt(&replica->done, &backup->table);
+	if (deliberate_bug(BUG_UNSURE_FORGOTTEN))
+		done_table_drop_unsure(&replica->done);
+}
+
 void backup_done_table(struct replica *replica, int member, const struct message *message, const void *data)
 {
+	struct backup *backup = &replica->backup;
+	bool target = !peer_is_named(replica, replica->settings.self, core_configuration(replica));
 	const char *wrong;
 
 	if (!from_primary(replica, member, message->epoch, message->reign))
 		return;
+	if (message->number == 0) {
+		done_table_clear(&backup->table);
+		backup->table_reign = message->reign;
+		backup->table_session = replica->sessions[member];
+		backup->table_next = 0;
+		backup->table_whole = false;
+	} else if (backup->table_reign != message->reign || backup->table_session != replica->sessions[member] ||
+		   backup->table_next != message->number) {
+		return; /* the beginning went by another session */
+	}
+	backup->table_next++;
 	/* A target has recorded what it stored since it joined, some of which the primary's own image may not have yet.
 	 */
-	if (message->number == 0 && peer_is_named(replica, replica->settings.self, core_configuration(replica)))
-		done_table_clear(&replica->done);
-	wrong = done_table_load(&replica->done, data, message->data_size);
-	if (wrong)
+	wrong = done_table_load(target ? &replica->done : &backup->table, data, message->data_size);
+	if (wrong) {
 		peer_refuse(replica, member, wrong);
+		return;
+	}
+	if (!(message->flags & MESSAGE_LAST))
+		return;
+	backup->table_whole = true;
+	if (!target)
+		look_at_table(replica, message);
 }
 
 void backup_reconciled(struct replica *replica, int member, const struct message *message)
 {
-	if (from_primary(replica, member, message->epoch, message->reign) &&
-	    peer_is_named(replica, replica->settings.self, core_configuration(replica)))
-		maps_forget_owed(replica);
+	struct message taken = { .type = MESSAGE_RECONCILED, .epoch = message->epoch, .reign = message->reign };
+
+	if (!from_primary(replica, member, message->epoch, message->reign) ||
+	    !peer_is_named(replica, replica->settings.self, core_configuration(replica)) ||
+	    !has_table(replica, member, message->reign))
+		return;
+	maps_forget_owed(replica);
+	if (!deliberate_bug(BUG_NO_TABLE_AT_REIGN) && !deliberate_bug(BUG_TABLE_BEFORE_DATA))
+		done_table_swap(&replica->done, &replica->backup.table);
+	replica->reign.knows = true;
+	replica->reign.generation = core_configuration(replica)->generation.id;
+	core_send(replica, member, REPLICA_CLASS_CONTROL, &taken, NULL);
 }
 
 /* ---- flushes ---- */

@@ -282,6 +282,10 @@ static void hand_more(struct replica *replica, int member)
 		.number = replica->copy_number + 1,
 	};
 
+	if (!handing->table_sent)
+		handing->table_sent = primary_send_done_table(replica, member, &handing->table);
+	if (!handing->table_sent)
+		return;
 	for (; handing->who < replica->settings.members; handing->who++) {
 		if (!is_told_of(replica, member, handing->who))
 			continue;
@@ -289,6 +293,7 @@ static void hand_more(struct replica *replica, int member)
 			if (!hand_bits(replica, member))
 				return;
 			*handing = (struct handing){ .under_way = true,
+						     .table_sent = true,
 						     .who = handing->who,
 						     .device = handing->device + 1 };
 		}
@@ -325,9 +330,8 @@ static void go_on(struct replica *replica, int member)
 			return;
 		}
 		bringup->phase = BRINGUP_HANDING;
-		bringup->handing = (struct handing){ .under_way = true };
-		if (!deliberate_bug(BUG_NO_TABLE_TO_TARGET))
-			primary_send_done_table(replica, member);
+		bringup->handing =
+			(struct handing){ .under_way = true, .table_sent = deliberate_bug(BUG_NO_TABLE_TO_TARGET) };
 	}
 	if (bringup->phase == BRINGUP_HANDING && bringup->handing.under_way)
 		hand_more(replica, member);

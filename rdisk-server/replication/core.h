@@ -19,6 +19,7 @@
  * forward.c     struct forward        requests of this host's clients; requests at the primary
  * keep.c        struct forward        exclusive opens of this host's clients, as long as nobody can have closed them
  * opens.c       struct done_client    opens at the primary: who excludes whom, who waits
+ * unsure.c      struct done_table     what overlaps a request that was done perhaps, or in part, waits
  * maps.c        struct replica_device what is unflushed, missing, unfinished, hot
  */
 #ifndef RDISK_REPLICATION_CORE_H
@@ -33,7 +34,8 @@
 #define PAST_ROUNDS	  16 /* rounds of renewals whose grants still count */
 #define AFTER_SAVE_MAX	  32 /* answers that wait for the slots */
 #define REPLICA_BLOCK_MIN 512u
-#define DONE_TABLE_PIECE  16384u /* bytes of a DONE_TABLE: one client fits at least */
+#define DONE_TABLE_PIECE  32768u /* bytes of a DONE_TABLE: one client fits at least */
+#define RANGES_PIECE	  4096u	 /* bytes of the ranges of a REPORT */
 #define ENTRIES_SPARE	  64	 /* of the pool, beyond what is counted */
 
 /* ---- durable.c ---- */
@@ -224,6 +226,12 @@ void lease_tell(struct replica *replica);
 
 /* ---- reign.c ---- */
 
+/* A table of done requests on its way to a member. */
+struct sending_table {
+	unsigned int next; /* client to go on with */
+	uint64_t number;   /* of the next message */
+};
+
 enum role {
 	ROLE_NONE,	    /* no configuration names this process */
 	ROLE_BACKUP,	    /* in sync */
@@ -259,11 +267,16 @@ struct reign {
 	uint64_t memory_since; /* time since when it waits for the memory of others; 0: it does not */
 	/* As primary. */
 	uint64_t reign;
-	uint64_t number;      /* of the last entry that was begun */
-	uint64_t complete;    /* all entries up to it are complete on all */
-	member_set confirmed; /* their unfinished ranges are known */
-	uint64_t confirm_deadline;
-	bool knows;		 /* its table of done requests is that of the set */
+	uint64_t number;	   /* of the last entry that was begun */
+	uint64_t complete;	   /* all entries up to it are complete on all */
+	member_set confirmed;	   /* their unfinished ranges are known */
+	uint64_t confirm_deadline; /* for the next report, or for more of the table to go */
+	bool knows;		   /* it has a table of done requests: that of a process that was restarted is lost */
+	uint64_t generation;	   /* id of that of the table */
+	struct sending_table sending[MEMBERS_MAX];
+	member_set sent;	 /* all of the table went to them */
+	bool told;		 /* RECONCILED went to all */
+	member_set reconciled;	 /* who has answered it */
 	bool flush_lost;	 /* nobody knows what of the answered writes is stable: a generation begins */
 	bool rewrite;		 /* what is made equal is written to the own image, too: a flush of it failed */
 	uint64_t adopt_until;	 /* without that table: unknown clients are taken for known until then */
@@ -418,7 +431,11 @@ void primary_without(struct replica *replica, member_set members);
 void primary_start_flush(struct replica *replica);
 /* What was done for a client, in the table of done requests: on every member when its image has it. */
 void primary_note_done(struct replica *replica, const struct entry *entry, int result);
-void primary_send_done_table(struct replica *replica, int member);
+/* What of it is in an image that may have a part of it: the own one, after an error. */
+void primary_note_unsure(struct replica *replica, const struct entry *entry);
+/* More of the table of done requests, from where `sending` is (0 at first). false: the queue is full, it goes on later.
+ */
+bool primary_send_done_table(struct replica *replica, int member, struct sending_table *sending);
 void primary_want_flush(struct replica *replica, struct entry *entry);
 void primary_paused_can_go_on(struct replica *replica);
 void primary_reset(struct replica *replica);
@@ -456,7 +473,21 @@ struct backup {
 		uint64_t number; /* 0: none */
 		uint32_t device;
 		uint64_t position, length;
+		bool equalises; /* when it is complete, what was unfinished there of before is not any more */
 	} * unfinished;
+	/* The REPORT that is being sent. */
+	struct report {
+		uint64_t epoch;	  /* 0: none */
+		uint64_t session; /* that it goes by */
+		int device;
+		uint64_t cursor;
+	} report;
+	/* The table of the primary of `table_reign`, which becomes this member's when all is equal. */
+	struct done_table table;
+	uint64_t table_reign;
+	uint64_t table_session; /* by which it came: what comes by another may have a gap before it */
+	uint64_t table_next;	/* number of the message that is to come */
+	bool table_whole;
 	/* The FLUSH that is under way, and the last that was asked for. */
 	bool flushing, flush_again;
 	struct asked_flush {
@@ -484,6 +515,8 @@ void backup_reign_ends(struct replica *replica);
 void backup_nothing_here(struct replica *replica);
 /* Members are absent that were not: bits for them of all that they may lack. */
 void backup_absent(struct replica *replica, member_set members);
+/* The queue to a member has room again. */
+void backup_can_send(struct replica *replica, int member);
 
 /* Whether anything of this reign is not known to be complete on all. */
 bool backup_any_unfinished(const struct replica *replica);
@@ -520,6 +553,8 @@ void recovery_ask(struct replica *replica);
 void recovery_end_of_entry(struct replica *replica, struct entry *entry);
 /* A range that may differ: written to all from the own image, before anybody who comes later gets at it. */
 void recovery_equalise(struct replica *replica, uint32_t device, uint64_t position, uint64_t length);
+void recovery_reconciled(struct replica *replica, int member, const struct message *message);
+void recovery_can_send(struct replica *replica);
 void recovery_tick(struct replica *replica);
 
 /* ---- bringup.c ---- */
@@ -534,6 +569,8 @@ enum bringup_phase {
 /* What a target was told of what is missing on others: where that goes on. */
 struct handing {
 	bool under_way;
+	bool table_sent;
+	struct sending_table table;
 	int who;	 /* member whose bits are told; the target itself: what is unflushed */
 	int device, map; /* map: of those of `who` */
 	uint64_t cursor; /* in it */
@@ -627,6 +664,11 @@ void forward_start_queue(struct replica *replica);
 void forward_can_send(struct replica *replica);
 void forward_tick(struct replica *replica);
 
+/* Whether a client of this host waits for a request. */
+bool forward_wants(const struct replica *replica, uint32_t client, uint64_t request);
+/* A request whose turn has come, as far as unsure ones are concerned. */
+void forward_start(struct replica *replica, struct entry *entry);
+
 /* Whether a primary is seen that takes requests of this member, which may be itself. */
 bool forward_sees_primary(const struct replica *replica);
 
@@ -641,6 +683,16 @@ void keep_tell(struct replica *replica);
 /* true: the answer is to a request of its own. */
 bool keep_answer(struct replica *replica, const struct message *message);
 void keep_tick(struct replica *replica);
+
+/* ---- unsure.c ---- */
+
+/* Whether an entry of a client that is about to begin has to wait; then it is in replica->unsure_waiters. */
+bool unsure_holds(struct replica *replica, struct entry *entry);
+/* Begins with those that need not wait any more. true: there was one. */
+bool unsure_go_on(struct replica *replica);
+void unsure_wanted(struct replica *replica, int member, const struct message *message);
+void unsure_unwanted(struct replica *replica, int member, const struct message *message);
+void unsure_tick(struct replica *replica);
 
 /* ---- opens.c ---- */
 
@@ -717,6 +769,10 @@ void maps_miss_owed(struct replica *replica, member_set members);
 void maps_owe_own_unflushed(struct replica *replica);
 void maps_owe(struct replica *replica, uint32_t device, uint64_t position, uint64_t length);
 void maps_forget_owed(struct replica *replica);
+/* The blocks of a range are not owed any more: those that are in it as a whole. */
+void maps_settle(struct replica *replica, uint32_t device, uint64_t position, uint64_t length);
+/* The whole blocks that a range lies in, as a range of the device. */
+void maps_round(const struct replica *replica, uint32_t device, uint64_t *position, uint64_t *length);
 bool maps_any_unflushed(const struct replica *replica);
 /*
  * Writes runs of set blocks from *cursor (a block; 0 at first) on as ranges, as many as fit, and moves it on. Returns
@@ -791,6 +847,8 @@ struct replica {
 	/* An entry of the primary is in one of these, or in one of `flush`. */
 	struct entry_list queue;	  /* requests that wait until it serves */
 	struct entry_list opens;	  /* OPENs and CLOSEs that wait for others: opens.c */
+	struct entry_list unsure_waiters; /* requests that wait for unsure ones */
+	uint64_t next_ask;		  /* time when it is asked again whether those are wanted */
 	struct entry_list ordered;	  /* begun, without a number: they wait for their turn, or read */
 	struct entry_list window_waiters; /* their turn has come, the window is full */
 	struct entry_list active;	  /* with a number, in the order of them */

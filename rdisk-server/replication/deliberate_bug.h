@@ -29,7 +29,11 @@ enum deliberate_bug {
 	BUG_LATE_ACKNOWLEDGEMENT,     /* what was copied before it was written again counts */
 	BUG_NO_DONE_TABLE,	      /* nobody looks whether a request was done */
 	BUG_NO_TABLE_TO_TARGET,	      /* a target is admitted without the table of done requests */
-	BUG_NO_TABLE_AT_REIGN,	      /* a new primary does not give its own to the others */
+	BUG_NO_TABLE_AT_REIGN,	      /* that of a new primary is not taken by the others */
+	BUG_TABLE_BEFORE_DATA,	      /* it is taken before the data is equal on all */
+	BUG_UNSURE_FORGOTTEN,	      /* what only one of the two has done is not unsure at the other */
+	BUG_UNSURE_NOT_HELD,	      /* what overlaps an unsure request does not wait */
+	BUG_TEAR_TAKEN_FOR_DONE,      /* what a new primary overwrites stays done */
 	BUG_OPEN_REVIVED,	      /* a request of a client that is not known opens it again */
 	BUG_RESEND_TO_NEW_ONLY,	      /* nothing is sent again to a primary whose session was lost */
 	BUG_DEAD_SESSION,	      /* what comes from who is not primary any more is done */

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "deliberate_bug.h"
 #include "little_endian.h"
 
 #define RESULT_MIN (-4095) /* as in a message */
@@ -21,10 +22,20 @@ enum {
 	AT_CLIENT = 8,
 	AT_COUNT = 12,
 	AT_LOWEST = 16,
-	AT_DEVICE = 24,
+	AT_OPEN_DEVICE = 24,
 	AT_OPEN = 28,
 	AT_REQUESTS = 32,
-	REQUEST_SIZE = 16,
+	REQUEST_SIZE = 32,
+};
+
+/* Of a request of it. */
+enum {
+	AT_REQUEST = 0,
+	AT_RESULT = 8,
+	AT_LENGTH = 12,
+	AT_POSITION = 16,
+	AT_DEVICE = 24,
+	AT_UNSURE = 28,
 };
 
 /* How it is open. */
@@ -107,6 +118,8 @@ void done_table_free(struct done_table *table)
 /* Its number is the next that is taken. */
 static void free_client(struct done_table *table, struct done_client *client)
 {
+	table->nr_unsure -= client->nr_unsure;
+	client->nr_unsure = 0;
 	client->id = (struct client_id){ 0 };
 	client->open = (struct client_open){ 0 };
 	client->absent = 0;
@@ -138,24 +151,49 @@ static struct done_client *take_client(struct done_table *table, struct client_i
 	return client;
 }
 
-int done_table_add(struct done_table *table, struct client_id client, uint64_t request, uint64_t lowest, int32_t result)
+/* Another takes its place, or nobody asks for it any more. */
+static void forget_request(struct done_table *table, struct done_client *client, struct done_request *request)
+{
+	table->nr_unsure -= request->unsure;
+	client->nr_unsure -= request->unsure;
+	*request = (struct done_request){ 0 };
+}
+
+static void raise_lowest(struct done_table *table, struct done_client *client, uint64_t lowest)
+{
+	if (lowest <= client->lowest)
+		return;
+	client->lowest = lowest;
+	for (unsigned int i = 0; i < table->window && client->nr_unsure > 0; i++) {
+		if (client->requests[i].unsure && client->requests[i].request < lowest)
+			forget_request(table, client, &client->requests[i]);
+	}
+}
+
+static int add(struct done_table *table, struct client_id client, uint64_t lowest, const struct done_request *done)
 {
 	struct done_client *of;
+	struct done_request *at;
 
 	if (client.forwarder == 0)
 		return 0;
 	of = find_client(table, client);
 	if (of && of->lowest > lowest)
 		lowest = of->lowest;
-	if (request >= lowest && request - lowest >= table->window)
+	if (done->request >= lowest && done->request - lowest >= table->window)
 		return -ERANGE;
 	if (!of)
 		of = take_client(table, client);
 	if (!of)
 		return -ENOSPC;
-	of->lowest = lowest;
-	if (request >= lowest)
-		of->requests[request % table->window] = (struct done_request){ .request = request, .result = result };
+	raise_lowest(table, of, lowest);
+	if (done->request < lowest)
+		return 0;
+	at = &of->requests[done->request % table->window];
+	forget_request(table, of, at);
+	*at = *done;
+	table->nr_unsure += done->unsure;
+	of->nr_unsure += done->unsure;
 	return 0;
 }
 
@@ -184,6 +222,38 @@ bool client_open_excludes(const struct client_open *one, const struct client_ope
 	       !(one->read_only && other->read_only);
 }
 
+int done_table_add(struct done_table *table, struct client_id client, uint64_t request, uint64_t lowest, int32_t result)
+{
+	const struct done_request done = { .request = request, .result = result };
+
+	return add(table, client, lowest, &done);
+}
+
+int done_table_add_write(struct done_table *table, struct client_id client, uint64_t request, uint64_t lowest,
+			 int32_t result, const struct done_range *range)
+{
+	const struct done_request done = { .request = request, .result = result, .range = *range };
+
+	return add(table, client, lowest, &done);
+}
+
+int done_table_add_unsure(struct done_table *table, struct client_id client, uint64_t request, uint64_t lowest,
+			  const struct done_range *range)
+{
+	const struct done_request done = { .request = request, .unsure = true, .range = *range };
+
+	return add(table, client, lowest, &done);
+}
+
+/* Of a client that has one of that number; else NULL. */
+static struct done_request *find_request(const struct done_table *table, const struct done_client *client,
+					 uint64_t request)
+{
+	struct done_request *at = &client->requests[request % table->window];
+
+	return at->request == request ? at : NULL;
+}
+
 enum done_answer done_table_find(const struct done_table *table, struct client_id client, uint64_t request,
 				 int32_t *result)
 {
@@ -194,11 +264,106 @@ enum done_answer done_table_find(const struct done_table *table, struct client_i
 		return DONE_UNKNOWN;
 	if (request < of->lowest)
 		return DONE_OLD;
-	done = &of->requests[request % table->window];
-	if (done->request != request)
+	done = find_request(table, of, request);
+	if (!done)
 		return DONE_UNKNOWN;
+	if (done->unsure)
+		return DONE_UNSURE;
 	*result = done->result;
 	return DONE_KNOWN;
+}
+
+const struct done_range *done_table_unsure(const struct done_table *table, struct client_id client, uint64_t request)
+{
+	int32_t result;
+
+	return done_table_find(table, client, request, &result) == DONE_UNSURE
+		       ? &find_request(table, find_client(table, client), request)->range
+		       : NULL;
+}
+
+bool done_table_holds(const struct done_table *table, uint32_t device, uint64_t position, uint64_t length)
+{
+	for (unsigned int i = 0, seen = 0; i < table->nr_clients && seen < table->nr_unsure; i++) {
+		const struct done_client *client = &table->clients[i];
+
+		for (unsigned int k = 0; k < table->window && client->nr_unsure > 0; k++) {
+			const struct done_request *at = &client->requests[k];
+
+			if (at->unsure && at->range.device == device && at->range.position < position + length &&
+			    position < at->range.position + at->range.length)
+				return true;
+		}
+		seen += client->nr_unsure;
+	}
+	return false;
+}
+
+/* What one client has done here, and the primary has not. */
+static void doubt_own(struct done_table *table, struct done_client *client, const struct done_table *primary)
+{
+	for (unsigned int i = 0; i < table->window; i++) {
+		struct done_request *at = &client->requests[i];
+		int32_t result;
+
+		if (at->request < client->lowest || at->range.length == 0 || at->unsure)
+			continue;
+		switch (done_table_find(primary, client->id, at->request, &result)) {
+		case DONE_KNOWN:
+		case DONE_OLD: /* it was answered: all had it */
+			break;
+		case DONE_UNSURE:
+		case DONE_UNKNOWN:
+			if (!deliberate_bug(BUG_TEAR_TAKEN_FOR_DONE))
+				done_table_add_unsure(table, client->id, at->request, client->lowest, &at->range);
+		}
+	}
+}
+
+/* What the primary has of one client, and this member has not. */
+static void doubt_others(struct done_table *table, const struct done_client *client, unsigned int window)
+{
+	/* One that is not open here has nothing under way that is on all. */
+	if (!client->id.forwarder || !done_table_knows(table, client->id))
+		return;
+	for (unsigned int i = 0; i < window; i++) {
+		const struct done_request *at = &client->requests[i];
+		int32_t result;
+
+		if (at->request >= client->lowest && at->range.length > 0 &&
+		    done_table_find(table, client->id, at->request, &result) == DONE_UNKNOWN)
+			done_table_add_unsure(table, client->id, at->request, client->lowest, &at->range);
+	}
+}
+
+void done_table_doubt(struct done_table *table, const struct done_table *primary)
+{
+	for (unsigned int i = 0; i < table->nr_clients; i++) {
+		if (table->clients[i].id.forwarder)
+			doubt_own(table, &table->clients[i], primary);
+	}
+	for (unsigned int i = 0; i < primary->nr_clients; i++)
+		doubt_others(table, &primary->clients[i], primary->window);
+}
+
+void done_table_drop_unsure(struct done_table *table)
+{
+	for (unsigned int i = 0; i < table->nr_clients && table->nr_unsure > 0; i++) {
+		struct done_client *client = &table->clients[i];
+
+		for (unsigned int k = 0; k < table->window && client->nr_unsure > 0; k++) {
+			if (client->requests[k].unsure)
+				forget_request(table, client, &client->requests[k]);
+		}
+	}
+}
+
+void done_table_swap(struct done_table *table, struct done_table *other)
+{
+	struct done_table third = *table;
+
+	*table = *other;
+	*other = third;
 }
 
 /* Those behind an empty place come forward, if it is between them and where the search for them begins. */
@@ -253,16 +418,19 @@ static size_t save_client(const struct done_table *table, const struct done_clie
 
 		if (done->request == 0 || done->request != client->lowest + i)
 			continue;
-		put_u64(at, done->request);
-		put_u32(at + 8, (uint32_t)done->result);
-		put_u32(at + 12, 0);
+		put_u64(at + AT_REQUEST, done->request);
+		put_u32(at + AT_RESULT, (uint32_t)done->result);
+		put_u32(at + AT_LENGTH, done->range.length);
+		put_u64(at + AT_POSITION, done->range.position);
+		put_u32(at + AT_DEVICE, done->range.device);
+		put_u32(at + AT_UNSURE, done->unsure);
 		count++;
 	}
 	put_u64(bytes + AT_FORWARDER, client->id.forwarder);
 	put_u32(bytes + AT_CLIENT, client->id.client);
 	put_u32(bytes + AT_COUNT, count);
 	put_u64(bytes + AT_LOWEST, client->lowest);
-	put_u32(bytes + AT_DEVICE, client->open.device);
+	put_u32(bytes + AT_OPEN_DEVICE, client->open.device);
 	put_u32(bytes + AT_OPEN, (client->open.open ? OPEN_IS : 0u) | (client->open.shared ? OPEN_SHARED : 0u) |
 					 (client->open.read_only ? OPEN_READ_ONLY : 0u));
 	return AT_REQUESTS + (size_t)count * REQUEST_SIZE;
@@ -288,21 +456,36 @@ size_t done_table_save(const struct done_table *table, unsigned int *next, void 
 static const char *load_request(struct done_table *table, struct client_id id, uint64_t lowest, uint64_t previous,
 				const unsigned char *at)
 {
-	uint64_t request = get_u64(at);
-	int32_t result = (int32_t)get_u32(at + 8);
+	struct done_request done = {
+		.request = get_u64(at + AT_REQUEST),
+		.range = { .device = get_u32(at + AT_DEVICE),
+			   .position = get_u64(at + AT_POSITION),
+			   .length = get_u32(at + AT_LENGTH) },
+		.result = (int32_t)get_u32(at + AT_RESULT),
+		.unsure = get_u32(at + AT_UNSURE),
+	};
+	uint64_t end;
 
-	if (request < lowest || request - lowest >= table->window || request <= previous)
+	if (done.request < lowest || done.request - lowest >= table->window || done.request <= previous)
 		return "a request out of its client's window or order";
-	if (result > 0 || result < RESULT_MIN || get_u32(at + 12) != 0)
+	if (done.result > 0 || done.result < RESULT_MIN)
 		return "a result that is none";
+	if (get_u32(at + AT_UNSURE) > 1 || (done.unsure && (!done.range.length || done.result)))
+		return "a request that cannot be unsure";
+	if (done.range.device >= REPLICA_DEVICES_MAX ||
+	    __builtin_add_overflow(done.range.position, (uint64_t)done.range.length, &end) ||
+	    (!done.range.length && (done.range.position || done.range.device)))
+		return "a range that cannot be";
+	if (done.unsure && done_table_find(table, id, done.request, &done.result) == DONE_KNOWN)
+		return NULL;
 	/* It cannot be too far ahead: a lowest that is known here is higher. */
-	return done_table_add(table, id, request, lowest, result) ? "too many clients" : NULL;
+	return add(table, id, lowest, &done) ? "too many clients" : NULL;
 }
 
 /* Of a saved client. NULL, or what is wrong. */
 static const char *load_open(struct done_table *table, struct client_id id, const unsigned char *at)
 {
-	uint32_t device = get_u32(at + AT_DEVICE), bits = get_u32(at + AT_OPEN);
+	uint32_t device = get_u32(at + AT_OPEN_DEVICE), bits = get_u32(at + AT_OPEN);
 	struct client_open open = {
 		.open = bits & OPEN_IS,
 		.shared = bits & OPEN_SHARED,
@@ -342,7 +525,7 @@ const char *done_table_load(struct done_table *table, const void *data, size_t s
 			const unsigned char *request = at + AT_REQUESTS + (size_t)i * REQUEST_SIZE;
 
 			wrong = load_request(table, id, lowest, previous, request);
-			previous = get_u64(request);
+			previous = get_u64(request + AT_REQUEST);
 		}
 		at += AT_REQUESTS + (size_t)count * REQUEST_SIZE;
 		size -= AT_REQUESTS + (size_t)count * REQUEST_SIZE;

@@ -302,6 +302,8 @@ static void stored(struct replica *replica, struct entry *entry, int result)
 		/* It is in the image all the same. */
 		if (entry->number && !result)
 			primary_note_done(replica, entry, 0);
+		else if (entry->number)
+			primary_note_unsure(replica, entry);
 		entry_complete(replica, entry, result);
 		break;
 	}

@@ -54,6 +54,7 @@ static void link_request(struct replica *replica, struct local_client *client, s
 	request->number = ++client->number;
 	request->sent = false;
 	request->sent_at = 0;
+	request->held_back = false;
 	request->next = NULL;
 	request->previous = forward->last;
 	if (forward->last)
@@ -103,8 +104,8 @@ static void accept_request(struct replica *replica, int origin, const struct mes
 /* It waits as those do that are too many: for an answer to another, for room in the queue, or for the next tick. */
 static void hold_back(struct replica *replica, struct replica_request *request)
 {
-	replica->forward.nr_sent -= request->sent;
-	request->sent = false;
+	/* One that was sent before keeps its place among those under way: others may wait for it to be done. */
+	request->held_back = true;
 	replica->forward.held_back = true;
 	core_wake_at(replica, replica->now + replica->settings.heartbeat);
 }
@@ -166,6 +167,7 @@ static void send_request(struct replica *replica, struct replica_request *reques
 	}
 	replica->forward.nr_sent += !request->sent;
 	request->sent = true;
+	request->held_back = false;
 	if (!request->sent_at)
 		request->sent_at = replica->now;
 	if (primary == replica->settings.self && reign_is_primary(replica))
@@ -265,7 +267,7 @@ static void send_held_back(struct replica *replica)
 
 	for (struct replica_request *at = replica->forward.first; at; at = next) {
 		next = at->next;
-		if (!at->sent)
+		if (!at->sent || at->held_back)
 			send_request(replica, at);
 	}
 }
@@ -385,7 +387,7 @@ static struct entry *find_under_way(struct replica *replica, const struct messag
 {
 	struct entry_list *lists[] = { &replica->queue,		&replica->ordered,	  &replica->active,
 				       &replica->held,		&replica->window_waiters, &replica->flush.waiting,
-				       &replica->flush.covered, &replica->opens };
+				       &replica->flush.covered, &replica->opens,	  &replica->unsure_waiters };
 	struct entry *entry = NULL;
 
 	for (unsigned int i = 0; i < sizeof(lists) / sizeof(lists[0]) && !entry; i++)
@@ -393,8 +395,10 @@ static struct entry *find_under_way(struct replica *replica, const struct messag
 	return entry;
 }
 
-static void start(struct replica *replica, struct entry *entry)
+void forward_start(struct replica *replica, struct entry *entry)
 {
+	if (unsure_holds(replica, entry))
+		return;
 	switch (entry->kind) {
 	case ENTRY_FLUSH:
 		primary_want_flush(replica, entry);
@@ -418,7 +422,7 @@ void forward_start_queue(struct replica *replica)
 
 	while (replica->reign.role == ROLE_SERVING && (entry = replica->queue.first)) {
 		entry_remove(entry);
-		start(replica, entry);
+		forward_start(replica, entry);
 	}
 }
 
@@ -468,6 +472,12 @@ static int judge_request(struct replica *replica, const struct message *message)
 	if (message->kind != ENTRY_READ && message->kind != ENTRY_FLUSH && (known ? known : &open)->read_only)
 		return -EBADF;
 	return 0;
+}
+
+static bool same_range(const struct done_range *range, const struct message *message)
+{
+	return range->device == message->device && range->position == message->position &&
+	       range->length == message->length;
 }
 
 /* A client that this primary has forgotten, as all have: it is known again, on all. */
@@ -578,6 +588,13 @@ static void accept_request(struct replica *replica, int origin, const struct mes
 	case DONE_OLD:
 		free(memory);
 		return;
+	case DONE_UNSURE:
+		if (!same_range(done_table_unsure(&replica->done, message->client, message->request), message)) {
+			free(memory);
+			answer_only(replica, origin, message, -EINVAL);
+			return;
+		}
+		break;
 	case DONE_UNKNOWN:
 		break;
 	}
@@ -611,7 +628,7 @@ static void accept_request(struct replica *replica, int origin, const struct mes
 	entry->stable = message->flags & MESSAGE_STABLE;
 	entry->may_free = message->flags & MESSAGE_FREE;
 	if (replica->reign.role == ROLE_SERVING)
-		start(replica, entry);
+		forward_start(replica, entry);
 	else
 		entry_append(&replica->queue, entry);
 }
@@ -627,20 +644,32 @@ void forward_request(struct replica *replica, int member, const struct message *
 	accept_request(replica, member, message, frame, data);
 }
 
-void primary_send_done_table(struct replica *replica, int member)
+bool primary_send_done_table(struct replica *replica, int member, struct sending_table *sending)
 {
 	unsigned char data[DONE_TABLE_PIECE];
-	struct message message = { .type = MESSAGE_DONE_TABLE, .epoch = replica->reign.epoch };
-	unsigned int next = 0;
+	struct message message = { .type = MESSAGE_DONE_TABLE,
+				   .epoch = replica->reign.epoch,
+				   .reign = replica->reign.reign };
 
-	message.reign = replica->reign.reign;
 	do {
+		unsigned int next = sending->next;
+
+		message.number = sending->number;
 		message.data_size = (uint32_t)done_table_save(&replica->done, &next, data, sizeof(data));
+		message.flags = replica->reign.knows ? 0 : MESSAGE_EMPTY;
 		if (next == replica->done.nr_clients)
 			message.flags |= MESSAGE_LAST;
-		core_send(replica, member, REPLICA_CLASS_STREAM, &message, data);
-		message.number++;
-	} while (next < replica->done.nr_clients);
+		if (!core_try_send(replica, member, REPLICA_CLASS_BULK, &message, data))
+			return false;
+		sending->next = next;
+		sending->number++;
+	} while (sending->next < replica->done.nr_clients);
+	return true;
+}
+
+bool forward_wants(const struct replica *replica, uint32_t client, uint64_t request)
+{
+	return find_local(replica, client, request);
 }
 
 void forward_can_send(struct replica *replica)

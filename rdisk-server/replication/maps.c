@@ -257,6 +257,28 @@ void maps_forget_owed(struct replica *replica)
 		block_map_clear(&replica->devices[i].owed);
 }
 
+void maps_round(const struct replica *replica, uint32_t device, uint64_t *position, uint64_t *length)
+{
+	uint64_t block = replica->settings.block_size, size = device_size(replica, device), first, count;
+
+	maps_blocks(replica, *position, *length, &first, &count);
+	*position = first * block;
+	*length = count * block;
+	if (*length > size - *position)
+		*length = size - *position;
+}
+
+void maps_settle(struct replica *replica, uint32_t device, uint64_t position, uint64_t length)
+{
+	uint64_t block = replica->settings.block_size;
+	uint64_t first = divide_up(position, block), end = (position + length) / block;
+
+	if (position + length == device_size(replica, device))
+		end = divide_up(position + length, block);
+	if (first < end)
+		block_map_remove(&replica->devices[device].owed, first, end - first);
+}
+
 static void keep_range(struct replica *replica, uint32_t device, uint64_t position, uint64_t length)
 {
 	uint64_t first, count;

@@ -35,9 +35,13 @@
  * FLUSH          primary -> in sync, target  make stable what was answered before it
  * FLUSHED        answer                      done, with its result
  * CONFIRM        new primary -> in sync      asks for what is unfinished of older reigns
- * REPORT         answer                      ranges; several, the last one is marked
+ * REPORT         answer                      ranges, whether it has a table of done requests; several, the last one is
+ *                                            marked
  * DONE_TABLE     primary -> one member       requests that were done; several, the last one is marked
- * RECONCILED     new primary -> in sync      nothing of older reigns is unfinished any more
+ * RECONCILED     new primary -> in sync      nothing of older reigns is unfinished any more, that table is theirs
+ *                answer                      it has taken it
+ * WANTED         primary -> forwarder        whether a client waits for a request that is unsure
+ * UNWANTED       answer                      it does not
  * JOIN           who returns -> primary      wants to be brought up; its ranges that may differ; several
  *                primary -> who returns      it is: entries follow
  * COPY           primary -> target           a block range of the primary's image
@@ -98,6 +102,8 @@ enum message_type {
 	MESSAGE_REQUEST,
 	MESSAGE_ANSWER,
 	MESSAGE_STEP_DOWN,
+	MESSAGE_WANTED,
+	MESSAGE_UNWANTED,
 	MESSAGE_TYPES,
 };
 
@@ -119,11 +125,13 @@ struct client_id {
 };
 
 /* Bits of `flags`. */
-#define MESSAGE_STABLE	  0x01u /* WRITE, REQUEST: on stable storage before it is answered (FUA) */
-#define MESSAGE_TRACKED	  0x02u /* FLUSH: what was written before it is not unflushed any more once it is complete */
-#define MESSAGE_LAST	  0x04u /* the last of several */
-#define MESSAGE_DECIDED	  0x08u /* the sender knows that this configuration was decided */
-#define MESSAGE_EMPTY	  0x10u /* JOIN: the image is empty or not to be trusted: all of it is wanted */
+#define MESSAGE_STABLE	0x01u /* WRITE, REQUEST: on stable storage before it is answered (FUA) */
+#define MESSAGE_TRACKED 0x02u /* FLUSH: what was written before it is not unflushed any more once it is complete */
+#define MESSAGE_LAST	0x04u /* the last of several */
+#define MESSAGE_DECIDED 0x08u /* the sender knows that this configuration was decided */
+#define MESSAGE_EMPTY                                                                                                  \
+	0x10u /* JOIN: the image is empty or not to be trusted: all of it is wanted; REPORT, DONE_TABLE:               \
+	       * the sender has lost its table of done requests */
 #define MESSAGE_BLANK	  0x20u /* HELLO: it never accepted a configuration, as far as it knows */
 #define MESSAGE_NO_VOTE	  0x40u /* HELLO, STATUS: it has lost its promises, and does not vote */
 #define MESSAGE_HAS_DATA  0x80u /* HELLO: its images were there before the set, and are not known to be zeroes */

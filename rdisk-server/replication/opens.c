@@ -50,9 +50,9 @@ bool opens_is_open(const struct replica *replica, struct client_id client)
 /* Whether anything else of its client is not complete, or not answered. */
 static bool has_more_under_way(const struct replica *replica, const struct entry *entry)
 {
-	const struct entry_list *lists[] = { &replica->queue,	     &replica->ordered,	       &replica->active,
-					     &replica->held,	     &replica->window_waiters, &replica->flush.waiting,
-					     &replica->flush.covered };
+	const struct entry_list *lists[] = { &replica->queue,	      &replica->ordered,	&replica->active,
+					     &replica->held,	      &replica->window_waiters, &replica->flush.waiting,
+					     &replica->flush.covered, &replica->unsure_waiters };
 
 	for (unsigned int i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
 		for (const struct entry *at = lists[i]->first; at; at = at->next) {

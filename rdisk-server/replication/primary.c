@@ -176,9 +176,29 @@ void primary_begin(struct replica *replica, struct entry *entry)
 	}
 }
 
+static struct done_range range_of(const struct entry *entry)
+{
+	if (entry->request.length == 0) /* an OPEN */
+		return (struct done_range){ 0 };
+	return (struct done_range){
+		.position = entry->request.position,
+		.length = (uint32_t)entry->request.length,
+		.device = entry->device,
+	};
+}
+
+void primary_note_unsure(struct replica *replica, const struct entry *entry)
+{
+	const struct done_range range = range_of(entry);
+
+	if (entry->client.forwarder && range.length && done_table_knows(&replica->done, entry->client))
+		done_table_add_unsure(&replica->done, entry->client, entry->client_request, entry->lowest, &range);
+}
+
 /* What was done for a client, so that it is not done again. The same on all members: see backup.c. */
 void primary_note_done(struct replica *replica, const struct entry *entry, int result)
 {
+	const struct done_range range = range_of(entry);
 	int error = 0;
 
 	if (!entry->client.forwarder)
@@ -187,7 +207,8 @@ void primary_note_done(struct replica *replica, const struct entry *entry, int r
 		done_table_forget(&replica->done, entry->client);
 	else if (entry->kind == ENTRY_OPEN || done_table_knows(&replica->done, entry->client) ||
 		 !peer_is_named(replica, replica->settings.self, core_configuration(replica)))
-		error = done_table_add(&replica->done, entry->client, entry->client_request, entry->lowest, result);
+		error = done_table_add_write(&replica->done, entry->client, entry->client_request, entry->lowest,
+					     result, &range);
 	if (entry->kind == ENTRY_OPEN && !error)
 		error = done_table_open(&replica->done, entry->client, &entry->open);
 	if (error == -ENOSPC)
@@ -370,8 +391,8 @@ void primary_without(struct replica *replica, member_set members)
 /* Its reign is over: what is not complete is unfinished, and nobody is answered by this member. */
 void primary_reset(struct replica *replica)
 {
-	struct entry_list *idle[] = { &replica->held, &replica->queue, &replica->opens, &replica->flush.waiting,
-				      &replica->flush.covered };
+	struct entry_list *idle[] = { &replica->held,		&replica->queue,	 &replica->opens,
+				      &replica->unsure_waiters, &replica->flush.waiting, &replica->flush.covered };
 	struct entry_list *begun[] = { &replica->active, &replica->ordered, &replica->window_waiters };
 	struct entry *entry;
 
@@ -381,7 +402,10 @@ void primary_reset(struct replica *replica)
 	}
 	for (unsigned int i = 0; i < sizeof(begun) / sizeof(begun[0]); i++) {
 		while ((entry = begun[i]->first)) {
-			if (entry->number && (entry->kind == ENTRY_WRITE || entry->kind == ENTRY_ZEROES))
+			/* A range that all failed to write is complete, and not equal, before its entry has a number.
+			 */
+			if ((entry->number || entry->role == ENTRY_OF_RECOVERY) &&
+			    (entry->kind == ENTRY_WRITE || entry->kind == ENTRY_ZEROES))
 				maps_owe(replica, entry->device, entry->request.position, entry->request.length);
 			entry_orphan(replica, entry);
 		}

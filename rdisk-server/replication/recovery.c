@@ -2,8 +2,11 @@
 /*
  * What a new primary does before it serves. It asks all in-sync members what is unfinished of former reigns; the union
  * of that, its own included, is read from its own image and written to all as entries of its reign. So what was under
- * way when the last primary ended is equal on all before anybody reads it, and owed to who is absent. The tables of
- * done requests go out first.
+ * way when the last primary ended is equal on all before anybody reads it, and owed to who is absent. Its table of done
+ * requests goes out first, and becomes that of all when all is equal; only when all have said so it serves.
+ *
+ * One that was restarted, and has no table, hands over to a member that has one. It would not know of what its own
+ * image got before that.
  *
  * The same is used for a range that all members failed to write: recovery_equalise().
  */
@@ -49,6 +52,9 @@ void recovery_begin(struct replica *replica)
 		reign->confirmed = core_configuration(replica)->in_sync;
 	reign->confirm_deadline = replica->now + replica->settings.replica_timeout;
 	reign->equalising = 0;
+	reign->sent = 0;
+	reign->told = false;
+	reign->reconciled = 0;
 	core_wake_at(replica, reign->confirm_deadline);
 	recovery_ask(replica);
 	recovery_go_on(replica);
@@ -70,17 +76,58 @@ void recovery_report(struct replica *replica, int member, const struct message *
 	}
 	if (message->flags & MESSAGE_LAST)
 		reign->confirmed |= member_bit(member);
+	if ((message->flags & MESSAGE_LAST) && !(message->flags & MESSAGE_EMPTY) && !reign->knows &&
+	    !replica->peers[member].failed && !(replica->peers[member].flags & (MESSAGE_STOPPING | MESSAGE_FAILED))) {
+		reign->successor = member;
+		replica->consider = true;
+	}
 	recovery_go_on(replica);
 }
 
-static void send_tables(struct replica *replica)
+/* Its table, to all; false: some of it has to wait for room in a queue. */
+static bool send_tables(struct replica *replica)
 {
+	struct reign *reign = &replica->reign;
+	member_set others = other_images(replica) & (member_set)~reign->sent;
+
+	for (int i = 0; i < replica->settings.members; i++) {
+		uint64_t before = reign->sending[i].number;
+
+		if (!member_in(others, i) || !replica->peers[i].greeted || replica->peers[i].failed)
+			continue;
+		if (primary_send_done_table(replica, i, &reign->sending[i]))
+			reign->sent |= member_bit(i);
+		if (reign->sending[i].number != before)
+			reign->confirm_deadline = replica->now + replica->settings.replica_timeout;
+	}
+	return !(others & (member_set)~reign->sent);
+}
+
+/* All is equal: its table is that of all from now on. */
+static void tell(struct replica *replica)
+{
+	struct reign *reign = &replica->reign;
+	struct message reconciled = { .type = MESSAGE_RECONCILED, .epoch = reign->epoch, .reign = reign->reign };
 	member_set others = other_images(replica);
 
 	for (int i = 0; i < replica->settings.members; i++) {
 		if (member_in(others, i) && replica->peers[i].greeted)
-			primary_send_done_table(replica, i);
+			core_send(replica, i, REPLICA_CLASS_STREAM, &reconciled, NULL);
 	}
+	reign->told = true;
+	reign->confirm_deadline = replica->now + replica->settings.replica_timeout;
+	core_wake_at(replica, reign->confirm_deadline);
+}
+
+void recovery_reconciled(struct replica *replica, int member, const struct message *message)
+{
+	struct reign *reign = &replica->reign;
+
+	if (reign->role != ROLE_EQUALISING || message->reign != reign->reign || !reign->told ||
+	    !peer_is_named(replica, member, core_configuration(replica)))
+		return;
+	reign->reconciled |= member_bit(member);
+	recovery_go_on(replica);
 }
 
 /* false: there is no memory for it now. */
@@ -115,6 +162,8 @@ void recovery_equalise(struct replica *replica, uint32_t device, uint64_t positi
 {
 	member_set others = reign_receivers(replica);
 
+	/* What the others owe, as they failed, they forget by whole blocks. */
+	maps_round(replica, device, &position, &length);
 	while (length > 0 && others) {
 		uint64_t piece = length < MESSAGE_DATA_MAX ? length : MESSAGE_DATA_MAX;
 
@@ -160,21 +209,34 @@ static bool begin_more(struct replica *replica)
 
 static void serve(struct replica *replica)
 {
-	struct message reconciled = { .type = MESSAGE_RECONCILED, .epoch = replica->reign.epoch };
-	member_set others = other_images(replica);
-
-	reconciled.reign = replica->reign.reign;
-	for (int i = 0; i < replica->settings.members; i++) {
-		if (member_in(others, i) && replica->peers[i].greeted)
-			core_send(replica, i, REPLICA_CLASS_STREAM, &reconciled, NULL);
-	}
 	maps_forget_owed(replica);
 	replica->reign.rewrite = false;
 	replica->reign.role = ROLE_SERVING;
 	opens_serve(replica);
+	replica->reign.knows = true;
+	replica->next_ask = 0;
+	unsure_tick(replica);
 	core_tell(replica, REPLICA_EVENT_SERVING, replica->settings.self, NULL);
 	replica->consider = true;
 	forward_start_queue(replica);
+}
+
+static void begin_tables(struct replica *replica)
+{
+	struct reign *reign = &replica->reign;
+	uint64_t generation = core_configuration(replica)->generation.id;
+
+	/* Requests of an older generation are answered an error, whatever was done of them. */
+	if (reign->generation != generation)
+		done_table_drop_unsure(&replica->done);
+	reign->generation = generation;
+	/* A primary that has lost its table begins with none. */
+	if (!reign->knows)
+		done_table_clear(&replica->done);
+	for (int i = 0; i < replica->settings.members; i++)
+		reign->sending[i] = (struct sending_table){ 0 };
+	reign->confirm_deadline = replica->now + replica->settings.replica_timeout;
+	core_wake_at(replica, reign->confirm_deadline);
 }
 
 void recovery_go_on(struct replica *replica)
@@ -188,17 +250,22 @@ void recovery_go_on(struct replica *replica)
 		wait = lease_forbids(replica, replica->settings.self);
 		if (wait)
 			core_wake_at(replica, replica->now + wait);
-		if (missing || wait || replica->nr_here > 0)
+		if (missing || wait || replica->nr_here > 0 || reign->successor != NO_MEMBER)
 			return;
 		reign->role = ROLE_EQUALISING;
 		for (int i = 0; i < replica->settings.nr_devices; i++)
 			reign->cursor[i] = 0;
 		maps_miss_owed(replica, (member_set)~core_configuration(replica)->in_sync);
-		if (!deliberate_bug(BUG_NO_TABLE_AT_REIGN))
-			send_tables(replica);
+		begin_tables(replica);
 	}
-	if (reign->role == ROLE_EQUALISING &&
-	    ((!begin_more(replica) && reign->equalising == 0) || deliberate_bug(BUG_SERVE_BEFORE_EQUAL)))
+	/* The table goes before all data, to all. */
+	if (reign->role != ROLE_EQUALISING || !send_tables(replica))
+		return;
+	if ((begin_more(replica) || reign->equalising > 0) && !deliberate_bug(BUG_SERVE_BEFORE_EQUAL))
+		return;
+	if (!reign->told)
+		tell(replica);
+	if (!(other_images(replica) & (member_set)~reign->reconciled))
 		serve(replica);
 }
 
@@ -209,14 +276,34 @@ void recovery_end_of_entry(struct replica *replica, struct entry *entry)
 	recovery_go_on(replica);
 }
 
+void recovery_can_send(struct replica *replica)
+{
+	if (replica->reign.role == ROLE_EQUALISING)
+		recovery_go_on(replica);
+}
+
+/* Members whose next step is waited for. */
+static member_set waited_for(const struct replica *replica)
+{
+	const struct reign *reign = &replica->reign;
+	member_set all = core_configuration(replica)->in_sync;
+
+	if (reign->role == ROLE_CONFIRMING)
+		return all & (member_set)~reign->confirmed;
+	return other_images(replica) & (member_set) ~(reign->told ? reign->reconciled : reign->sent);
+}
+
 void recovery_tick(struct replica *replica)
 {
 	struct reign *reign = &replica->reign;
-	member_set late = core_configuration(replica)->in_sync & (member_set)~reign->confirmed;
+	member_set late;
 
 	if (reign->role == ROLE_EQUALISING)
 		recovery_go_on(replica);
-	if (reign->role != ROLE_CONFIRMING)
+	if (reign->role != ROLE_CONFIRMING && reign->role != ROLE_EQUALISING)
+		return;
+	late = waited_for(replica);
+	if (!late && reign->role == ROLE_EQUALISING)
 		return;
 	if (replica->now < reign->confirm_deadline) {
 		core_wake_at(replica, reign->confirm_deadline);
@@ -225,7 +312,7 @@ void recovery_tick(struct replica *replica)
 			if (member_in(late, i))
 				reign_member_failed(replica, i, "it does not answer the new primary");
 		}
-		if (replica->nr_here > 0)
+		if (replica->nr_here > 0 && reign->role == ROLE_CONFIRMING)
 			reign_own_disk_failed(replica);
 	}
 	recovery_go_on(replica);

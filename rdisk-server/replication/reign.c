@@ -260,8 +260,11 @@ static void decided(struct replica *replica)
 	if (!named)
 		reign->absent = 0;
 	/* All that it might have had alone was given to it, or made good. */
-	if (named && bringup_is_target(replica, (int)configuration->primary))
+	if (named && bringup_is_target(replica, (int)configuration->primary)) {
 		maps_forget_owed(replica);
+		reign->knows = true;
+		reign->generation = configuration->generation.id;
+	}
 	if (named) {
 		apply_in_sync(replica);
 		if (replica->durable.now.wants_all) {
@@ -279,8 +282,8 @@ static void decided(struct replica *replica)
 		else
 			reign->role = named ? ROLE_BACKUP : ROLE_NONE;
 	}
-	/* From now on it is told of all that is done. */
-	reign->knows = named;
+	if (!named)
+		reign->knows = false;
 	forward_resend(replica);
 }
 

@@ -106,7 +106,8 @@ static int allocate(struct replica *replica)
 	requests_init(&replica->requests, replica->entries, sizeof(struct entry), entries, NULL);
 	/* As many opens as may be under way may find that there is room. */
 	replica->forward.spare = settings->requests * (unsigned int)settings->members;
-	if (done_table_init(&replica->done, settings->clients + replica->forward.spare, settings->requests))
+	if (done_table_init(&replica->done, settings->clients + replica->forward.spare, settings->requests) ||
+	    done_table_init(&replica->backup.table, settings->clients + replica->forward.spare, settings->requests))
 		return -ENOMEM;
 	return maps_create(replica);
 }
@@ -172,6 +173,7 @@ void replica_destroy(struct replica *replica)
 	free_entries(replica);
 	maps_destroy(replica);
 	done_table_free(&replica->done);
+	done_table_free(&replica->backup.table);
 	free(replica->forward.clients);
 	free(replica->backup.unfinished);
 	free(replica->by_number);
@@ -250,7 +252,7 @@ static void after(struct replica *replica)
 		if (replica->opens.first)
 			opens_go_on(replica);
 		stop_go_on(replica);
-		if (replica->first_completed)
+		if (unsure_go_on(replica) || replica->first_completed)
 			continue;
 		if (!replica->consider)
 			break;
@@ -300,6 +302,7 @@ void replica_time(struct replica *replica, uint64_t now)
 	primary_tick(replica);
 	bringup_tick(replica);
 	forward_tick(replica);
+	unsure_tick(replica);
 	replica->consider = true;
 	after(replica);
 }
@@ -328,6 +331,8 @@ void replica_can_send(struct replica *replica, uint64_t now, int member)
 	begin(replica, now);
 	replica->peers[member].full = false;
 	if (replica->peers[member].greeted) {
+		backup_can_send(replica, member);
+		recovery_can_send(replica);
 		bringup_can_send(replica, member);
 		forward_can_send(replica);
 	}
@@ -432,7 +437,16 @@ static void dispatch(struct replica *replica, int member, const struct message *
 		backup_done_table(replica, member, message, data);
 		break;
 	case MESSAGE_RECONCILED:
-		backup_reconciled(replica, member, message);
+		if (reign_is_primary(replica))
+			recovery_reconciled(replica, member, message);
+		else
+			backup_reconciled(replica, member, message);
+		break;
+	case MESSAGE_WANTED:
+		unsure_wanted(replica, member, message);
+		break;
+	case MESSAGE_UNWANTED:
+		unsure_unwanted(replica, member, message);
 		break;
 	case MESSAGE_JOIN:
 		bringup_join(replica, member, message, data);

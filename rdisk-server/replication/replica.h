@@ -95,7 +95,8 @@ struct replica_request {
 	/* The core's. */
 	uint64_t number;
 	uint64_t sent_at; /* when it was sent first; 0: it was not */
-	bool sent;
+	bool sent;	  /* perhaps: it counts as under way */
+	bool held_back;	  /* a queue was full: it is to be sent (again) */
 	struct replica_request *next, *previous;
 };
 

@@ -24,6 +24,8 @@ static size_t save(const struct done_table *table, unsigned char bytes[static CL
 
 static void check_requests(const struct done_table *table)
 {
+	unsigned int unsure = 0;
+
 	for (unsigned int i = 0; i < CLIENTS; i++) {
 		const struct done_client *client = &table->clients[i];
 		int32_t result;
@@ -32,14 +34,18 @@ static void check_requests(const struct done_table *table)
 			continue;
 		for (unsigned int k = 0; k < WINDOW; k++) {
 			uint64_t request = client->requests[k].request;
+			enum done_answer wanted = request < client->lowest ? DONE_OLD : DONE_KNOWN;
 
 			if (request == 0)
 				continue;
-			fuzz_require(done_table_find(table, client->id, request, &result) ==
-					     (request < client->lowest ? DONE_OLD : DONE_KNOWN),
+			unsure += client->requests[k].unsure;
+			if (client->requests[k].unsure)
+				wanted = DONE_UNSURE;
+			fuzz_require(done_table_find(table, client->id, request, &result) == wanted,
 				     "a request that is not found");
 		}
 	}
+	fuzz_require(unsure == table->nr_unsure, "another number of unsure ones");
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -63,12 +63,13 @@ static void save_metadata(void)
 	save("metadata", "slot-blank", bytes, METADATA_SLOT_SIZE);
 }
 
-/* Three clients, with none, one and two requests done of those from `lowest` on. */
+/* Three clients, with none, one and two requests done of those from `lowest` on; the last of the second is unsure. */
 static void save_done_table(const char *name, uint64_t lowest)
 {
 	unsigned char bytes[3 * DONE_TABLE_CLIENT_MAX(7)];
 	struct client_id client = { 0x1112131415161718, 0 };
 	const struct client_open open = { .open = true, .shared = true, .device = 1 };
+	const struct done_range range = { 0x2122232425262728, 0x1000, 3 };
 	struct done_table table;
 	unsigned int next = 0;
 
@@ -81,7 +82,10 @@ static void save_done_table(const char *name, uint64_t lowest)
 		failures += done_table_add(&table, client, 0, lowest, 0) != 0;
 		failures += client.client && done_table_open(&table, client, &open);
 		for (uint64_t i = 0; i < client.client; i++)
-			failures += done_table_add(&table, client, lowest + 1 + i, lowest, i ? -5 : 0) != 0;
+			failures +=
+				done_table_add_write(&table, client, lowest + 1 + i, lowest, i ? -5 : 0, &range) != 0;
+		if (client.client == 1)
+			failures += done_table_add_unsure(&table, client, lowest + 1, lowest, &range) != 0;
 	}
 	save("done_table", name, bytes, done_table_save(&table, &next, bytes, sizeof(bytes)));
 	done_table_free(&table);

@@ -313,6 +313,112 @@ static void test_open(void **state)
 	assert_false(client_open_excludes(&alone, &none));
 }
 
+/* ---- requests that are unsure ---- */
+
+static const struct done_range low = { 4096, 4096, 0 }, high = { 65536, 512, 0 }, elsewhere = { 0, 4096, 1 };
+
+static enum done_answer answer(const struct done_table *in, uint64_t request)
+{
+	int32_t result;
+
+	return done_table_find(in, anna, request, &result);
+}
+
+static void test_unsure(void **state)
+{
+	(void)state;
+	assert_int_equal(done_table_add_unsure(&table, anna, 3, 1, &low), 0);
+	assert_int_equal(done_table_add_write(&table, anna, 4, 1, 0, &high), 0);
+	assert_int_equal(table.nr_unsure, 1);
+	assert_int_equal(answer(&table, 3), DONE_UNSURE);
+	assert_null(done_table_unsure(&table, anna, 4));
+	assert_true(done_table_holds(&table, 0, 0, 4097));
+	assert_true(done_table_holds(&table, 0, 8191, 1));
+	assert_true(done_table_holds(&table, 0, 5000, 1));
+	assert_false(done_table_holds(&table, 0, 0, 4096));
+	assert_false(done_table_holds(&table, 0, 8192, 1u << 20));
+	assert_false(done_table_holds(&table, 1, 4096, 4096));
+	/* It is done; another becomes unsure, and its client does not want it any more. */
+	assert_int_equal(done_table_add_write(&table, anna, 3, 1, 0, &low), 0);
+	assert_int_equal(table.nr_unsure, 0);
+	assert_int_equal(known(3), 0);
+	assert_false(done_table_holds(&table, 0, 4096, 4096));
+	assert_int_equal(done_table_add_unsure(&table, anna, 4, 1, &high), 0);
+	assert_int_equal(done_table_add(&table, anna, 6, 5, 0), 0);
+	assert_int_equal(table.nr_unsure, 0);
+	assert_int_equal(answer(&table, 4), DONE_OLD);
+	/* It is closed; or all of them are dropped. */
+	assert_int_equal(done_table_add_unsure(&table, anna, 7, 5, &elsewhere), 0);
+	assert_true(done_table_holds(&table, 1, 4095, 1));
+	done_table_forget(&table, anna);
+	assert_int_equal(table.nr_unsure, 0);
+	assert_int_equal(done_table_add_unsure(&table, anna, 7, 5, &elsewhere), 0);
+	assert_int_equal(done_table_add(&table, anna, 8, 5, 0), 0);
+	done_table_drop_unsure(&table);
+	assert_int_equal(table.nr_unsure, 0);
+	assert_int_equal(answer(&table, 7), DONE_UNKNOWN);
+	assert_int_equal(answer(&table, 8), DONE_KNOWN);
+}
+
+/* What only one of two has done is unsure; so is what is unsure at the primary. */
+static void test_doubt(void **state)
+{
+	const struct client_id other = { 77, 7 };
+	struct done_table primary;
+	int32_t result;
+
+	(void)state;
+	assert_int_equal(done_table_init(&primary, CLIENTS, WINDOW), 0);
+	assert_int_equal(done_table_add(&table, anna, 1, 1, 0), 0);		/* an OPEN */
+	assert_int_equal(done_table_add_write(&table, anna, 2, 1, 0, &low), 0); /* both */
+	assert_int_equal(done_table_add_write(&primary, anna, 2, 1, 0, &low), 0);
+	assert_int_equal(done_table_add_write(&table, anna, 3, 1, 0, &high), 0);   /* only this one */
+	assert_int_equal(done_table_add_write(&primary, anna, 4, 1, 0, &high), 0); /* only the primary */
+	assert_int_equal(done_table_add_write(&table, anna, 5, 1, 0, &low), 0);	   /* done and unsure */
+	assert_int_equal(done_table_add_unsure(&primary, anna, 5, 1, &low), 0);
+	assert_int_equal(done_table_add_unsure(&table, anna, 6, 1, &low), 0); /* unsure and done */
+	assert_int_equal(done_table_add_write(&primary, anna, 6, 1, 0, &low), 0);
+	/* One that is not open here. */
+	assert_int_equal(done_table_add_write(&primary, other, 1, 1, 0, &low), 0);
+	done_table_doubt(&table, &primary);
+	assert_int_equal(answer(&table, 1), DONE_KNOWN);
+	assert_int_equal(answer(&table, 2), DONE_KNOWN);
+	for (uint64_t request = 3; request <= 6; request++)
+		assert_int_equal(answer(&table, request), DONE_UNSURE);
+	assert_int_equal(done_table_find(&table, other, 1, &result), DONE_UNKNOWN);
+	assert_int_equal(table.nr_unsure, 4);
+	/* Answered, as the primary knows: all had it. */
+	assert_int_equal(done_table_add_write(&table, anna, 7, 1, 0, &low), 0);
+	assert_int_equal(done_table_add(&primary, anna, 8, 8, 0), 0);
+	done_table_doubt(&table, &primary);
+	assert_int_equal(answer(&table, 7), DONE_KNOWN);
+	done_table_swap(&table, &primary);
+	assert_int_equal(table.nr_unsure, 0);
+	assert_int_equal(primary.nr_unsure, 4);
+	assert_int_equal(answer(&table, 8), DONE_KNOWN);
+	done_table_free(&primary);
+}
+
+/* What is done stays so when another member says that it is unsure. */
+static void test_load_unsure(void **state)
+{
+	unsigned char bytes[DONE_TABLE_CLIENT_MAX(WINDOW)];
+	unsigned int next = 0;
+	size_t size;
+
+	(void)state;
+	assert_int_equal(done_table_add_unsure(&table, anna, 2, 1, &low), 0);
+	assert_int_equal(done_table_add_unsure(&table, anna, 3, 1, &high), 0);
+	size = done_table_save(&table, &next, bytes, sizeof(bytes));
+	done_table_clear(&table);
+	assert_int_equal(table.nr_unsure, 0);
+	assert_int_equal(done_table_add_write(&table, anna, 2, 1, -28, &low), 0);
+	assert_null(done_table_load(&table, bytes, size));
+	assert_int_equal(known(2), -28);
+	assert_int_equal(answer(&table, 3), DONE_UNSURE);
+	assert_int_equal(table.nr_unsure, 1);
+}
+
 /* ---- the form ---- */
 
 static const struct client_open reading = { .open = true, .read_only = true, .device = 3 };
@@ -321,9 +427,10 @@ static const unsigned char sample[] = {
 	/* forwarder, client, count, lowest, device, how it is open */
 	0x18, 0x17, 0x16, 0x15, 0x14, 0x13, 0x12, 0x11, 1, 0, 0, 0, 2, 0, 0, 0, 0x01, 0x22, 0, 0, 0, 0, 0, 0, 3, 0, 0,
 	0, 5, 0, 0, 0,
-	/* requests: number, result, 0 */
-	0x01, 0x22, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x04, 0x22, 0, 0, 0, 0, 0, 0, 0xfb, 0xff, 0xff, 0xff, 0,
-	0, 0, 0,
+	/* requests: number, result, length, position, device, unsure */
+	0x01, 0x22, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10, 0, 0, 0x38, 0x37, 0x36, 0x35, 0x34, 0x33, 0x32, 0x31, 13, 0,
+	0, 0, 1, 0, 0, 0, 0x04, 0x22, 0, 0, 0, 0, 0, 0, 0xfb, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+	0, 0, 0, 0, 0, 0, 0,
 	/* one without requests */
 	0x28, 0x27, 0x26, 0x25, 0x24, 0x23, 0x22, 0x21, 2, 0, 0, 0, 0, 0, 0, 0, 0x07, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
 	0, 0, 0, 0
@@ -332,12 +439,14 @@ static const unsigned char sample[] = {
 static void test_bytes(void **state)
 {
 	unsigned char bytes[CLIENTS * DONE_TABLE_CLIENT_MAX(WINDOW)];
+	const struct done_range range = { 0x3132333435363738, 0x1000, 13 };
+	const struct done_range *loaded;
 	unsigned int next = 0;
 	int32_t result;
 
 	(void)state;
 	assert_int_equal(done_table_add(&table, anna, 0x2204, 0x2201, -5), 0);
-	assert_int_equal(done_table_add(&table, anna, 0x2201, 0x2201, 0), 0);
+	assert_int_equal(done_table_add_unsure(&table, anna, 0x2201, 0x2201, &range), 0);
 	assert_int_equal(done_table_open(&table, anna, &reading), 0);
 	assert_int_equal(done_table_add(&table, (struct client_id){ 0x2122232425262728, 2 }, 3, 7, 0), 0);
 	assert_int_equal(done_table_save(&table, &next, bytes, sizeof(bytes)), sizeof(sample));
@@ -347,6 +456,9 @@ static void test_bytes(void **state)
 	assert_null(done_table_load(&table, sample, sizeof(sample)));
 	assert_int_equal(known(0x2204), -5);
 	assert_true(done_table_open_of(&table, anna)->read_only);
+	assert_int_equal(done_table_find(&table, anna, 0x2201, &result), DONE_UNSURE);
+	loaded = done_table_unsure(&table, anna, 0x2201);
+	assert_true(loaded && loaded->device == 13 && loaded->position == range.position && loaded->length == 0x1000);
 	assert_int_equal(done_table_find(&table, (struct client_id){ 0x2122232425262728, 2 }, 6, &result), DONE_OLD);
 }
 
@@ -355,7 +467,7 @@ static void test_truncation(void **state)
 	(void)state;
 	for (size_t size = 1; size < sizeof(sample); size++) {
 		done_table_clear(&table);
-		if (size == 64) /* just the first client */
+		if (size == 96) /* just the first client */
 			assert_null(done_table_load(&table, sample, size));
 		else
 			assert_non_null(done_table_load(&table, sample, size));
@@ -389,15 +501,19 @@ static void test_wrong(void **state)
 	assert_wrong(16, 2, "a request out of its client's window or order");
 	assert_wrong(32, 4, "a request out of its client's window or order");
 	assert_wrong(32, 5, "a request out of its client's window or order");
-	assert_wrong(48, 8, "a request out of its client's window or order");
+	assert_wrong(64, 8, "a request out of its client's window or order");
 	assert_wrong(40, 1, "a result that is none");
-	assert_wrong(57, 0xef, "a result that is none");
-	assert_wrong(44, 1, "a result that is none");
+	assert_wrong(73, 0xef, "a result that is none");
+	assert_wrong(60, 2, "a request that cannot be unsure");
+	assert_wrong(92, 1, "a request that cannot be unsure");
+	assert_wrong(56, REPLICA_DEVICES_MAX, "a range that cannot be");
+	assert_wrong(88, 1, "a range that cannot be");
+	assert_wrong(87, 1, "a range that cannot be");
 	assert_wrong(24, REPLICA_DEVICES_MAX, "an open that cannot be");
 	assert_wrong(28, 4, "an open that cannot be");
 	assert_wrong(28, 0, "an open that cannot be");
 	assert_wrong(29, 1, "an open that cannot be");
-	memcpy(nobody, sample + 64, 32);
+	memcpy(nobody, sample + 96, 32);
 	memset(nobody, 0, 8);
 	assert_string_equal(done_table_load(&table, nobody, 32), "requests of nobody");
 	done_table_clear(&table);
@@ -439,6 +555,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_window, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_numbers_at_their_end, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_unsure, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_doubt, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_load_unsure, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_clients, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_open, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_random, setup, teardown),
