@@ -272,6 +272,9 @@ static void do_host(struct sim_host *host, const struct sim_action *action)
 	case SIM_LIST:
 		host->listed = action->numbers[0];
 		break;
+	case SIM_VERSION:
+		host->made_up = action->numbers[0] == 2;
+		break;
 	case SIM_VIEW:
 		show_view(host, action);
 		break;

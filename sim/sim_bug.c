@@ -50,6 +50,7 @@ static const char *const names[BUG_COUNT] = {
 	[BUG_OWN_BOOT_ID] = "own-boot-id",
 	[BUG_EMPTY_IMAGE_PROMOTED] = "empty-image-promoted",
 	[BUG_PARTED_TAKEN] = "parted-taken",
+	[BUG_FEATURE_AT_ONCE] = "feature-at-once",
 	[BUG_STOP_WITHOUT_FLUSH] = "stop-without-flush",
 	[BUG_JOIN_WITHOUT_BITS] = "join-without-bits",
 	[BUG_EXCLUSIVE_FORGOTTEN] = "exclusive-forgotten",

@@ -247,6 +247,7 @@ static void fill_settings(const struct sim_host *host, const struct process_id *
 		.election_delay = from->election_delay,
 		.flush_interval = from->flush_interval,
 		.open_grace = from->open_grace,
+		.made_up = host->made_up,
 		.memory_wait = from->memory_wait,
 		.min_in_sync = (unsigned int)from->min_in_sync,
 		.error_on_no_quorum = from->error_on_no_quorum,

@@ -65,6 +65,7 @@ static const struct form forms[SIM_ACTIONS] = {
 	[SIM_FORCE] = { "force", "without", 1, 1, true, 0 },
 	[SIM_INVALIDATE] = { "invalidate", NULL, 1, ANY, false, 0 },
 	[SIM_LIST] = { "list", NULL, 1, 1, false, 1 },
+	[SIM_VERSION] = { "version", NULL, 1, 1, false, 1 },
 	[SIM_DIE] = { "die", NULL, 1, 1, false, 0 },
 	[SIM_WAKE] = { "wake", NULL, 0, 0, false, 0 },
 	[SIM_WRITE] = { "write", NULL, 1, 1, false, 2 },
@@ -162,6 +163,8 @@ static const char *check(const struct sim_action *action)
 		return "there are pieces 0 to 3";
 	if (action->kind == SIM_DRIFT && (action->numbers[0] <= 0 || action->numbers[0] >= 2000000))
 		return "a clock's speed is more than 0 and less than 2000000";
+	if (action->kind == SIM_VERSION && action->numbers[0] != 1 && action->numbers[0] != 2)
+		return "there are versions 1 and 2";
 	if (action->kind == SIM_LIST && action->numbers[0] <= (uint64_t)action->members[0])
 		return "a member is in its own list";
 	return NULL;

@@ -42,6 +42,7 @@
  *   image M smaller          the next process finds it one block smaller
  *   image M back             neither any more; the process is started again
  *   list M N                 the next process has only the first N members in its list
+ *   version M N              the next process is of version 1, or of 2, which there is only here (settings.made_up)
  *   view M shows M...        its group service says so, once
  *   promote M                a planned switch
  *   force M without M...     an operator's order to M: the others are dead
@@ -110,6 +111,7 @@ enum sim_action_kind {
 	SIM_FORCE,
 	SIM_INVALIDATE,
 	SIM_LIST,
+	SIM_VERSION,
 	SIM_DIE,
 	SIM_WAKE,
 	SIM_WRITE,

@@ -110,6 +110,7 @@ struct sim_host {
 	bool on;
 	uint64_t listed;		   /* so many members are in the list of its next process; 0: all */
 	struct replica_configuration line; /* the newest that its processes knew to be decided; epoch 0: none */
+	bool made_up;			   /* its next process is of the version that there is not yet */
 	bool again;			   /* to be started when its process has ended */
 	struct sim_clock clock;
 	uint64_t boot;

@@ -6,6 +6,7 @@
  * part          state                 what it does
  * durable.c     struct durable        promise and configuration, in two slots; what waits for them to be stable
  * peer.c        struct peer           hello, status: what is known of each member
+ * version.c     -                     members of different versions
  * line.c        -                     lines of configurations that have parted
  * decision.c    struct decision       the vote, and proposals
  * lease.c       struct lease          grants given and taken
@@ -87,6 +88,7 @@ struct peer {
 	bool greeted; /* its HELLO was taken: messages of other types count */
 	bool full;    /* a send was refused, and replica_can_send() has not come since: nothing BULK is tried */
 	struct process_id process;
+	uint32_t wire;	/* version of its session's frames */
 	uint32_t flags; /* of its last HELLO or STATUS */
 	/* The newest configuration it is known to have accepted, by HELLO or STATUS of this session. */
 	uint64_t epoch;
@@ -123,6 +125,22 @@ void peer_tell_all(struct replica *replica);
 bool peer_is_named(const struct replica *replica, int member, const struct replica_configuration *configuration);
 /* Ends a session for a cause that is told of. */
 void peer_refuse(struct replica *replica, int member, const char *why);
+
+/* ---- version.c ---- */
+
+uint32_t version_newest_wire(const struct replica *replica);
+uint64_t version_features(const struct replica *replica);
+/* The wire version of a session with one that speaks these; 0: none. */
+uint32_t version_agree(const struct replica *replica, uint32_t oldest, uint32_t newest);
+/* What a member's HELLO said that it can. */
+void version_seen(struct replica *replica, int member, uint64_t features);
+/* Whether a feature (one bit) is to be used. */
+bool version_uses(const struct replica *replica, uint64_t feature);
+/* A piece of metadata that was encoded becomes of the version that is written. */
+void version_stamp(const struct replica *replica, unsigned char *bytes, size_t size);
+/* A piece of another version that this one reads is put into `copy` as one of METADATA_VERSION; else it is the same. */
+const void *version_read(const struct replica *replica, const void *bytes, size_t size,
+			 unsigned char copy[static METADATA_SLOT_SIZE]);
 
 /* ---- line.c ---- */
 

@@ -49,6 +49,7 @@ enum deliberate_bug {
 	BUG_ABSENT_OWNER_IGNORED,     /* who is not there has nothing open */
 	BUG_OPEN_KEPT_FOR_EVER,	      /* a forwarder says that it has something open, whatever time has passed */
 	BUG_NOT_WRITTEN_AGAIN,	      /* after a flush that failed the last one trusts its cache */
+	BUG_FEATURE_AT_ONCE,	      /* a feature is used by whoever has it */
 	BUG_COUNT,
 };
 

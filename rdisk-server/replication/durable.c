@@ -30,6 +30,7 @@ static void begin(struct replica *replica)
 	durable->saving = durable->now;
 	durable->saving_version = durable->version;
 	metadata_encode_slot(&durable->saving, durable->bytes);
+	version_stamp(replica, durable->bytes, sizeof(durable->bytes));
 	write_slot(replica, 0);
 }
 

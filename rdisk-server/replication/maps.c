@@ -385,6 +385,7 @@ static void log_save_next(struct replica_device *device)
 	};
 	metadata_encode_sector(&device->log_save.place, &replica->durable.now.set, own_node(replica),
 			       device->log_saving, device->log_bytes);
+	version_stamp(replica, device->log_bytes, sizeof(device->log_bytes));
 	replica->world->save(replica, &device->log_save);
 }
 
@@ -500,6 +501,7 @@ static bool bits_save(struct replica_device *device, int member, uint64_t sector
 	};
 	metadata_encode_sector(&device->bits_save.place, &replica->durable.now.set, own_node(replica),
 			       device->missing[member].words + sector * SECTOR_WORDS, device->bits_bytes);
+	version_stamp(replica, device->bits_bytes, sizeof(device->bits_bytes));
 	replica->world->save(replica, &device->bits_save);
 	return true;
 }
@@ -658,6 +660,7 @@ const char *maps_load_sector(struct replica *replica, const struct metadata_plac
 			     size_t size)
 {
 	uint64_t bits[SECTOR_WORDS];
+	unsigned char copy[METADATA_SLOT_SIZE];
 	struct replica_device *device;
 
 	if (place->kind == METADATA_SLOT || place->device >= (uint32_t)replica->settings.nr_devices)
@@ -667,7 +670,8 @@ const char *maps_load_sector(struct replica *replica, const struct metadata_plac
 		    ? place->index >= device->sectors
 		    : place->index >= device->bits_sectors || place->member >= (uint32_t)replica->settings.members)
 		return NULL;
-	switch (metadata_decode_sector(bytes, size, place, &replica->durable.now.set, own_node(replica), bits)) {
+	switch (metadata_decode_sector(version_read(replica, bytes, size, copy), size, place, &replica->durable.now.set,
+				       own_node(replica), bits)) {
 	case METADATA_GOOD:
 		break;
 	case METADATA_MISSING:
@@ -676,7 +680,7 @@ const char *maps_load_sector(struct replica *replica, const struct metadata_plac
 		memset(bits, 0xff, sizeof(bits));
 		break;
 	case METADATA_FUTURE:
-		return "its maps were written by a newer version";
+		return "its maps were written by a newer version: start that one again";
 	case METADATA_FOREIGN:
 		return "its maps belong to another replica set or node";
 	}

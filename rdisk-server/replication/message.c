@@ -39,8 +39,10 @@ enum message_field {
 	FIELD_SET,
 	FIELD_DIGEST,
 	FIELD_SEEN,
-	FIELD_VERSION,
+	FIELD_OLDEST,
+	FIELD_NEWEST,
 	FIELD_FEATURES,
+	FIELD_SETTINGS,
 	FIELD_CONFIGURATION,
 	FIELDS,
 };
@@ -48,10 +50,11 @@ enum message_field {
 enum message_codec {
 	CODEC_U32,
 	CODEC_U64,
-	CODEC_BALLOT,  /* counter u32, member u32 */
-	CODEC_CLIENT,  /* forwarder u64, client u32 */
-	CODEC_PROCESS, /* incarnation u64, boot u64 */
-	CODEC_SET,     /* 16 bytes */
+	CODEC_BALLOT,	/* counter u32, member u32 */
+	CODEC_CLIENT,	/* forwarder u64, client u32 */
+	CODEC_PROCESS,	/* incarnation u64, boot u64 */
+	CODEC_SET,	/* 16 bytes */
+	CODEC_SETTINGS, /* 5 times u32 */
 	CODEC_CONFIGURATION,
 };
 
@@ -83,8 +86,10 @@ static const struct {
 	[FIELD_SET] = { offsetof(struct message, set), 16, CODEC_SET },
 	[FIELD_DIGEST] = { offsetof(struct message, digest), 8, CODEC_U64 },
 	[FIELD_SEEN] = { offsetof(struct message, seen), 8, CODEC_U64 },
-	[FIELD_VERSION] = { offsetof(struct message, version), 4, CODEC_U32 },
+	[FIELD_OLDEST] = { offsetof(struct message, oldest), 4, CODEC_U32 },
+	[FIELD_NEWEST] = { offsetof(struct message, newest), 4, CODEC_U32 },
 	[FIELD_FEATURES] = { offsetof(struct message, features), 8, CODEC_U64 },
+	[FIELD_SETTINGS] = { offsetof(struct message, settings), 20, CODEC_SETTINGS },
 	[FIELD_CONFIGURATION] = { offsetof(struct message, configuration), REPLICA_CONFIGURATION_BYTES,
 				  CODEC_CONFIGURATION },
 };
@@ -120,6 +125,7 @@ enum message_data {
 	(MESSAGE_DECIDED | MESSAGE_BLANK | MESSAGE_NO_VOTE | MESSAGE_HAS_DATA | MESSAGE_EMPTY | MESSAGE_STOPPING |     \
 	 MESSAGE_CLEAN | MESSAGE_FAILED | MESSAGE_LEARNING)
 #define STATUS_FLAGS HELLO_FLAGS
+#define WRITE_FLAGS  (ENTRY_FLAGS | MESSAGE_MADE_UP)
 #define ENTRY_FLAGS  (MESSAGE_STABLE | MESSAGE_FREE | MESSAGE_SHARED | MESSAGE_READ_ONLY)
 
 static const struct {
@@ -131,7 +137,7 @@ static const struct {
 } types[MESSAGE_TYPES] = {
 	/* clang-format off */
 	[MESSAGE_HELLO] = { "HELLO", F(FLAGS) | F(MEMBER) | F(EPOCH) | F(BALLOT) | VALUE | F(PROCESS) | F(SET) | F(DIGEST) |
-				     F(SEEN) | F(VERSION) | F(FEATURES), HELLO_FLAGS, 0, DATA_DEVICES },
+				     F(SEEN) | F(OLDEST) | F(NEWEST) | F(FEATURES) | F(SETTINGS), HELLO_FLAGS, 0, DATA_DEVICES },
 	[MESSAGE_STATUS] = { "STATUS", F(FLAGS) | F(MEMBER) | REIGN | F(BALLOT) | F(ACCEPTED), STATUS_FLAGS, 0, DATA_NONE },
 	[MESSAGE_FETCH] = { "FETCH", F(EPOCH), 0, 0, DATA_NONE },
 	[MESSAGE_CONFIGURATION] = { "CONFIGURATION", F(FLAGS) | F(EPOCH) | VALUE, MESSAGE_DECIDED, 0, DATA_NONE },
@@ -147,7 +153,7 @@ static const struct {
 	[MESSAGE_GRANT] = { "GRANT", F(EPOCH) | F(NUMBER), 0, 0, DATA_NONE },
 	[MESSAGE_RELEASE] = { "RELEASE", F(EPOCH) | F(NUMBER) | F(MEMBER), 0, 0, DATA_NONE },
 	[MESSAGE_WRITE] = { "WRITE", F(FLAGS) | F(KIND) | ENTRY | RANGE | CLIENT | F(GENERATION) | F(LOWEST) | SETTLED,
-			    ENTRY_FLAGS, WRITE_KINDS, DATA_OF_KIND },
+			    WRITE_FLAGS, WRITE_KINDS, DATA_OF_KIND },
 	[MESSAGE_WRITTEN] = { "WRITTEN", ENTRY | F(RESULT), 0, 0, DATA_NONE },
 	[MESSAGE_FLUSH] = { "FLUSH", F(FLAGS) | F(DEVICE) | ENTRY | SETTLED, MESSAGE_TRACKED, 0, DATA_NONE },
 	[MESSAGE_FLUSHED] = { "FLUSHED", ENTRY | F(RESULT), 0, 0, DATA_NONE },
@@ -177,6 +183,7 @@ static const struct {
 /* Of the prefix. */
 enum {
 	AT_MAGIC = 0,
+	AT_WIRE = 3,
 	AT_TYPE = 4,
 	AT_FIELDS = 6,
 	AT_DATA = 8,
@@ -185,7 +192,7 @@ enum {
 	AT_CHECKSUM = 24,
 };
 
-#define MAGIC	   ((uint32_t)'R' | (uint32_t)'D' << 8 | (uint32_t)'R' << 16 | (uint32_t)MESSAGE_WIRE_VERSION << 24)
+#define MAGIC	   ((uint32_t)'R' | (uint32_t)'D' << 8 | (uint32_t)'R' << 16) /* and the wire version << 24 */
 
 #define RESULT_MIN (-4095) /* of the protocol's errors */
 
@@ -227,6 +234,13 @@ static void put_field(unsigned char *bytes, enum message_codec codec, const void
 	case CODEC_SET:
 		memcpy(bytes, ((const struct set_id *)value)->bytes, 16);
 		break;
+	case CODEC_SETTINGS:
+		put_u32(bytes, ((const struct message_settings *)value)->window);
+		put_u32(bytes + 4, ((const struct message_settings *)value)->requests);
+		put_u32(bytes + 8, ((const struct message_settings *)value)->clients);
+		put_u32(bytes + 12, ((const struct message_settings *)value)->block_size);
+		put_u32(bytes + 16, ((const struct message_settings *)value)->extent_size);
+		break;
 	case CODEC_CONFIGURATION:
 		replica_configuration_encode(value, bytes);
 		break;
@@ -255,6 +269,11 @@ static const char *get_field(const unsigned char *bytes, enum message_codec code
 	case CODEC_SET:
 		memcpy(((struct set_id *)value)->bytes, bytes, 16);
 		break;
+	case CODEC_SETTINGS:
+		*(struct message_settings *)value =
+			(struct message_settings){ get_u32(bytes), get_u32(bytes + 4), get_u32(bytes + 8),
+						   get_u32(bytes + 12), get_u32(bytes + 16) };
+		break;
 	case CODEC_CONFIGURATION:
 		return replica_configuration_decode(bytes, value);
 	}
@@ -266,6 +285,7 @@ size_t message_encode(const struct message *message, const void *data, unsigned 
 	enum message_type type = message->type;
 	unsigned char *at = head + MESSAGE_PREFIX;
 	uint64_t data_checksum = 0;
+	uint32_t wire = 0;
 	size_t size;
 
 	assert(type > 0 && type < MESSAGE_TYPES && message->data_size <= MESSAGE_DATA_MAX);
@@ -279,7 +299,9 @@ size_t message_encode(const struct message *message, const void *data, unsigned 
 	size = (size_t)(at - head);
 	if (message->data_size > 0)
 		data_checksum = data ? XXH3_64bits(data, message->data_size) : message->data_checksum;
-	put_u32(head + AT_MAGIC, MAGIC);
+	if (type != MESSAGE_HELLO)
+		wire = message->wire ? message->wire : MESSAGE_WIRE_NEWEST;
+	put_u32(head + AT_MAGIC, MAGIC | wire << 24);
 	put_u16(head + AT_TYPE, (uint16_t)type);
 	put_u16(head + AT_FIELDS, (uint16_t)(size - MESSAGE_PREFIX));
 	put_u32(head + AT_DATA, message->data_size);
@@ -295,8 +317,9 @@ int message_sizes(const unsigned char prefix[static MESSAGE_PREFIX], struct mess
 	uint16_t type = get_u16(prefix + AT_TYPE);
 	uint32_t data = get_u32(prefix + AT_DATA);
 
-	if (get_u32(prefix + AT_MAGIC) != MAGIC || type == 0 || type >= MESSAGE_TYPES ||
-	    get_u16(prefix + AT_FIELDS) != fields_size(type) || get_u32(prefix + AT_RESERVED) != 0)
+	if ((get_u32(prefix + AT_MAGIC) & 0xffffff) != MAGIC || (prefix[AT_WIRE] == 0) != (type == MESSAGE_HELLO) ||
+	    type == 0 || type >= MESSAGE_TYPES || get_u16(prefix + AT_FIELDS) != fields_size(type) ||
+	    get_u32(prefix + AT_RESERVED) != 0)
 		return -1;
 	if (data > MESSAGE_DATA_MAX || (data > 0 && types[type].data == DATA_NONE))
 		return -1;
@@ -362,6 +385,9 @@ static const char *fields_wrong(const struct message *message)
 		return "an epoch that is never reached";
 	if (message->ballot.counter > BALLOT_COUNT_MAX || message->accepted.counter > BALLOT_COUNT_MAX)
 		return "a ballot that is never reached";
+	if (type == MESSAGE_HELLO &&
+	    (message->oldest == 0 || message->newest < message->oldest || message->newest > 255))
+		return "no versions";
 	if (message->device >= REPLICA_DEVICES_MAX)
 		return "a device that cannot be";
 	if (message->result > 0 || message->result < RESULT_MIN)
@@ -451,6 +477,7 @@ const char *message_decode(const void *frame, size_t size, struct message *messa
 	if (get_u64(bytes + AT_CHECKSUM) != checksum_around(bytes, sizes.head, AT_CHECKSUM))
 		return "a wrong checksum";
 	message->type = get_u16(bytes + AT_TYPE);
+	message->wire = bytes[AT_WIRE];
 	message->data_size = sizes.data;
 	message->data_checksum = get_u64(bytes + AT_DATA_CHECKSUM);
 	if (message->data_checksum != (sizes.data > 0 ? XXH3_64bits(bytes + sizes.head, sizes.data) : 0))

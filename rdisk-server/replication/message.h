@@ -6,7 +6,7 @@
  * A frame is a prefix of MESSAGE_PREFIX bytes, the fields of the type in the order of enum message_field, and data:
  *
  *   offset  bytes
- *   0       4      magic "RDR" and the wire version
+ *   0       4      magic "RDR" and the wire version; of a HELLO 0: its form is the same in all versions
  *   4       2      type
  *   6       2      bytes of the fields, exactly what the type has
  *   8       4      bytes of the data, 0 .. MESSAGE_DATA_MAX; 0 where the type has none
@@ -63,10 +63,11 @@
 
 #include "replica_configuration.h"
 
-#define MESSAGE_WIRE_VERSION 1
-#define MESSAGE_PREFIX	     32u
-#define MESSAGE_HEAD_MAX     768u	    /* bytes of the prefix and any type's fields */
-#define MESSAGE_DATA_MAX     (1024u * 1024) /* bytes */
+#define MESSAGE_WIRE_OLDEST 1
+#define MESSAGE_WIRE_NEWEST 1
+#define MESSAGE_PREFIX	    32u
+#define MESSAGE_HEAD_MAX    768u	   /* bytes of the prefix and any type's fields */
+#define MESSAGE_DATA_MAX    (1024u * 1024) /* bytes */
 
 enum message_type {
 	MESSAGE_HELLO = 1,
@@ -144,7 +145,8 @@ struct client_id {
 #define MESSAGE_READ_ONLY 0x2000u /* ENTRY_OPEN, REQUEST: the open only reads */
 #define MESSAGE_LEARNING  0x4000u /* HELLO, STATUS: it has no vote, nor knows from when on it may have one */
 #define MESSAGE_HELD	  0x8000u /* REQUEST: the client has it open, and no primary can have closed it meanwhile */
-#define MESSAGE_FLAGS	  0xffffu
+#define MESSAGE_MADE_UP	  0x10000u /* WRITE: of a feature that only tests have (REPLICA_FEATURE_MADE_UP) */
+#define MESSAGE_FLAGS	  0x1ffffu
 
 /* Why a REFUSE. */
 enum refusal {
@@ -155,9 +157,15 @@ enum refusal {
 	REFUSALS,
 };
 
+/* HELLO: what has to be the same on all members; see struct replica_settings. */
+struct message_settings {
+	uint32_t window, requests, clients, block_size, extent_size;
+};
+
 /* All that a message can have. Which of it a type has says the table in message.c; the rest is zero, and not sent. */
 struct message {
 	enum message_type type;
+	uint32_t wire;	/* version of the frame; 0: of a HELLO that, of others MESSAGE_WIRE_NEWEST */
 	uint32_t flags; /* MESSAGE_... */
 	uint64_t epoch;
 	uint64_t reign;		/* of the entries: first epoch of the reign */
@@ -179,10 +187,11 @@ struct message {
 	uint32_t member;     /* below MEMBERS_MAX */
 	struct process_id process;
 	struct set_id set;
-	uint64_t digest;   /* of the list */
-	uint64_t seen;	   /* HELLO: the highest epoch that the receiver was seen to have accepted or promised */
-	uint32_t version;  /* HELLO: the newest wire version that the sender speaks; 0: that of the frame */
-	uint64_t features; /* HELLO: bits of what it can; one is used when all members have it. None are defined */
+	uint64_t digest;	 /* of the list */
+	uint64_t seen;		 /* HELLO: the highest epoch that the receiver was seen to have accepted or promised */
+	uint32_t oldest, newest; /* HELLO: wire versions that the sender speaks, 1 .. 255 */
+	uint64_t features;	 /* HELLO: bits of what it can; one is used when all members have it */
+	struct message_settings settings;
 	struct replica_configuration configuration; /* epoch 0: none */
 	uint32_t data_size;			    /* bytes */
 	uint64_t data_checksum;			    /* 0 without data */

@@ -39,10 +39,11 @@ enum {
 	AT_NAMES = AT_IMAGES + 8 * REPLICA_DEVICES_MAX,
 	AT_CONFIGURATION = AT_NAMES + 8 * REPLICA_DEVICES_MAX,
 	AT_GIVEN_UP = AT_CONFIGURATION + REPLICA_CONFIGURATION_BYTES,
-	AT_END = AT_GIVEN_UP + REPLICA_CONFIGURATION_BYTES,
+	AT_FEATURES = AT_GIVEN_UP + REPLICA_CONFIGURATION_BYTES,
+	AT_END = AT_FEATURES + 8 * MEMBERS_MAX,
 };
 
-_Static_assert(AT_END == 1192 && AT_END <= METADATA_SLOT_SIZE, "the layout is as metadata.h says");
+_Static_assert(AT_END == 1248 && AT_END <= METADATA_SLOT_SIZE, "the layout is as metadata.h says");
 _Static_assert(METADATA_SLOT_SIZE <= CHECKSUM_AROUND_MAX, "a slot has one checksum");
 _Static_assert(METADATA_SECTOR_BITS % 64 == 0, "a sector's bits are whole words");
 
@@ -123,6 +124,8 @@ void metadata_encode_slot(const struct metadata_slot *slot, unsigned char bytes[
 	}
 	replica_configuration_encode(&slot->configuration, bytes + AT_CONFIGURATION);
 	replica_configuration_encode(&slot->given_up, bytes + AT_GIVEN_UP);
+	for (size_t member = 0; member < MEMBERS_MAX; member++)
+		put_u64(bytes + AT_FEATURES + 8 * member, slot->features[member]);
 	seal(bytes, METADATA_SLOT_SIZE);
 }
 
@@ -141,6 +144,8 @@ static void get_slot(const unsigned char *bytes, struct metadata_slot *slot)
 		slot->images[device] = get_u64(bytes + AT_IMAGES + 8 * device);
 		slot->names[device] = get_u64(bytes + AT_NAMES + 8 * device);
 	}
+	for (size_t member = 0; member < MEMBERS_MAX; member++)
+		slot->features[member] = get_u64(bytes + AT_FEATURES + 8 * member);
 }
 
 enum metadata_state metadata_decode_slot(const void *bytes, size_t size, uint32_t node, struct metadata_slot *slot)
@@ -199,4 +204,20 @@ enum metadata_state metadata_decode_sector(const void *bytes, size_t size, const
 	for (size_t word = 0; word < METADATA_SECTOR_BITS / 64; word++)
 		bits[word] = get_u64(at + AT_BODY + 8 * word);
 	return METADATA_GOOD;
+}
+
+void metadata_restamp(unsigned char *bytes, size_t size, uint32_t version)
+{
+	put_u32(bytes + AT_VERSION, version);
+	seal(bytes, size);
+}
+
+uint32_t metadata_version(const void *bytes, size_t size)
+{
+	const unsigned char *at = bytes;
+
+	if (size < AT_BODY || get_u32(at + AT_MAGIC) != MAGIC ||
+	    get_u64(at + AT_CHECKSUM) != checksum_around(at, size, AT_CHECKSUM))
+		return 0;
+	return get_u32(at + AT_VERSION);
 }

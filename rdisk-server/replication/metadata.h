@@ -37,6 +37,7 @@
  *   248     128    names
  *   376     408    configuration (see encoding.h)
  *   784     408    given_up, the same
+ *   1192    56     features, of 7 members
  *
  * and a sector with its bits, 56 words.
  */
@@ -87,8 +88,9 @@ struct metadata_slot {
 	uint64_t votes_from; /* epoch; 0: any. Below it it does not vote: it had lost what it promised. VOTES_UNKNOWN */
 	uint64_t images[REPLICA_DEVICES_MAX]; /* identity of each image file */
 	uint64_t names[REPLICA_DEVICES_MAX];  /* checksum of each device's name; 0: none */
-	uint64_t wants_all;   /* bit n: the image of device n is not to be trusted, it must be brought up as a whole */
-	uint64_t compare_all; /* bit n: which blocks of it differ is not known: they must be compared */
+	uint64_t wants_all; /* bit n: the image of device n is not to be trusted, it must be brought up as a whole */
+	uint64_t features[MEMBERS_MAX]; /* that each other member was last seen to have; 0 also: never seen */
+	uint64_t compare_all;		/* bit n: which blocks of it differ is not known: they must be compared */
 };
 
 /* Why a piece cannot be used. */
@@ -117,5 +119,14 @@ void metadata_encode_sector(const struct metadata_place *place, const struct set
 /* BROKEN: also one that stands at another place. `bits` are written if it is GOOD. */
 enum metadata_state metadata_decode_sector(const void *bytes, size_t size, const struct metadata_place *place,
 					   const struct set_id *set, uint32_t node, uint64_t *bits);
+
+/*
+ * A piece that is whole becomes one of another version with the same form. Versions with other forms translate here, to
+ * and from METADATA_VERSION; there are none yet, but for tests.
+ */
+void metadata_restamp(unsigned char *bytes, size_t size, uint32_t version);
+
+/* Of a piece that begins as all do; 0: it does not. */
+uint32_t metadata_version(const void *bytes, size_t size);
 
 #endif

@@ -56,6 +56,14 @@ uint32_t peer_own_flags(const struct replica *replica)
 	return flags;
 }
 
+static struct message_settings own_settings(const struct replica *replica)
+{
+	const struct replica_settings *settings = &replica->settings;
+
+	return (struct message_settings){ settings->window, settings->requests, settings->clients, settings->block_size,
+					  settings->extent_size };
+}
+
 static void send_hello(struct replica *replica, int member)
 {
 	const struct metadata_slot *stable = &replica->durable.stable;
@@ -72,6 +80,10 @@ static void send_hello(struct replica *replica, int member)
 		.configuration = stable->configuration,
 		.accepted = stable->accepted,
 		.seen = replica->peers[member].seen,
+		.oldest = MESSAGE_WIRE_OLDEST,
+		.newest = version_newest_wire(replica),
+		.features = version_features(replica),
+		.settings = own_settings(replica),
 	};
 
 	for (int i = 0; i < replica->settings.nr_devices; i++) {
@@ -194,6 +206,26 @@ static void heard(struct replica *replica, int member, uint64_t epoch, struct ba
 		forward_resend(replica);
 }
 
+#define MAKE_THE_SAME ": make the configuration files the same on all hosts"
+
+/* What a backup could not keep in mind, or would understand otherwise. */
+static const char *settings_wrong(const struct replica *replica, const struct message_settings *theirs)
+{
+	struct message_settings own = own_settings(replica);
+
+	if (theirs->window != own.window)
+		return "its `window` is another" MAKE_THE_SAME;
+	if (theirs->requests != own.requests)
+		return "its `requests` is another" MAKE_THE_SAME;
+	if (theirs->clients != own.clients)
+		return "its `clients` is another" MAKE_THE_SAME;
+	if (theirs->block_size != own.block_size)
+		return "its `block_size` is another" MAKE_THE_SAME;
+	if (theirs->extent_size != own.extent_size)
+		return "its `extent_size` is another" MAKE_THE_SAME;
+	return NULL;
+}
+
 static const char *hello_wrong(const struct replica *replica, int member, const struct message *message,
 			       const void *data)
 {
@@ -201,8 +233,16 @@ static const char *hello_wrong(const struct replica *replica, int member, const 
 
 	if (message->member != (uint32_t)member)
 		return "it says that it is another node than its session belongs to";
+	if (!version_agree(replica, message->oldest, message->newest))
+		return message->oldest > version_newest_wire(replica)
+			       ? "it is of a version that is too new for this one: update this member, by way of the "
+				 "versions between them"
+			       : "it is of a version that is too old for this one: update it, by way of the versions "
+				 "between them";
 	if (message->digest != replica->digest)
-		return "its list of members is another: make the configuration files the same on all hosts";
+		return "its list of members is another" MAKE_THE_SAME;
+	if (settings_wrong(replica, &message->settings))
+		return settings_wrong(replica, &message->settings);
 	if (!message->process.incarnation)
 		return "it does not say which process it is";
 	if (!set_is_none(own) && !set_is_none(&message->set) && memcmp(own, &message->set, sizeof(*own)))
@@ -211,7 +251,7 @@ static const char *hello_wrong(const struct replica *replica, int member, const 
 		return "it has another number of devices";
 	for (int i = 0; i < replica->settings.nr_devices; i++) {
 		if (message_get_device(data, (unsigned int)i).name != replica->settings.devices[i].name_checksum)
-			return "its devices have other names";
+			return "its devices have other names" MAKE_THE_SAME;
 	}
 	return NULL;
 }
@@ -254,6 +294,8 @@ void peer_hello(struct replica *replica, int member, const struct message *messa
 	if (replica->durable.now.promised_epoch > own)
 		own = replica->durable.now.promised_epoch;
 	peer->greeted = true;
+	peer->wire = version_agree(replica, message->oldest, message->newest);
+	version_seen(replica, member, message->features);
 	peer->process = message->process;
 	opens_process_changed(replica, peer->process.incarnation);
 	for (int i = 0; i < replica->settings.nr_devices; i++)

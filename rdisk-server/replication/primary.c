@@ -47,6 +47,8 @@ static void send_entry(struct replica *replica, struct entry *entry)
 		write.flags |= MESSAGE_SHARED;
 	if (entry->open.read_only)
 		write.flags |= MESSAGE_READ_ONLY;
+	if (version_uses(replica, REPLICA_FEATURE_MADE_UP))
+		write.flags |= MESSAGE_MADE_UP;
 	if (entry->stable)
 		write.flags |= MESSAGE_STABLE;
 	if (entry->may_free)

@@ -40,6 +40,7 @@ bool core_try_send(struct replica *replica, int member, enum replica_class class
 		return true;
 	if (class == REPLICA_CLASS_BULK && replica->peers[member].full)
 		return false;
+	message->wire = replica->peers[member].wire;
 	size = message_encode(message, data, head);
 	if (replica->world->send(replica, member, class, head, size, data, message->data_size))
 		return true;
@@ -112,17 +113,6 @@ static int allocate(struct replica *replica)
 	return maps_create(replica);
 }
 
-/* Lists, and settings that have to be the same: a member with a smaller window would forget what is unfinished. */
-static uint64_t digest_of(const struct replica_settings *s)
-{
-	uint64_t digest = member_list_digest(s->list, s->members, s->lease, s->nr_devices);
-	const uint64_t same[] = { s->window, s->requests, s->clients, s->block_size };
-
-	for (unsigned int i = 0; i < sizeof(same) / sizeof(same[0]); i++)
-		digest = (digest ^ same[i]) * UINT64_C(0x9e3779b97f4a7c15);
-	return digest ? digest : 1;
-}
-
 int replica_create(struct replica **made, const struct replica_settings *settings, const struct replica_world *world,
 		   void *user)
 {
@@ -142,7 +132,7 @@ int replica_create(struct replica **made, const struct replica_settings *setting
 	replica->reign.candidate = NO_MEMBER;
 	replica->reign.successor = NO_MEMBER;
 	replica->init_from = NO_MEMBER;
-	replica->digest = digest_of(settings);
+	replica->digest = member_list_digest(settings->list, settings->members, settings->lease, settings->nr_devices);
 	replica->durable.now.node = settings->list[settings->self].node;
 	error = allocate(replica);
 	if (error) {
@@ -190,9 +180,10 @@ const char *replica_load_slot(struct replica *replica, uint32_t index, const voi
 {
 	struct durable *durable = &replica->durable;
 	struct metadata_slot slot;
+	unsigned char copy[METADATA_SLOT_SIZE];
 
 	(void)index;
-	switch (metadata_decode_slot(bytes, size, durable->now.node, &slot)) {
+	switch (metadata_decode_slot(version_read(replica, bytes, size, copy), size, durable->now.node, &slot)) {
 	case METADATA_GOOD:
 		break;
 	case METADATA_MISSING:
@@ -201,7 +192,7 @@ const char *replica_load_slot(struct replica *replica, uint32_t index, const voi
 		durable->broken = true;
 		return NULL;
 	case METADATA_FUTURE:
-		return "its metadata were written by a newer version";
+		return "its metadata were written by a newer version: start that one again";
 	case METADATA_FOREIGN:
 		return "its metadata belong to another node";
 	}
@@ -499,6 +490,10 @@ bool replica_frame(struct replica *replica, uint64_t now, int member, void *fram
 		wrong = "it names a member that is not in the list";
 	if (!wrong && (message.type == MESSAGE_HELLO) == peer->greeted)
 		wrong = "it sent messages out of their order";
+	if (!wrong && peer->greeted && message.wire != peer->wire)
+		wrong = "it sent a frame of another wire version than was agreed";
+	if (!wrong && (message.flags & MESSAGE_MADE_UP) && !(version_features(replica) & REPLICA_FEATURE_MADE_UP))
+		wrong = "it uses what this version does not have";
 	/* Who sent it may have taken it from a third. HELLO is looked at by itself. */
 	if (!wrong && peer->greeted && !deliberate_bug(BUG_PARTED_TAKEN) &&
 	    line_parted(replica, member, &message.configuration,

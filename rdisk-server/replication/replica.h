@@ -33,6 +33,10 @@ enum replica_image {
 	REPLICA_IMAGE_MISSING, /* it cannot be opened: it must be brought up as a whole when it is there again */
 };
 
+/* Bits of what a version can beyond the wire version of a session. */
+#define REPLICA_FEATURES	UINT64_C(0)
+#define REPLICA_FEATURE_MADE_UP (UINT64_C(1) << 63) /* see settings.made_up */
+
 struct replica_device_settings {
 	uint64_t name_checksum; /* of the name; the same on all members */
 	uint64_t size;		/* bytes; of this member's image. 0 on a diskless member */
@@ -42,8 +46,8 @@ struct replica_device_settings {
 };
 
 /*
- * All times in ns. Members whose lists, leases or names of devices differ refuse each other; that window, requests and
- * block_size are the same on all is the caller's business.
+ * All times in ns. Members whose lists, leases, names of devices, window, requests, clients, block_size or extent_size
+ * differ refuse each other.
  */
 struct replica_settings {
 	struct listed_member list[MEMBERS_MAX]; /* the same on all members */
@@ -71,7 +75,8 @@ struct replica_settings {
 	uint32_t extent_size;	 /* bytes of a bit of the activity log; a power of two, a multiple of block_size */
 	uint32_t copy_size;	 /* bytes of a COPY, and of ranges, at most; a multiple of block_size, at most
 				  * MESSAGE_DATA_MAX */
-	unsigned int copies;	 /* COPY messages under way at once, to each target */
+	bool made_up;	     /* for tests: as if it were of the next version, which there is not yet: see version.c */
+	unsigned int copies; /* COPY messages under way at once, to each target */
 };
 
 /* One request of a client of this host, memory of the caller's until it is answered. */

@@ -391,6 +391,8 @@ static void deliver(struct cluster *cluster)
 	cluster->first = frame->next;
 	if (!cluster->first)
 		cluster->last = NULL;
+	cluster->delivered = frame->bytes;
+	cluster->delivered_size = frame->size;
 	if (cluster->up[frame->from][frame->to] && cluster->up[frame->to][frame->from] && !cluster->mute[frame->from] &&
 	    !(cluster->loses && cluster->loses(cluster, frame->from, frame->to, type)))
 		replica_frame(cluster->member[frame->to].replica, cluster->now, frame->from, frame->bytes, frame->size);

@@ -53,6 +53,8 @@ struct cluster {
 	struct cluster_member member[CLUSTER_MEMBERS];
 	bool up[CLUSTER_MEMBERS][CLUSTER_MEMBERS]; /* sessions */
 	bool link_cut[CLUSTER_MEMBERS][CLUSTER_MEMBERS];
+	const unsigned char *delivered; /* the frame that `loses` is asked about */
+	size_t delivered_size;
 	unsigned int told[CLUSTER_MEMBERS][REPLICA_EVENTS]; /* how often each has told of what */
 	unsigned int sent[CLUSTER_MEMBERS][MESSAGE_TYPES];  /* frames */
 	uint64_t again[CLUSTER_MEMBERS][CLUSTER_MEMBERS];   /* one that was hung up does not begin again before that */

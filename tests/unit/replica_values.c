@@ -129,7 +129,9 @@ struct message replica_values_message(enum message_type type, unsigned char data
 		.process = { 0x9192939495969798, 0x999a9b9c9d9e9f90 },
 		.digest = 0xa1a2a3a4a5a6a7a8,
 		.seen = 0x31b2b3b4b5b6b7b8,
-		.version = 2,
+		.oldest = 1,
+		.newest = 2,
+		.settings = { 0x51, 0x52, 0x53, 0x54, 0x55 },
 		.features = 0xb9babbbcbdbebfb0,
 		.configuration = replica_values_configuration(),
 	};
@@ -183,6 +185,8 @@ struct metadata_slot replica_values_slot(void)
 		slot.images[device] = 0x50 + device;
 		slot.names[device] = 0x60 + device;
 	}
+	for (unsigned int member = 0; member < MEMBERS_MAX; member++)
+		slot.features[member] = 0x70 + member;
 	return slot;
 }
 

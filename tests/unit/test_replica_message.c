@@ -72,8 +72,9 @@ static void test_hello_bytes(void **state)
 		0xd0, 0xd1, 0xd2, 0xd3, 0xd4, 0xd5, 0xd6, 0xd7, 0xd8, 0xd9, 0xda, 0xdb, 0xdc, 0xdd, 0xde, 0xdf,
 		/* digest, seen */
 		0xa8, 0xa7, 0xa6, 0xa5, 0xa4, 0xa3, 0xa2, 0xa1, 0xb8, 0xb7, 0xb6, 0xb5, 0xb4, 0xb3, 0xb2, 0x31,
-		/* version, features */
-		2, 0, 0, 0, 0xb0, 0xbf, 0xbe, 0xbd, 0xbc, 0xbb, 0xba, 0xb9,
+		/* oldest, newest, features, settings */
+		1, 0, 0, 0, 2, 0, 0, 0, 0xb0, 0xbf, 0xbe, 0xbd, 0xbc, 0xbb, 0xba, 0xb9, 0x51, 0, 0, 0, 0x52, 0, 0, 0,
+		0x53, 0, 0, 0, 0x54, 0, 0, 0, 0x55, 0, 0, 0,
 		/* the configuration: set */
 		0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7, 0xa8, 0xa9, 0xaa, 0xab, 0xac, 0xad, 0xae, 0xaf,
 		/* epoch, reign */
@@ -95,10 +96,10 @@ static void test_hello_bytes(void **state)
 						 0xe5, 0xe4, 0xe3, 0xe2, 0xe1, 0,    0x20, 0,	 0x20, 0,    0,
 						 0,    0,    0xf8, 0xf7, 0xf6, 0xf5, 0xf4, 0xf3, 0xf2, 0xf1 };
 	size_t size = replica_values_frame(MESSAGE_HELLO, frame);
-	size_t at_sizes = MESSAGE_PREFIX + 92 + 184;
+	size_t at_sizes = MESSAGE_PREFIX + 116 + 184;
 
 	(void)state;
-	assert_int_equal(size, MESSAGE_PREFIX + 92 + 408 + 32);
+	assert_int_equal(size, MESSAGE_PREFIX + 116 + 408 + 32);
 	assert_memory_equal(frame + MESSAGE_PREFIX, fields, sizeof(fields));
 	/* The processes of four more members are 0, and the sizes of 14 more devices. */
 	for (size_t i = MESSAGE_PREFIX + sizeof(fields); i < at_sizes; i++)
@@ -278,7 +279,7 @@ static void test_sizes(void **state)
 		size_t at;
 		uint32_t value;
 	} bad[] = {
-		{ 0, 0x02524452 }, /* version */
+		{ 0, 0x00524452 }, /* version: only a HELLO has none */
 		{ 0, 0x01524453 }, /* magic */
 		{ 4, 104u << 16 }, /* type */
 		{ 4, 104u << 16 | MESSAGE_TYPES },
@@ -342,6 +343,9 @@ static void test_wrong_fields(void **state)
 	assert_wrong(MESSAGE_STATUS, m.epoch = UINT64_MAX, "an epoch that is never reached");
 	assert_wrong(MESSAGE_HELLO, m.seen = EPOCH_MAX + 1, "an epoch that is never reached");
 	assert_wrong(MESSAGE_WRITE, m.reign = EPOCH_MAX + 1, "an epoch that is never reached");
+	assert_wrong(MESSAGE_HELLO, m.oldest = 0, "no versions");
+	assert_wrong(MESSAGE_HELLO, m.oldest = 3, "no versions");
+	assert_wrong(MESSAGE_HELLO, m.newest = 256, "no versions");
 	assert_wrong(MESSAGE_WRITE, m.device = REPLICA_DEVICES_MAX, "a device that cannot be");
 	assert_wrong(MESSAGE_WRITTEN, m.result = 1, "a result that is none");
 	assert_wrong(MESSAGE_WRITTEN, m.result = -4096, "a result that is none");
@@ -437,7 +441,7 @@ static void test_allowed(void **state)
 	assert_good(MESSAGE_DONE_TABLE, m.data_size = 0);
 	assert_good(MESSAGE_HASHES, (m.data_size = 0, m.result = -5));
 	assert_good(MESSAGE_ANSWER, (m.data_size = 0, m.result = -4095));
-	assert_good(MESSAGE_HELLO, (m.version = UINT32_MAX, m.features = UINT64_MAX));
+	assert_good(MESSAGE_HELLO, (m.newest = 255, m.features = UINT64_MAX));
 }
 
 static void test_devices(void **state)

@@ -78,11 +78,13 @@ static void test_slot_bytes(void **state)
 	assert_int_equal(bytes[120 + 8 * 15], 0x5f);
 	assert_int_equal(bytes[248], 0x60);
 	assert_int_equal(bytes[248 + 8 * 15], 0x6f);
-	/* The configuration begins with its set, and ends with the size of the last device. */
+	/* Two configurations, of which the second is none, and the features of seven members. */
 	assert_int_equal(bytes[376], 0xa0);
 	assert_int_equal(bytes[376 + 16], 0x08);
 	assert_int_equal(bytes[376 + 184 + 3], 0x10);
-	for (size_t i = 784 + 408; i < METADATA_SLOT_SIZE; i++)
+	assert_int_equal(bytes[1192], 0x70);
+	assert_int_equal(bytes[1192 + 8 * 6], 0x76);
+	for (size_t i = 1248; i < METADATA_SLOT_SIZE; i++)
 		assert_int_equal(bytes[i], 0);
 }
 
@@ -264,9 +266,9 @@ static void test_truncation(void **state)
 	for (size_t size = 1; size < METADATA_SLOT_SIZE; size++) {
 		sample_slot();
 		assert_int_equal(decode_slot(size), METADATA_BROKEN);
-		/* From the size of the second device on it is zeroes anyway. */
+		/* From the features of the last member on it is zeroes anyway. */
 		memset(bytes + size, 0, METADATA_SLOT_SIZE - size);
-		assert_int_equal(decode_slot(METADATA_SLOT_SIZE), size < 572 ? METADATA_BROKEN : METADATA_GOOD);
+		assert_int_equal(decode_slot(METADATA_SLOT_SIZE), size < 1241 ? METADATA_BROKEN : METADATA_GOOD);
 	}
 	for (size_t size = 1; size < METADATA_SECTOR; size++) {
 		sample_sector(&log_place);
@@ -321,16 +323,32 @@ static void test_damage(void **state)
 	assert_in_range(good, ROUNDS / 20, ROUNDS - ROUNDS / 20);
 }
 
+/* As another version that has the same form. */
+static void test_restamp(void **state)
+{
+	(void)state;
+	sample_slot();
+	assert_int_equal(metadata_version(bytes, METADATA_SLOT_SIZE), METADATA_VERSION);
+	metadata_restamp(bytes, METADATA_SLOT_SIZE, METADATA_VERSION + 1);
+	assert_int_equal(metadata_version(bytes, METADATA_SLOT_SIZE), METADATA_VERSION + 1);
+	assert_int_equal(decode_slot(METADATA_SLOT_SIZE), METADATA_FUTURE);
+	metadata_restamp(bytes, METADATA_SLOT_SIZE, METADATA_VERSION);
+	assert_int_equal(decode_slot(METADATA_SLOT_SIZE), METADATA_GOOD);
+	bytes[100] ^= 1;
+	assert_int_equal(metadata_version(bytes, METADATA_SLOT_SIZE), 0);
+	assert_int_equal(metadata_version(bytes, 10), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_slot_bytes), cmocka_unit_test(test_sector_bytes),
-		cmocka_unit_test(test_samples),	   cmocka_unit_test(test_slot),
-		cmocka_unit_test(test_sector),	   cmocka_unit_test(test_other_places),
-		cmocka_unit_test(test_missing),	   cmocka_unit_test(test_foreign),
-		cmocka_unit_test(test_future),	   cmocka_unit_test(test_bit_flips),
-		cmocka_unit_test(test_truncation), cmocka_unit_test(test_wrong_slots),
-		cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_restamp),	     cmocka_unit_test(test_slot_bytes),
+		cmocka_unit_test(test_sector_bytes), cmocka_unit_test(test_samples),
+		cmocka_unit_test(test_slot),	     cmocka_unit_test(test_sector),
+		cmocka_unit_test(test_other_places), cmocka_unit_test(test_missing),
+		cmocka_unit_test(test_foreign),	     cmocka_unit_test(test_future),
+		cmocka_unit_test(test_bit_flips),    cmocka_unit_test(test_truncation),
+		cmocka_unit_test(test_wrong_slots),  cmocka_unit_test(test_damage),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

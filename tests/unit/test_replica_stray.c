@@ -418,6 +418,9 @@ static void send_hello(struct cluster *cluster, int variant)
 	message_put_device(other_data, 0, (struct message_device){ CLUSTER_SIZE, settings.devices[0].name_checksum });
 	message.data_size = MESSAGE_DEVICE_SIZE;
 	message.process = settings.process;
+	message.oldest = message.newest = 1;
+	message.settings = (struct message_settings){ settings.window, settings.requests, settings.clients,
+						      settings.block_size, settings.extent_size };
 	message.set = message.configuration.set;
 	message.digest = message.configuration.digest;
 	switch (variant) {
