@@ -194,6 +194,7 @@ void backup_write(struct replica *replica, int member, const struct message *mes
 		entry->open = (struct client_open){ .open = true,
 						    .shared = message->flags & MESSAGE_SHARED,
 						    .read_only = message->flags & MESSAGE_READ_ONLY,
+						    .member = (uint8_t)message->member,
 						    .device = message->device };
 	entry->lowest = message->lowest;
 	entry->origin = member;

@@ -46,6 +46,8 @@ enum {
 	OPEN_BITS = 7,
 };
 
+#define OPEN_MEMBER_SHIFT 8 /* bits 8 to 15: at which member */
+
 static bool client_same(struct client_id a, struct client_id b)
 {
 	return a.forwarder == b.forwarder && a.client == b.client;
@@ -432,7 +434,8 @@ static size_t save_client(const struct done_table *table, const struct done_clie
 	put_u64(bytes + AT_LOWEST, client->lowest);
 	put_u32(bytes + AT_OPEN_DEVICE, client->open.device);
 	put_u32(bytes + AT_OPEN, (client->open.open ? OPEN_IS : 0u) | (client->open.shared ? OPEN_SHARED : 0u) |
-					 (client->open.read_only ? OPEN_READ_ONLY : 0u));
+					 (client->open.read_only ? OPEN_READ_ONLY : 0u) |
+					 (uint32_t)client->open.member << OPEN_MEMBER_SHIFT);
 	return AT_REQUESTS + (size_t)count * REQUEST_SIZE;
 }
 
@@ -490,10 +493,12 @@ static const char *load_open(struct done_table *table, struct client_id id, cons
 		.open = bits & OPEN_IS,
 		.shared = bits & OPEN_SHARED,
 		.read_only = bits & OPEN_READ_ONLY,
+		.member = (uint8_t)(bits >> OPEN_MEMBER_SHIFT & 0xff),
 		.device = device,
 	};
 
-	if (device >= REPLICA_DEVICES_MAX || bits & ~(uint32_t)OPEN_BITS || (!open.open && (bits || device)))
+	if (device >= REPLICA_DEVICES_MAX || bits & ~((uint32_t)OPEN_BITS | 0xffu << OPEN_MEMBER_SHIFT) ||
+	    open.member >= MEMBERS_MAX || (!open.open && (bits || device)))
 		return "an open that cannot be";
 	return open.open && done_table_open(table, id, &open) ? "too many clients" : NULL;
 }

@@ -36,6 +36,7 @@ struct client_open {
 	bool open;	/* false: not known to be, and the rest is 0 */
 	bool shared;	/* others that are shared, too, may have it open at the same time */
 	bool read_only; /* it only reads: with others that only read it may share the device in any case */
+	uint8_t member; /* that its client is at: an index */
 	uint32_t device;
 };
 
@@ -132,9 +133,9 @@ void done_table_forget_process(struct done_table *table, uint64_t forwarder);
  * Writes clients from *next on (0 at first), as many as fit into `size` bytes (at least DONE_TABLE_CLIENT_MAX(window)),
  * and sets *next to where it goes on, or to nr_clients at the end. Returns the bytes. Between two calls the table may
  * change: who is there all the time is saved, with what was done by then. Form: for each client forwarder
- * u64, client u32, count u32, lowest u64, device u32, how it is open u32 (bits: 1 it is, 2 shared, 4 read only), then
- * count times {request u64, result u32, length u32, position u64, device u32, 1 u32 if it is unsure, else 0} in the
- * order of request, little-endian.
+ * u64, client u32, count u32, lowest u64, device u32, how it is open u32 (bits: 1 it is, 2 shared, 4 read only, 8 to 15
+ * at which member), then count times {request u64, result u32, length u32, position u64, device u32, 1 u32 if it is
+ * unsure, else 0} in the order of request, little-endian.
  */
 size_t done_table_save(const struct done_table *table, unsigned int *next, void *data, size_t size);
 #define DONE_TABLE_CLIENT_MAX(window) (32u + 32u * (window))

@@ -294,6 +294,7 @@ static void take_answer(struct replica *replica, uint32_t client, uint64_t numbe
 		known->open = (struct client_open){ .open = true,
 						    .shared = request->shared,
 						    .read_only = request->read_only,
+						    .member = (uint8_t)replica->settings.self,
 						    .device = request->device };
 	}
 	answer_local(replica, request, result);
@@ -439,19 +440,20 @@ static void answer_only(struct replica *replica, int origin, const struct messag
 }
 
 /* How the client of a request has, or wants, its device open. */
-static struct client_open open_of(const struct message *message)
+static struct client_open open_of(int origin, const struct message *message)
 {
 	return (struct client_open){ .open = true,
 				     .shared = message->flags & MESSAGE_SHARED,
 				     .read_only = message->flags & MESSAGE_READ_ONLY,
+				     .member = (uint8_t)origin,
 				     .device = message->device };
 }
 
 /* 0, or what a client is told that asks for something else than READs, WRITEs, ... of what it has open. */
-static int judge_request(struct replica *replica, const struct message *message)
+static int judge_request(struct replica *replica, int origin, const struct message *message)
 {
 	const struct client_open *known = done_table_open_of(&replica->done, message->client);
-	struct client_open open = open_of(message);
+	struct client_open open = open_of(origin, message);
 
 	if (message->kind == ENTRY_CLOSE)
 		return 0;
@@ -481,12 +483,12 @@ static bool same_range(const struct done_range *range, const struct message *mes
 }
 
 /* A client that this primary has forgotten, as all have: it is known again, on all. */
-static void adopt(struct replica *replica, const struct message *message)
+static void adopt(struct replica *replica, int origin, const struct message *message)
 {
 	struct entry *entry = entry_take(replica, ENTRY_OF_CLIENT, ENTRY_OPEN, 0, 0, 0, NULL, NULL);
 
 	entry->client = message->client;
-	entry->open = open_of(message);
+	entry->open = open_of(origin, message);
 	entry->lowest = message->lowest;
 	if (replica->reign.role == ROLE_SERVING)
 		primary_begin(replica, entry);
@@ -495,14 +497,14 @@ static void adopt(struct replica *replica, const struct message *message)
 }
 
 /* A forwarder tells of an open of before, and waits for no answer. */
-static void take_held(struct replica *replica, const struct message *message)
+static void take_held(struct replica *replica, int origin, const struct message *message)
 {
-	struct client_open open = open_of(message);
+	struct client_open open = open_of(origin, message);
 
 	if (message->device < (uint32_t)replica->settings.nr_devices && replica->now < replica->reign.adopt_until &&
 	    message->generation == core_configuration(replica)->generation.id && !open.shared &&
 	    !done_table_knows(&replica->done, message->client) && opens_can_adopt(replica, message->client, &open))
-		adopt(replica, message);
+		adopt(replica, origin, message);
 }
 
 /*
@@ -569,7 +571,7 @@ static void accept_request(struct replica *replica, int origin, const struct mes
 	}
 	if (message->kind == ENTRY_OPEN && !message->request) {
 		free(memory);
-		take_held(replica, message);
+		take_held(replica, origin, message);
 		return;
 	}
 	switch (deliberate_bug(BUG_NO_DONE_TABLE)
@@ -604,7 +606,7 @@ static void accept_request(struct replica *replica, int origin, const struct mes
 		free(memory);
 		return;
 	}
-	result = judge_request(replica, message);
+	result = judge_request(replica, origin, message);
 	if (result || (message->kind == ENTRY_CLOSE && !opens_is_open(replica, message->client))) {
 		free(memory);
 		answer_only(replica, origin, message, result);
@@ -616,14 +618,14 @@ static void accept_request(struct replica *replica, int origin, const struct mes
 	}
 	if (message->kind != ENTRY_OPEN && message->kind != ENTRY_CLOSE &&
 	    !done_table_knows(&replica->done, message->client))
-		adopt(replica, message);
+		adopt(replica, origin, message);
 	entry = entry_take(replica, ENTRY_OF_CLIENT, message->kind, message->device, message->position, message->length,
 			   memory, (void *)(uintptr_t)data);
 	entry->origin = origin;
 	entry->client = message->client;
 	entry->client_request = message->request;
 	if (message->kind == ENTRY_OPEN)
-		entry->open = open_of(message);
+		entry->open = open_of(origin, message);
 	entry->lowest = message->lowest;
 	entry->stable = message->flags & MESSAGE_STABLE;
 	entry->may_free = message->flags & MESSAGE_FREE;

@@ -5,7 +5,8 @@
  *
  * A close takes effect when nothing of its client is under way any more. An open that excludes another gets -EBUSY, but
  * where that one is closing, or its process is not there, it waits for what comes first: the process is back, or the
- * other is closed. The latter happens open_grace after the process was last there, so the wait has an end.
+ * other is closed. The latter happens open_grace after the process was last there, or as soon as its member has another
+ * process, so the wait has an end.
  */
 #include <errno.h>
 
@@ -217,7 +218,15 @@ void opens_process_changed(struct replica *replica, uint64_t incarnation)
 	core_wake_at(replica, replica->now);
 }
 
-/* Opens of processes that were not there for open_grace are closed. */
+/* Another process is its member by now: what it asked for it has forgotten, and nobody comes back for it. */
+static bool is_replaced(const struct replica *replica, const struct done_client *client)
+{
+	int member = client->open.member;
+
+	return client->open.open && (member == replica->settings.self || replica->peers[member].greeted);
+}
+
+/* Opens of processes that were not there for open_grace, or whose member has another process, are closed. */
 void opens_tick(struct replica *replica)
 {
 	struct forward *forward = &replica->forward;
@@ -245,7 +254,7 @@ void opens_tick(struct replica *replica)
 		}
 		if (!client->absent)
 			client->absent = replica->now;
-		end = client->absent + replica->settings.open_grace;
+		end = is_replaced(replica, client) ? replica->now : client->absent + replica->settings.open_grace;
 		if (end > replica->now) {
 			if (end < forward->next_look)
 				forward->next_look = end;

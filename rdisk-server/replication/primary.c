@@ -34,6 +34,7 @@ static void send_entry(struct replica *replica, struct entry *entry)
 		.number = entry->number,
 		.device = entry->kind == ENTRY_OPEN ? entry->open.device : entry->device,
 		.kind = entry->kind,
+		.member = entry->open.member,
 		.position = entry->request.position,
 		.length = entry->request.length,
 		.client = entry->client,

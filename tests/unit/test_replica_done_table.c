@@ -512,7 +512,8 @@ static void test_wrong(void **state)
 	assert_wrong(24, REPLICA_DEVICES_MAX, "an open that cannot be");
 	assert_wrong(28, 4, "an open that cannot be");
 	assert_wrong(28, 0, "an open that cannot be");
-	assert_wrong(29, 1, "an open that cannot be");
+	assert_wrong(29, MEMBERS_MAX, "an open that cannot be");
+	assert_wrong(30, 1, "an open that cannot be");
 	memcpy(nobody, sample + 96, 32);
 	memset(nobody, 0, 8);
 	assert_string_equal(done_table_load(&table, nobody, 32), "requests of nobody");

@@ -31,11 +31,11 @@ static void test_write_bytes(void **state)
 {
 	static const unsigned char expected[] = {
 		/* prefix */
-		'R', 'D', 'R', 1, 15, 0, 104, 0, 56, 0, 0, 0, 0, 0, 0, 0,
+		'R', 'D', 'R', 1, 15, 0, 108, 0, 56, 0, 0, 0, 0, 0, 0, 0,
 		/* checksums */
 		0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-		/* flags, kind, device */
-		0x01, 0, 0, 0, 1, 0, 0, 0, 13, 0, 0, 0,
+		/* flags, kind, member, device */
+		0x01, 0, 0, 0, 1, 0, 0, 0, 6, 0, 0, 0, 13, 0, 0, 0,
 		/* epoch, reign, number */
 		0x18, 0x17, 0x16, 0x15, 0x14, 0x13, 0x12, 0x11, 0x11, 0x17, 0x16, 0x15, 0x14, 0x13, 0x12, 0x11, 0x28,
 		0x27, 0x26, 0x25, 0x24, 0x23, 0x22, 0x21,

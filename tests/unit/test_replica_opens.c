@@ -169,6 +169,30 @@ static void test_absent_owner_returns(void **state)
 	assert_int_equal(cluster_write_now(cluster, C, owner, 0, 1), 0);
 }
 
+/* Its process is another: what the last one had open is closed at once, at the primary of then and at the next. */
+static void test_owners_process_is_another(void **state)
+{
+	struct cluster *cluster = *state;
+	uint32_t owner, other;
+	uint64_t began;
+
+	begin(cluster);
+	assert_int_equal(open_alone(cluster, B, &owner), 0);
+	cluster_kill(cluster, B);
+	cluster_start(cluster, B);
+	began = cluster->now;
+	assert_int_equal(open_alone(cluster, B, &other), 0);
+	assert_true(cluster->now - began < GRACE / 2);
+	/* The primary's own. */
+	close_now(cluster, B, other);
+	assert_int_equal(open_alone(cluster, A, &owner), 0);
+	cluster_kill(cluster, A);
+	cluster_start(cluster, A);
+	began = cluster->now;
+	assert_int_equal(open_alone(cluster, A, &other), 0);
+	assert_true(cluster->now - began < GRACE / 2);
+}
+
 /* It does not come back: after open_grace it is closed, and for good. */
 static void test_absent_owner_lapses(void **state)
 {
@@ -359,6 +383,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_time_of_another, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_dead_owners_write, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_dead_owners_write_and_primary, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_owners_process_is_another, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_all_are_restarted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_all_are_restarted_and_it_is_idle, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lapsed_before_all_are_restarted, setup, teardown),
