@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # The simulator's part of the tests: new seeds, each scenario with some seeds, every schedule that ever failed
-# (sim/kept), and the deliberate bugs that have to be found. Says what failed and how to play it again; exit status 1 if
-# anything did.
+# (sim/kept), and the deliberate bugs that have to be found. Says with which seed it began, and, at its end again, what
+# failed, how to play it again and the shortened schedule; exit status 1 if anything did.
 #
 # usage: sim-all.sh [--seed S] [--seeds N]
 #   --seed S   the first of the new seeds (from the clock: others each time)
@@ -22,10 +22,15 @@ while [ $# -gt 0 ]; do
 	esac
 done
 
+failures=$(mktemp)
+trap 'rm -f "$failures" "$failures.one"' EXIT
+
 play() {
 	say "$*"
-	"$rdisk_root/scripts/sim.sh" "$@" || status=1
+	"$rdisk_root/scripts/sim.sh" "$@" | tee "$failures.one" || { status=1; cat "$failures.one" >>"$failures"; }
 }
+
+say "seeds from $seed on: sim-all.sh --seed $seed --seeds $seeds plays the same again"
 
 play --seeds "$seeds" --seed "$seed"
 for file in "$rdisk_root"/sim/scenarios/*.txt; do
@@ -35,5 +40,9 @@ for file in "$rdisk_root"/sim/kept/*.txt; do
 	[ ! -e "$file" ] || play --script "$file"
 done
 say "deliberate bugs"
-"$rdisk_root/scripts/sim-bugs.sh" || status=1
+"$rdisk_root/scripts/sim-bugs.sh" | tee "$failures.one" || { status=1; grep 'NOT FOUND' "$failures.one" >>"$failures" || true; }
+if [ "$status" -ne 0 ]; then
+	say "failed, with seeds from $seed on:"
+	cat "$failures"
+fi
 exit "$status"
