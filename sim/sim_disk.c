@@ -171,6 +171,22 @@ static int flush(struct sim_disk *disk, const uint64_t *flushed, struct sim_rand
 	return fails ? -EIO : 0;
 }
 
+/* What the page cache has and is not going to write is not what the disk has, if a flush has failed. */
+static void read_past_cache(const struct sim_disk *disk, const struct io *io)
+{
+	uint64_t done = 0;
+
+	while (done < io->length) {
+		uint64_t position = io->position + done, left = SIM_SECTOR - position % SIM_SECTOR;
+		const unsigned char *from = bit_get(disk->dirty, position / SIM_SECTOR) ? disk->cache : disk->stable;
+
+		if (left > io->length - done)
+			left = io->length - done;
+		copy_vector(io, done, (unsigned char *)(uintptr_t)from + position, left, true);
+		done += left;
+	}
+}
+
 int sim_disk_do(struct sim_disk *disk, const struct io *io, const uint64_t *flushed, struct sim_random *random)
 {
 	switch (io->operation) {
@@ -179,7 +195,10 @@ int sim_disk_do(struct sim_disk *disk, const struct io *io, const uint64_t *flus
 			disk->read_errors--;
 			return -EIO;
 		}
-		copy_vector(io, 0, disk->cache + io->position, io->length, true);
+		if (io->mode == IO_FROM_DISK)
+			read_past_cache(disk, io);
+		else
+			copy_vector(io, 0, disk->cache + io->position, io->length, true);
 		return 0;
 	case IO_WRITE:
 	case IO_DISCARD:

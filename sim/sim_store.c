@@ -85,6 +85,8 @@ static bool at_once(struct sim_world *world, const struct sim_disk *disk, const 
 	case IO_FETCHED:
 	case IO_AT_ONCE:
 		return true;
+	case IO_FROM_DISK:
+		return false;
 	case IO_MAY_PEND:
 		break;
 	}

@@ -16,12 +16,12 @@ static bool from_primary(const struct replica *replica, int member, uint64_t epo
 
 	if (deliberate_bug(BUG_DEAD_SESSION))
 		return peer_is_named(replica, replica->settings.self, configuration) ||
-		       bringup_is_target(replica, member);
+		       joining_is_target(replica, member);
 	return configuration->epoch && configuration->primary == (uint32_t)member && configuration->reign == reign &&
 	       epoch >= reign && epoch <= configuration->epoch && peer_is_named(replica, member, configuration) &&
 	       ((peer_is_named(replica, replica->settings.self, configuration) && !replica->durable.now.wants_all &&
 		 !replica->reign.disk_failed) ||
-		bringup_is_target(replica, member));
+		joining_is_target(replica, member));
 }
 
 static struct unfinished *unfinished_at(struct replica *replica, uint64_t number)
@@ -145,7 +145,7 @@ static bool has_table(const struct replica *replica, int member, uint64_t reign)
 
 	return (backup->table_reign == reign && backup->table_session == replica->sessions[member] &&
 		backup->table_whole) ||
-	       bringup_is_target(replica, member) || deliberate_bug(BUG_DEAD_SESSION) ||
+	       joining_is_target(replica, member) || deliberate_bug(BUG_DEAD_SESSION) ||
 	       deliberate_bug(BUG_NO_TABLE_TO_TARGET);
 }
 
@@ -214,7 +214,7 @@ void backup_stored(struct replica *replica, struct entry *entry)
 	int result = entry->stored_result;
 
 	if (result) {
-		replica->joining.not_before = replica->now + 4 * replica->settings.replica_timeout;
+		joining_disk_failed(replica);
 		/* If all have failed it is complete, and not equal before the primary has made it so. */
 		maps_owe(replica, entry->device, entry->request.position, entry->request.length);
 	}
@@ -408,7 +408,7 @@ void backup_flush_stored(struct replica *replica, int result)
 	/* It trusts nothing since its last good flush, whoever is told of that. */
 	if (backup->result) {
 		reign_flush_failed(replica);
-		replica->joining.not_before = replica->now + 4 * replica->settings.replica_timeout;
+		joining_disk_failed(replica);
 	}
 	flushed.reign = flush->reign;
 	flushed.number = flush->number;

@@ -37,7 +37,7 @@ static uint64_t end_of(const struct block_map *map, uint64_t first, uint64_t cou
 void block_map_init(struct block_map *map, uint64_t *words, uint64_t blocks)
 {
 	*map = (struct block_map){ .words = words, .blocks = blocks };
-	block_map_clear(map);
+	memset(words, 0, block_map_words(blocks) * sizeof(words[0]));
 }
 
 bool block_map_has(const struct block_map *map, uint64_t block)
@@ -74,7 +74,8 @@ void block_map_remove(struct block_map *map, uint64_t first, uint64_t count)
 
 void block_map_clear(struct block_map *map)
 {
-	memset(map->words, 0, block_map_words(map->blocks) * sizeof(map->words[0]));
+	if (map->count > 0)
+		memset(map->words, 0, block_map_words(map->blocks) * sizeof(map->words[0]));
 	map->count = 0;
 }
 
@@ -106,11 +107,28 @@ bool block_map_all(const struct block_map *map, uint64_t first, uint64_t count)
 	return true;
 }
 
+void block_map_add_others(struct block_map *map, const struct block_map *other, uint64_t first, uint64_t count)
+{
+	uint64_t end = end_of(map, first, count);
+
+	assert(map->blocks == other->blocks);
+	while (first < end) {
+		struct piece piece = piece_of(first, end);
+		uint64_t mask = piece.mask & ~other->words[piece.word];
+
+		map->count += (uint64_t)__builtin_popcountll(mask & ~map->words[piece.word]);
+		map->words[piece.word] |= mask;
+		first = piece.next;
+	}
+}
+
 void block_map_unite(struct block_map *map, const struct block_map *other)
 {
 	size_t words = block_map_words(map->blocks);
 
 	assert(map->blocks == other->blocks);
+	if (other->count == 0)
+		return;
 	for (size_t i = 0; i < words; i++) {
 		map->count += (uint64_t)__builtin_popcountll(other->words[i] & ~map->words[i]);
 		map->words[i] |= other->words[i];

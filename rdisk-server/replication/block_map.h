@@ -36,6 +36,9 @@ void block_map_clear(struct block_map *map);
 bool block_map_any(const struct block_map *map, uint64_t first, uint64_t count);
 bool block_map_all(const struct block_map *map, uint64_t first, uint64_t count);
 
+/* Adds those of a range that are not in `other`, which has as many blocks. */
+void block_map_add_others(struct block_map *map, const struct block_map *other, uint64_t first, uint64_t count);
+
 /* Adds all of `other`, which has as many blocks. */
 void block_map_unite(struct block_map *map, const struct block_map *other);
 

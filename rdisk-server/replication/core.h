@@ -16,7 +16,9 @@
  * backup.c      struct backup         entries from the primary
  * stop.c        struct stop           how a process ends
  * recovery.c    struct reign          what a new primary does before it serves
- * bringup.c     struct bringup        targets
+ * bringup.c     struct bringup        targets, at the primary
+ * copy.c        struct bringup        what they are copied
+ * joining.c     struct joining        this member as a target
  * forward.c     struct forward        requests of this host's clients; requests at the primary
  * keep.c        struct forward        exclusive opens of this host's clients, as long as nobody can have closed them
  * opens.c       struct done_client    opens at the primary: who excludes whom, who waits
@@ -340,6 +342,7 @@ enum entry_role {
 	ENTRY_OF_COPY,	   /* primary: a range, read from the own image and written to a target */
 	ENTRY_OF_PRIMARY,  /* backup, target: from the primary */
 	ENTRY_COPIED,	   /* target: a COPY */
+	ENTRY_COMPARED,	   /* target: a HASH */
 	ENTRY_ORPHAN,	   /* nobody waits for it; its store may still have it */
 };
 
@@ -383,16 +386,20 @@ struct entry {
 	struct client_id client;
 	struct client_open open; /* of an OPEN */
 	uint64_t client_request, lowest;
-	int origin;	     /* member that waits for the answer */
-	int target;	     /* of a COPY */
-	uint64_t sent;	     /* of a COPY: bytes that were sent */
-	unsigned int pieces; /* of a COPY: messages that were sent and are not acknowledged */
-	uint64_t session;    /* of `origin`, when it came */
-	member_set waits;    /* members whose answer is awaited */
-	member_set failed;   /* members that failed to store it, this one included */
-	int error;	     /* of one of them */
-	uint64_t began;	     /* time when it was sent */
-	void *memory;	     /* from malloc(): of `data`; owned; NULL: none */
+	int origin;	      /* member that waits for the answer */
+	int target;	      /* of a COPY; so are: */
+	unsigned char *equal; /* a byte for each block: the target has it */
+	bool compares;	      /* hashes are wanted before anything is sent */
+	bool asked;	      /* for them */
+	uint64_t sent;	      /* bytes that need no other message; of a HASH at the target: of its hashes */
+	unsigned int pieces;  /* messages that were sent and are not acknowledged */
+	uint64_t seed;	      /* of a HASH at the target */
+	uint64_t session;     /* of `origin`, when it came */
+	member_set waits;     /* members whose answer is awaited */
+	member_set failed;    /* members that failed to store it, this one included */
+	int error;	      /* of one of them */
+	uint64_t began;	      /* time when it was sent */
+	void *memory;	      /* from malloc(): of `data`; owned; NULL: none */
 	void *data;
 	struct iovec vector;
 	struct core_io store;
@@ -604,9 +611,13 @@ struct bringup {
 	unsigned int copies;		      /* under way */
 	uint64_t handed_over;		      /* number of the last HANDED_OVER */
 	bool asking;			      /* its JOIN was heard from the first message on, by its present session */
+	uint64_t seed;			      /* of hashes */
 	bool in_flush, flushed;		      /* a flush of the set began, and was complete, since it is a target */
 	struct block_map copied[REPLICA_DEVICES_MAX];	/* acknowledged since the last flush began */
 	struct block_map flushing[REPLICA_DEVICES_MAX]; /* acknowledged before that, while it goes on */
+	/* Of what is missing on it, also while it is no target: what may be equal, so that it is to be compared first.
+	 */
+	struct block_map doubted[REPLICA_DEVICES_MAX];
 };
 
 /* As the target. */
@@ -621,30 +632,59 @@ struct joining {
 	bool joined;	      /* it asked, and entries are taken */
 	bool heard;	      /* the primary has taken it as a target */
 	uint64_t reign;	      /* that it asked in */
+	uint64_t told;	      /* reign whose primary has heard all, and nothing was lost here since; 0: none */
+	uint64_t told_to;     /* its process */
 	uint64_t session;     /* by which it asked */
 	uint64_t handed_over; /* number of the HANDED_OVER that it is to answer when all is stable; 0: none */
 };
 
-/* Whether this member has asked `member`, by its present session and in the present reign, to be brought up. */
-bool bringup_is_target(const struct replica *replica, int member);
 void bringup_join(struct replica *replica, int member, const struct message *message, const void *data);
-void bringup_copied(struct replica *replica, int member, const struct message *message);
 void bringup_flush_begins(struct replica *replica);
 void bringup_flush_complete(struct replica *replica);
+/* Something was copied and is to be flushed, so that its bits go and a copy that is interrupted goes on from there. */
+bool bringup_waits_for_flush(const struct replica *replica);
 void bringup_ready(struct replica *replica, int member, const struct message *message);
 void bringup_drop(struct replica *replica, int member, const char *why);
 void bringup_go_on(struct replica *replica);
-void bringup_read(struct replica *replica, struct entry *entry);
 void bringup_end_of_entry(struct replica *replica, struct entry *entry);
-void bringup_copy(struct replica *replica, int member, const struct message *message, void *frame, const void *data);
-void bringup_target_stored(struct replica *replica, struct entry *entry);
-void bringup_bits(struct replica *replica, int member, const struct message *message, const void *data);
-/* More of the activity log is stable. */
-void bringup_log_saved(struct replica *replica);
-void bringup_handed_over(struct replica *replica, int member, const struct message *message);
 /* The queue to a member has room again. */
 void bringup_can_send(struct replica *replica, int member);
 void bringup_tick(struct replica *replica);
+
+/* ---- copy.c ---- */
+
+enum copy_begun {
+	COPY_BEGUN,
+	COPY_NONE, /* nothing is left that is not under way or waits for a flush */
+	COPY_NO_MEMORY,
+};
+
+/* The next of the blocks that a target must be given. */
+enum copy_begun copy_begin_next(struct replica *replica, int member);
+void copy_read(struct replica *replica, struct entry *entry);
+void copy_copied(struct replica *replica, int member, const struct message *message);
+void copy_hashes(struct replica *replica, int member, const struct message *message, const void *data);
+void copy_can_send(struct replica *replica, int member);
+
+/* ---- joining.c ---- */
+
+/* Whether this member has asked `member`, by its present session and in the present reign, to be brought up. */
+bool joining_is_target(const struct replica *replica, int member);
+/* The primary has taken it as a target. */
+void joining_heard(struct replica *replica);
+/* Its disk has failed: it asks after a while, and with all that it may have lost. */
+void joining_disk_failed(struct replica *replica);
+void joining_copy(struct replica *replica, int member, const struct message *message, void *frame, const void *data);
+void joining_stored(struct replica *replica, struct entry *entry);
+void joining_hash(struct replica *replica, int member, const struct message *message);
+void joining_read(struct replica *replica, struct entry *entry);
+void joining_bits(struct replica *replica, int member, const struct message *message, const void *data);
+/* More of the activity log is stable. */
+void joining_log_saved(struct replica *replica);
+void joining_handed_over(struct replica *replica, int member, const struct message *message);
+void joining_session_ended(struct replica *replica, int member);
+void joining_can_send(struct replica *replica, int member);
+void joining_tick(struct replica *replica);
 
 /* ---- forward.c ---- */
 
@@ -757,6 +797,7 @@ struct replica_device {
 	struct replica_save bits_save;
 	unsigned char bits_bytes[METADATA_SECTOR];
 	uint64_t bits_sectors; /* of each of these maps */
+	bool written;	       /* to the own image, by this process */
 	struct replica_save log_save;
 	unsigned char log_bytes[METADATA_SECTOR];
 	uint64_t log_saving[METADATA_SECTOR_BITS / 64];
@@ -778,6 +819,10 @@ static inline bool maps_one_piece(uint64_t position, uint64_t length)
 bool maps_range_ok(const struct replica *replica, uint32_t device, uint64_t position, uint64_t length);
 /* Members must be given a range. Those without images and this one are left out. */
 void maps_miss(struct replica *replica, member_set members, uint32_t device, uint64_t position, uint64_t length);
+/* The same of a member that may have it already; and of all of a device. */
+void maps_doubt(struct replica *replica, int member, uint32_t device, uint64_t position, uint64_t length);
+void maps_doubt_all(struct replica *replica, int member, uint32_t device);
+void maps_miss_all(struct replica *replica, int member, uint32_t device);
 /* Blocks of it need not be given to a member (any more). */
 void maps_unmiss(struct replica *replica, int member, uint32_t device, uint64_t first, uint64_t count);
 void maps_miss_active(struct replica *replica, int member);
@@ -792,6 +837,9 @@ void maps_settle(struct replica *replica, uint32_t device, uint64_t position, ui
 /* The whole blocks that a range lies in, as a range of the device. */
 void maps_round(const struct replica *replica, uint32_t device, uint64_t *position, uint64_t *length);
 bool maps_any_unflushed(const struct replica *replica);
+#define MAPS_RANGES_SIZE (256 * MESSAGE_RANGE_SIZE) /* bytes of the ranges in one message, at most */
+/* The same by what is set: no more than a copy has. */
+size_t maps_ranges_size(const struct replica *replica);
 /*
  * Writes runs of set blocks from *cursor (a block; 0 at first) on as ranges, as many as fit, and moves it on. Returns
  * the bytes; 0: there are no more.
@@ -872,6 +920,7 @@ struct replica {
 	struct entry_list active;	  /* with a number, in the order of them */
 	struct entry_list held;		  /* done, but not to be answered without a lease */
 	struct entry_list copies;
+	struct entry_list compared; /* as a target */
 	/* Of all roles: what the own image does not have yet. */
 	struct entry_list here;
 	unsigned int nr_here;

@@ -26,6 +26,9 @@ enum deliberate_bug {
 	BUG_BITMAP_WITHOUT_UNFLUSHED, /* who leaves has all that it acknowledged */
 	BUG_COOLED_WITHOUT_FLUSH,     /* an extent cools with writes that are not flushed */
 	BUG_ZEROES_NOT_COPIED,	      /* a target is taken to have zeroes where the primary has */
+	BUG_EQUAL_WITHOUT_FLUSH,      /* a bit goes when a hash is equal */
+	BUG_COMPARED_IN_CACHE,	      /* a target's hashes are of its page cache */
+	BUG_COMPARED_WITHOUT_ORDER,   /* what is compared has no place in the order */
 	BUG_LATE_ACKNOWLEDGEMENT,     /* what was copied before it was written again counts */
 	BUG_NO_DONE_TABLE,	      /* nobody looks whether a request was done */
 	BUG_NO_TABLE_TO_TARGET,	      /* a target is admitted without the table of done requests */

@@ -149,6 +149,7 @@ static void end(struct replica *replica, struct entry *entry)
 		break;
 	case ENTRY_OF_PRIMARY:
 	case ENTRY_COPIED:
+	case ENTRY_COMPARED:
 		backup_end(replica, entry);
 		break;
 	case ENTRY_ORPHAN:
@@ -216,7 +217,7 @@ void entry_orphan(struct replica *replica, struct entry *entry)
 	entry_remove(entry);
 	entry->role = ENTRY_ORPHAN;
 	if (!is_ordered(entry)) {
-		if (!entry->completed)
+		if (!entry->completed && entry->step != STEP_READ)
 			entry_complete(replica, entry, -ECANCELED);
 		return;
 	}
@@ -234,6 +235,9 @@ static void submit_here(struct replica *replica, struct entry *entry, enum io_op
 	struct io *io = &entry->store.io;
 
 	*io = (struct io){ .operation = operation, .mode = IO_MAY_PEND };
+	/* The page cache may have what the disk lost. */
+	if (entry->role == ENTRY_COMPARED && !deliberate_bug(BUG_COMPARED_IN_CACHE))
+		io->mode = IO_FROM_DISK;
 	if (operation != IO_FLUSH) {
 		io->position = entry->request.position;
 		io->length = entry->request.length;
@@ -251,7 +255,10 @@ void entry_read_here(struct replica *replica, struct entry *entry)
 	entry->step = STEP_READ;
 	entry->began = replica->now;
 	core_wake_at(replica, replica->now + replica->settings.replica_timeout);
-	submit_here(replica, entry, IO_READ);
+	if (!entry->data)
+		here_done(replica, entry, -ENOMEM);
+	else
+		submit_here(replica, entry, IO_READ);
 }
 
 void entry_write_here(struct replica *replica, struct entry *entry)
@@ -290,13 +297,16 @@ static void stored(struct replica *replica, struct entry *entry, int result)
 		primary_stored(replica, entry);
 		break;
 	case ENTRY_OF_COPY:
-		bringup_read(replica, entry);
+		copy_read(replica, entry);
 		break;
 	case ENTRY_OF_PRIMARY:
 		backup_stored(replica, entry);
 		break;
 	case ENTRY_COPIED:
-		bringup_target_stored(replica, entry);
+		joining_stored(replica, entry);
+		break;
+	case ENTRY_COMPARED:
+		joining_read(replica, entry);
 		break;
 	case ENTRY_ORPHAN:
 		/* It is in the image all the same. */
@@ -354,6 +364,7 @@ enum io_answer entry_turn(struct request_disk *disk, struct io *io)
 		break;
 	case ENTRY_OF_RECOVERY:
 	case ENTRY_OF_COPY:
+	case ENTRY_COMPARED:
 		entry_read_here(replica, entry);
 		break;
 	case ENTRY_OF_PRIMARY:

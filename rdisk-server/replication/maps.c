@@ -45,7 +45,7 @@ static int create_device(struct replica *replica, int index)
 	map_words = (size_t)device->bits_sectors * SECTOR_WORDS;
 	sector_words = block_map_words(device->sectors);
 	bits_words = block_map_words(device->bits_sectors);
-	device->memory = calloc((map_words + 2 * block_words + bits_words) * MEMBERS_MAX + 3 * block_words +
+	device->memory = calloc((map_words + 3 * block_words + bits_words) * MEMBERS_MAX + 3 * block_words +
 					4 * extent_words + sector_words + 1,
 				sizeof(uint64_t));
 	if (!device->memory)
@@ -56,7 +56,8 @@ static int create_device(struct replica *replica, int index)
 		words += map_words;
 		block_map_init(&replica->bringup[i].copied[index], words, device->blocks);
 		block_map_init(&replica->bringup[i].flushing[index], words + block_words, device->blocks);
-		words += 2 * block_words;
+		block_map_init(&replica->bringup[i].doubted[index], words + 2 * block_words, device->blocks);
+		words += 3 * block_words;
 		block_map_init(&device->bits_dirty[i], words, device->bits_sectors);
 		words += bits_words;
 	}
@@ -137,16 +138,13 @@ static void bits_changed(struct replica_device *device, int member, uint64_t fir
 
 void maps_unmiss(struct replica *replica, int member, uint32_t device, uint64_t first, uint64_t count)
 {
+	block_map_remove(&replica->bringup[member].doubted[device], first, count);
 	block_map_remove(&replica->devices[device].missing[member], first, count);
 	bits_changed(&replica->devices[device], member, first, count);
 }
 
-void maps_miss(struct replica *replica, member_set members, uint32_t device, uint64_t position, uint64_t length)
+static void miss_blocks(struct replica *replica, member_set members, uint32_t device, uint64_t first, uint64_t count)
 {
-	uint64_t first, count;
-
-	members = images(replica, members);
-	maps_blocks(replica, position, length, &first, &count);
 	for (int i = 0; i < replica->settings.members; i++) {
 		if (!member_in(members, i))
 			continue;
@@ -160,6 +158,40 @@ void maps_miss(struct replica *replica, member_set members, uint32_t device, uin
 		block_map_remove(&replica->bringup[i].copied[device], first, count);
 		block_map_remove(&replica->bringup[i].flushing[device], first, count);
 	}
+}
+
+void maps_miss(struct replica *replica, member_set members, uint32_t device, uint64_t position, uint64_t length)
+{
+	uint64_t first, count;
+
+	maps_blocks(replica, position, length, &first, &count);
+	miss_blocks(replica, images(replica, members), device, first, count);
+}
+
+void maps_miss_all(struct replica *replica, int member, uint32_t device)
+{
+	miss_blocks(replica, images(replica, member_bit(member)), device, 0, replica->devices[device].blocks);
+}
+
+/* What is known to be missing is copied without a look. */
+static void doubt_blocks(struct replica *replica, int member, uint32_t device, uint64_t first, uint64_t count)
+{
+	block_map_add_others(&replica->bringup[member].doubted[device], &replica->devices[device].missing[member],
+			     first, count);
+	miss_blocks(replica, images(replica, member_bit(member)), device, first, count);
+}
+
+void maps_doubt(struct replica *replica, int member, uint32_t device, uint64_t position, uint64_t length)
+{
+	uint64_t first, count;
+
+	maps_blocks(replica, position, length, &first, &count);
+	doubt_blocks(replica, member, device, first, count);
+}
+
+void maps_doubt_all(struct replica *replica, int member, uint32_t device)
+{
+	doubt_blocks(replica, member, device, 0, replica->devices[device].blocks);
 }
 
 /* All entries under way that a target was sent: whether it has them is not known. */
@@ -185,6 +217,7 @@ void maps_note_write(struct replica *replica, uint32_t device, uint64_t position
 	uint64_t first, count;
 
 	maps_blocks(replica, position, length, &first, &count);
+	replica->devices[device].written = true;
 	block_map_add(&replica->devices[device].unflushed, first, count);
 	maps_miss(replica, absent, device, position, length);
 }
@@ -232,13 +265,14 @@ void maps_miss_owed(struct replica *replica, member_set members)
 
 void maps_owe_all(struct replica *replica, member_set members)
 {
-	members = images(replica, members);
 	for (int i = 0; i < replica->settings.members; i++) {
-		for (int k = 0; k < replica->settings.nr_devices && member_in(members, i); k++) {
-			struct replica_device *device = &replica->devices[k];
+		bool has_data = replica->peers[i].flags & MESSAGE_HAS_DATA;
 
-			block_map_add(&device->missing[i], 0, device->blocks);
-			bits_changed(device, i, 0, device->blocks);
+		for (int k = 0; k < replica->settings.nr_devices && member_in(members, i); k++) {
+			if (has_data)
+				maps_doubt_all(replica, i, (uint32_t)k);
+			else
+				maps_miss_all(replica, i, (uint32_t)k);
 		}
 	}
 }
@@ -337,6 +371,11 @@ uint64_t maps_missing_bytes(const struct replica *replica, int member)
 	for (int i = 0; i < replica->settings.nr_devices; i++)
 		blocks += replica->devices[i].missing[member].count;
 	return blocks * replica->settings.block_size;
+}
+
+size_t maps_ranges_size(const struct replica *replica)
+{
+	return replica->settings.copy_size < MAPS_RANGES_SIZE ? replica->settings.copy_size : MAPS_RANGES_SIZE;
 }
 
 uint32_t maps_ranges(const struct replica *replica, uint32_t device, const struct block_map *map, uint64_t *cursor,
@@ -617,7 +656,7 @@ void maps_saved(struct replica *replica, struct replica_save *save, int result)
 		return;
 	}
 	log_saved(replica, device, save->place.index);
-	bringup_log_saved(replica);
+	joining_log_saved(replica);
 }
 
 /* ---- at the start ---- */
@@ -640,8 +679,7 @@ static void load_log(struct replica *replica, struct replica_device *device, uin
 		for (int k = 0; k < replica->settings.members; k++) {
 			if (k == replica->settings.self || core_diskless(replica, k))
 				continue;
-			block_map_add(&device->missing[k], first, count);
-			bits_changed(device, k, first, count);
+			doubt_blocks(replica, k, (uint32_t)device->index, first, count);
 		}
 	}
 }

@@ -131,7 +131,7 @@ struct client_id {
 #define MESSAGE_LAST	0x04u /* the last of several */
 #define MESSAGE_DECIDED 0x08u /* the sender knows that this configuration was decided */
 #define MESSAGE_EMPTY                                                                                                  \
-	0x10u /* JOIN: the image is empty or not to be trusted: all of it is wanted; REPORT, DONE_TABLE:               \
+	0x10u /* JOIN: the image of this device is empty; HELLO: one is, or is not to be trusted; REPORT, DONE_TABLE:    \
 	       * the sender has lost its table of done requests */
 #define MESSAGE_BLANK	  0x20u /* HELLO: it never accepted a configuration, as far as it knows */
 #define MESSAGE_NO_VOTE	  0x40u /* HELLO, STATUS: it has lost its promises, and does not vote */
@@ -146,7 +146,8 @@ struct client_id {
 #define MESSAGE_LEARNING  0x4000u /* HELLO, STATUS: it has no vote, nor knows from when on it may have one */
 #define MESSAGE_HELD	  0x8000u /* REQUEST: the client has it open, and no primary can have closed it meanwhile */
 #define MESSAGE_MADE_UP	  0x10000u /* WRITE: of a feature that only tests have (REPLICA_FEATURE_MADE_UP) */
-#define MESSAGE_FLAGS	  0x1ffffu
+#define MESSAGE_UNKNOWN	  0x20000u /* JOIN: which blocks of this device differ is not known: all may */
+#define MESSAGE_FLAGS	  0x3ffffu
 
 /* Why a REFUSE. */
 enum refusal {
@@ -192,6 +193,7 @@ struct message {
 	uint32_t oldest, newest; /* HELLO: wire versions that the sender speaks, 1 .. 255 */
 	uint64_t features;	 /* HELLO: bits of what it can; one is used when all members have it */
 	struct message_settings settings;
+	uint64_t seed; /* HASH: of the hashes */
 	struct replica_configuration configuration; /* epoch 0: none */
 	uint32_t data_size;			    /* bytes */
 	uint64_t data_checksum;			    /* 0 without data */
@@ -227,11 +229,11 @@ const char *message_name(enum message_type type);
 /*
  * Data of WRITE, COPY, REQUEST: `length` bytes where kind is ENTRY_WRITE, else none. Of ANSWER: what was read; none
  * with an error. Of HELLO: {u64 size, u64 name} for each of the sender's devices, 16 bytes each. Of REPORT, JOIN, BITS:
- * ranges {u64 position, u64 length}, 16 bytes each, none of them empty. Of HASHES: 8 bytes for each block; none with an
- * error. Of DONE_TABLE: see done_table.h.
+ * ranges {u64 position, u64 length}, 16 bytes each, none of them empty. Of HASHES: 16 bytes for each block; none with
+ * an error. Of DONE_TABLE: see done_table.h.
  */
 #define MESSAGE_RANGE_SIZE  16u
-#define MESSAGE_HASH_SIZE   8u
+#define MESSAGE_HASH_SIZE   16u
 #define MESSAGE_DEVICE_SIZE 16u
 
 struct message_device {

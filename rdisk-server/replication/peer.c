@@ -158,6 +158,7 @@ void peer_disconnected(struct replica *replica, int member)
 	}
 	peer->asked = 0;
 	bringup_drop(replica, member, "its session is gone");
+	joining_session_ended(replica, member);
 	if (reign_is_primary(replica) && member_in(core_configuration(replica)->in_sync, member))
 		reign_member_failed(replica, member, "its session is gone");
 	if ((int)core_configuration(replica)->primary == member)

@@ -471,7 +471,8 @@ void primary_tick(struct replica *replica)
 			reign_own_disk_failed(replica);
 	} else if (flush->running) {
 		core_wake_at(replica, flush->began + timeout);
-	} else if (replica->reign.role == ROLE_SERVING && (maps_any_unflushed(replica) || !maps_clean(replica))) {
+	} else if (replica->reign.role == ROLE_SERVING &&
+		   (maps_any_unflushed(replica) || !maps_clean(replica) || bringup_waits_for_flush(replica))) {
 		if (flush->next <= replica->now)
 			primary_start_flush(replica);
 		else

@@ -246,7 +246,7 @@ static void decided(struct replica *replica)
 	struct reign *reign = &replica->reign;
 	/* One that has lost its log is in sync by nobody's word: it does not answer, and is removed. */
 	bool named = names_self(replica, configuration) &&
-		     (!replica->durable.now.wants_all || bringup_is_target(replica, (int)configuration->primary));
+		     (!replica->durable.now.wants_all || joining_is_target(replica, (int)configuration->primary));
 	bool primary = named && configuration->primary == (uint32_t)replica->settings.self;
 
 	if (reign->epoch == configuration->epoch)
@@ -260,7 +260,7 @@ static void decided(struct replica *replica)
 	if (!named)
 		reign->absent = 0;
 	/* All that it might have had alone was given to it, or made good. */
-	if (named && bringup_is_target(replica, (int)configuration->primary)) {
+	if (named && joining_is_target(replica, (int)configuration->primary)) {
 		maps_forget_owed(replica);
 		reign->knows = true;
 		reign->generation = configuration->generation.id;
@@ -272,6 +272,7 @@ static void decided(struct replica *replica)
 			durable_changed(replica);
 		}
 		replica->joining.joined = false;
+		replica->joining.told = 0;
 	}
 	if (primary && reign_is_primary(replica) && reign->reign == configuration->reign) {
 		go_on(replica);

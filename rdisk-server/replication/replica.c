@@ -250,6 +250,7 @@ static void after(struct replica *replica)
 		replica->consider = false;
 		reign_consider(replica);
 		bringup_tick(replica);
+		joining_tick(replica);
 	} while (replica->first_completed || requests_can_go_on(&replica->requests) || replica->consider);
 }
 
@@ -292,6 +293,7 @@ void replica_time(struct replica *replica, uint64_t now)
 	recovery_tick(replica);
 	primary_tick(replica);
 	bringup_tick(replica);
+	joining_tick(replica);
 	forward_tick(replica);
 	unsure_tick(replica);
 	replica->consider = true;
@@ -325,6 +327,7 @@ void replica_can_send(struct replica *replica, uint64_t now, int member)
 		backup_can_send(replica, member);
 		recovery_can_send(replica);
 		bringup_can_send(replica, member);
+		joining_can_send(replica, member);
 		forward_can_send(replica);
 	}
 	after(replica);
@@ -348,7 +351,7 @@ static bool dispatch_owned(struct replica *replica, int member, const struct mes
 		backup_write(replica, member, message, frame, data);
 		return true;
 	case MESSAGE_COPY:
-		bringup_copy(replica, member, message, frame, data);
+		joining_copy(replica, member, message, frame, data);
 		return true;
 	case MESSAGE_REQUEST:
 		forward_request(replica, member, message, frame, data);
@@ -443,13 +446,19 @@ static void dispatch(struct replica *replica, int member, const struct message *
 		bringup_join(replica, member, message, data);
 		break;
 	case MESSAGE_COPIED:
-		bringup_copied(replica, member, message);
+		copy_copied(replica, member, message);
+		break;
+	case MESSAGE_HASH:
+		joining_hash(replica, member, message);
+		break;
+	case MESSAGE_HASHES:
+		copy_hashes(replica, member, message, data);
 		break;
 	case MESSAGE_BITS:
-		bringup_bits(replica, member, message, data);
+		joining_bits(replica, member, message, data);
 		break;
 	case MESSAGE_HANDED_OVER:
-		bringup_handed_over(replica, member, message);
+		joining_handed_over(replica, member, message);
 		break;
 	case MESSAGE_READY:
 		bringup_ready(replica, member, message);

@@ -29,6 +29,11 @@ enum io_mode {
 	IO_CACHED,   /* READ: it is MISSED instead */
 	IO_FETCHED,  /* READ: the same after a FETCH; where it cannot be told what is cached, it is done at once */
 	IO_AT_ONCE,  /* READ: it is done at once, however long that takes */
+	/*
+	 * READ: what the disk has, not what the host remembers of it. After a flush that failed the page cache may have
+	 * what will never be on the disk. Where that cannot be told it fails; where there is no disk, it is a read.
+	 */
+	IO_FROM_DISK,
 };
 
 enum io_answer {

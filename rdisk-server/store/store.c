@@ -84,6 +84,8 @@ static int carry_out(struct store *store, const struct io *io)
 
 	switch (io->operation) {
 	case IO_READ:
+		if (io->mode == IO_FROM_DISK && operations->read_disk)
+			return result_of(store, "read from disk", io->position, operations->read_disk(store, io));
 		return result_of(store, "read", io->position, operations->read(store, io, true));
 	case IO_WRITE:
 		return result_of(store, "write", io->position, operations->write(store, io, true));
@@ -159,6 +161,8 @@ static enum io_answer submit_disk_read(struct store *store, struct io *io)
 
 	if (io->mode == IO_AT_ONCE)
 		return done(io, carry_out(store, io));
+	if (io->mode == IO_FROM_DISK)
+		return pend(store, io);
 	code = store->operations->read(store, io, false);
 	if (code != -EAGAIN)
 		return done(io, result_of(store, "read", io->position, code));

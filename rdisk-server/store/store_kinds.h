@@ -16,6 +16,8 @@ struct store_operations {
 	/* may_wait: for a disk. False: -EAGAIN instead, with nothing written, also where it is not known whether it
 	 * would */
 	int (*read)(struct store *store, const struct io *io, bool may_wait);
+	/* Past the page cache, of a store on a disk; it may have to wait. NULL: the same as read */
+	int (*read_disk)(struct store *store, const struct io *io);
 	int (*write)(struct store *store, const struct io *io, bool may_wait);
 	int (*discard)(struct store *store, const struct io *io, bool may_wait);
 	int (*write_zeroes)(struct store *store, const struct io *io, bool may_wait);

@@ -128,6 +128,7 @@ struct message replica_values_message(enum message_type type, unsigned char data
 		.member = 6,
 		.process = { 0x9192939495969798, 0x999a9b9c9d9e9f90 },
 		.digest = 0xa1a2a3a4a5a6a7a8,
+		.seed = 0x5152535455565758,
 		.seen = 0x31b2b3b4b5b6b7b8,
 		.oldest = 1,
 		.newest = 2,

@@ -102,10 +102,127 @@ static void test_zeroes(void **state)
 	assert_all_equal(cluster);
 }
 
+/* All blocks, and all is flushed: who leaves then is known to lack nothing. */
+static void fill(struct cluster *cluster)
+{
+	uint32_t client = cluster_open(cluster, A);
+
+	for (uint64_t at = 0; at < CLUSTER_SIZE; at += CLUSTER_BLOCK)
+		assert_int_equal(cluster_write_now(cluster, A, client, at, (unsigned char)(1 + at / CLUSTER_BLOCK)), 0);
+	cluster_go(cluster, 5 * CLUSTER_LEASE);
+}
+
+/* Nobody knows what is in an image: only what differs is sent. */
+static void test_compare(void **state)
+{
+	struct cluster *cluster = *state;
+
+	begin(cluster);
+	fill(cluster);
+	cluster_kill(cluster, B);
+	cluster_replace(cluster, B, 0);
+	memcpy(cluster->member[B].image, cluster->member[A].image, CLUSTER_SIZE);
+	cluster->member[B].image[5 * CLUSTER_BLOCK + 7] ^= 1;
+	cluster->member[B].image[CLUSTER_SIZE - 1] ^= 0x80;
+	cluster->member[B].has_data = true;
+	memset(cluster->data, 0, sizeof(cluster->data));
+	cluster_start(cluster, B);
+	cluster_until(cluster, cluster_in_sync, B);
+	assert_int_equal(cluster->data[MESSAGE_COPY], 2 * CLUSTER_BLOCK);
+	assert_int_equal(cluster->data[MESSAGE_HASHES], CLUSTER_SIZE / CLUSTER_BLOCK * MESSAGE_HASH_SIZE);
+	assert_all_equal(cluster);
+	assert_memory_equal(cluster->member[A].image, cluster->member[B].stable_image, CLUSTER_SIZE);
+}
+
+/* Copies until so many bytes are sent; then what is still on its way is lost. */
+static uint64_t copied_at_most;
+
+static bool loses_late_copies(struct cluster *cluster, int from, int to, enum message_type type)
+{
+	(void)from;
+	(void)to;
+	return type == MESSAGE_COPY && cluster->data[MESSAGE_COPY] > copied_at_most;
+}
+
+static bool copies_half(struct cluster *cluster, int member)
+{
+	(void)member;
+	return cluster->data[MESSAGE_COPY] > copied_at_most;
+}
+
+/* A full copy of B from A that has come half of its way. */
+static void copy_half(struct cluster *cluster)
+{
+	begin(cluster);
+	fill(cluster);
+	cluster_kill(cluster, B);
+	cluster_replace(cluster, B, 0);
+	copied_at_most = CLUSTER_SIZE / 2;
+	memset(cluster->data, 0, sizeof(cluster->data));
+	cluster->loses = loses_late_copies;
+	cluster_start(cluster, B);
+	cluster_until(cluster, copies_half, B);
+	/* What was copied is flushed, and its bits are cleared; the session lives. */
+	cluster_go(cluster, CLUSTER_LEASE + CLUSTER_LEASE / 2);
+	assert_false(cluster_in_sync(cluster, B));
+	cluster->loses = NULL;
+	memset(cluster->data, 0, sizeof(cluster->data));
+}
+
+/* What was on its way when it was interrupted is sent again: at most so many copies at once. */
+static void assert_goes_on(struct cluster *cluster)
+{
+	cluster_until(cluster, cluster_in_sync, B);
+	assert_in_range(cluster->data[MESSAGE_COPY], CLUSTER_SIZE / 4, CLUSTER_SIZE / 2 + 4 * CLUSTER_BLOCK);
+	assert_all_equal(cluster);
+}
+
+static void test_session_breaks(void **state)
+{
+	struct cluster *cluster = *state;
+
+	copy_half(cluster);
+	cluster_cut(cluster, B, true);
+	cluster_go(cluster, CLUSTER_HEARTBEAT);
+	cluster_cut(cluster, B, false);
+	assert_goes_on(cluster);
+	/* The same source, and nothing lost: it knows what is left. */
+	assert_int_equal(cluster->data[MESSAGE_HASHES], 0);
+}
+
+static void test_target_restarts(void **state)
+{
+	struct cluster *cluster = *state;
+
+	copy_half(cluster);
+	cluster_kill(cluster, B);
+	cluster->member[B].has_data = true;
+	cluster_start(cluster, B);
+	assert_goes_on(cluster);
+	/* The source still knows what it did not copy; the rest it compares. */
+	assert_in_range(cluster->data[MESSAGE_HASHES], 1, CLUSTER_SIZE / CLUSTER_BLOCK / 2 * MESSAGE_HASH_SIZE);
+}
+
+static void test_source_dies(void **state)
+{
+	struct cluster *cluster = *state;
+
+	copy_half(cluster);
+	cluster_kill(cluster, A);
+	cluster_until(cluster, cluster_serves, C);
+	cluster_start(cluster, A);
+	assert_goes_on(cluster);
+	assert_int_equal(cluster->data[MESSAGE_HASHES], CLUSTER_SIZE / CLUSTER_BLOCK * MESSAGE_HASH_SIZE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_zeroes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_compare, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_session_breaks, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_target_restarts, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_source_dies, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_narrow_queue, setup, teardown),
 	};
 

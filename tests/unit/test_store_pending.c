@@ -117,6 +117,30 @@ static void test_read_modes(void **state)
 	}
 }
 
+/* Past the page cache: all bytes of any range, and of what is dirty. Where there is no disk it is a read. */
+static void test_read_from_disk(void **state)
+{
+	static const struct {
+		uint64_t position, length;
+	} ranges[] = { { 0, 4096 }, { 700, 10000 }, { 4096, 8192 }, { 12287, 2 }, { 511, 1 } };
+	struct operation operation;
+	struct store store;
+
+	(void)state;
+	open_fresh(&store, &file);
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+		memset(memory, 0xee, sizeof(memory));
+		if (submit_mode(&store, &operation, IO_READ, IO_FROM_DISK, ranges[i].position, ranges[i].length) ==
+		    IO_PENDING)
+			await_result(&operation.io);
+		else
+			assert_false(store.on_disk);
+		assert_int_equal(operation.io.result, 0);
+		assert_memory_equal(memory, original + ranges[i].position, ranges[i].length);
+	}
+	store_close(&store);
+}
+
 /* What is PENDING is read into its own memory by a worker, which the loop is told of. */
 static void test_read_pending(void **state)
 {
@@ -719,6 +743,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_read_modes, reset),
+		cmocka_unit_test_setup(test_read_from_disk, reset),
 		cmocka_unit_test_setup(test_read_pending, reset),
 		cmocka_unit_test_setup(test_in_memory, reset),
 		cmocka_unit_test_setup(test_long_in_memory, reset),
