@@ -259,6 +259,7 @@ static void fill_settings(const struct sim_host *host, const struct process_id *
 		.extent_size = (uint32_t)from->extent_size,
 		.copy_size = (uint32_t)from->copy_size,
 		.copies = (unsigned int)from->parallel_copies,
+		.resync_rate = from->resync_rate,
 	};
 	for (int member = 0; member < to->members; member++)
 		to->list[member] = (struct listed_member){ .node = (uint8_t)(member + 1),

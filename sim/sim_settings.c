@@ -48,6 +48,7 @@ static const struct setting table[] = {
 	SETTING(extent_size),
 	SETTING(copy_size),
 	SETTING(parallel_copies),
+	SETTING(resync_rate),
 	SETTING(clients),
 	SETTING(depth),
 	SETTING(shared),
@@ -170,6 +171,7 @@ void sim_settings_choose(struct sim_settings *settings, struct sim_random *rando
 	settings->duration = 600 * SIM_SECOND;
 	settings->nr_requests = 2000;
 	settings->nr_faults = 20;
+	settings->resync_rate = sim_chance(random, 2, 3) ? 0 : sim_spread(random, 128 * 1024, 16 * 1024 * 1024);
 	/* What can wait does so often: now and then for each single frame. */
 	settings->bulk = sim_chance(random, 1, 4) ? 0 : sim_spread(random, 64, 64 * 1024);
 }

@@ -9,6 +9,12 @@
  */
 #include "core.h"
 
+#define BURST	      UINT64_C(100000000)  /* ns */
+#define RATE_INTERVAL UINT64_C(2000000000) /* ns: over which a rate is measured */
+#define PATIENCE      8			   /* times replica_timeout, for a target where slow members are waited for */
+#define SLOW_WAIT     4 /* times replica_timeout that a target that was slow is not taken, at first */
+#define SLOW_MAX      3 /* times that this doubles */
+
 /* ---- who is a target ---- */
 
 void bringup_drop(struct replica *replica, int member, const char *why)
@@ -44,13 +50,34 @@ void bringup_drop(struct replica *replica, int member, const char *why)
 	replica->consider = true;
 }
 
+/*
+ * Entries wait for a target as they do for a member in sync, so that one which does not keep up is dropped; with
+ * slow_replica_waits, too, if after a while: it is no copy yet for which clients should wait for ever.
+ */
+uint64_t bringup_patience(const struct replica *replica)
+{
+	return replica->settings.replica_timeout * (replica->settings.slow_replica_waits ? PATIENCE : 1);
+}
+
+/* It asks again; clients wait for it in a part of the time that gets smaller. */
+void bringup_drop_slow(struct replica *replica, int member)
+{
+	struct bringup *bringup = &replica->bringup[member];
+
+	bringup->not_before = replica->now + (bringup_patience(replica) * SLOW_WAIT << bringup->slow);
+	if (bringup->slow < SLOW_MAX)
+		bringup->slow++;
+	bringup_drop(replica, member, "it does not keep up");
+}
+
 static bool may_join(const struct replica *replica, int member)
 {
 	/* While it is not known whether it is in sync its answers may be awaited: those of another session than this.
 	 */
 	return replica->reign.role == ROLE_SERVING && !core_diskless(replica, member) && replica->decision.decided &&
 	       replica->reign.epoch == core_configuration(replica)->epoch &&
-	       !member_in(core_configuration(replica)->in_sync, member) && replica->reign.candidate != member;
+	       !member_in(core_configuration(replica)->in_sync, member) && replica->reign.candidate != member &&
+	       replica->now >= replica->bringup[member].not_before;
 }
 
 /* What a target may have that others do not; or all, of an image that is empty or in which anything may be. */
@@ -107,6 +134,11 @@ void bringup_join(struct replica *replica, int member, const struct message *mes
 	bringup->in_flush = false;
 	bringup->flushed = false;
 	bringup->copies = 0;
+	bringup->rest_until = 0;
+	bringup->done = 0;
+	bringup->mark = replica->now;
+	bringup->mark_done = 0;
+	bringup->rate = 0;
 	bringup->seed = replica->world->random(replica);
 	for (int i = 0; i < replica->settings.nr_devices; i++) {
 		bringup->cursor[i] = 0;
@@ -254,12 +286,54 @@ static void hand_more(struct replica *replica, int member)
 	bringup->handed_over = ++replica->copy_number;
 }
 
+/* Bytes a second since the mark. */
+static uint64_t rate_since(const struct replica *replica, const struct bringup *bringup)
+{
+	uint64_t lasted = replica->now - bringup->mark;
+
+	return lasted ? (uint64_t)((double)(bringup->done - bringup->mark_done) * 1e9 / (double)lasted) : 0;
+}
+
+/* Requests of clients are under way. */
+static bool clients_work(const struct replica *replica)
+{
+	return replica->active.first || replica->ordered.first || replica->window_waiters.first;
+}
+
+/*
+ * Whether another range may be begun now.
+ *
+ * By the rate: no more than settings.resync_rate, but for what a tenth of a second is worth, or one range.
+ *
+ * By the share: while clients work one range is copied at a time, and then for as long as that took none is; so that at
+ * least half of the time is theirs, however fast the target is, and about half of it is the target's, however much they
+ * do: each range is waited for by nobody else than who overlaps it, gets its turn in the queue (BULK_TURN), and is
+ * acknowledged in the time in which entries are.
+ */
+static bool may_copy(struct replica *replica, int member)
+{
+	struct bringup *bringup = &replica->bringup[member];
+
+	if (bringup->copies >= replica->settings.copies || !entry_room(replica))
+		return false;
+	if (bringup->copies > 0 && (replica->peers[member].full || clients_work(replica)))
+		return false;
+	if (replica->settings.resync_rate && replica->next_copy > replica->now + BURST) {
+		core_wake_at(replica, replica->next_copy - BURST);
+		return false;
+	}
+	if (bringup->rest_until > replica->now) {
+		core_wake_at(replica, bringup->rest_until);
+		return false;
+	}
+	return true;
+}
+
 static void go_on(struct replica *replica, int member)
 {
 	struct bringup *bringup = &replica->bringup[member];
 
-	while (bringup->phase == BRINGUP_COPYING && bringup->copies < replica->settings.copies &&
-	       !replica->peers[member].full && entry_room(replica)) {
+	while (bringup->phase == BRINGUP_COPYING && may_copy(replica, member)) {
 		switch (copy_begin_next(replica, member)) {
 		case COPY_BEGUN:
 			continue;
@@ -297,13 +371,48 @@ void bringup_go_on(struct replica *replica)
 
 void bringup_end_of_entry(struct replica *replica, struct entry *entry)
 {
+	struct bringup *bringup = &replica->bringup[entry->target];
 	int member = entry->target;
+	uint64_t took = replica->now - entry->begun;
 
 	entry_free(replica, entry);
-	if (replica->bringup[member].phase == BRINGUP_NONE)
+	if (bringup->phase == BRINGUP_NONE)
 		return;
-	replica->bringup[member].copies--;
+	bringup->copies--;
+	if (!replica->settings.resync_rate && clients_work(replica))
+		bringup->rest_until = replica->now + took;
 	go_on(replica, member);
+}
+
+void bringup_progress(struct replica *replica, int member, uint64_t bytes)
+{
+	struct bringup *bringup = &replica->bringup[member];
+	uint64_t lasted = replica->now - bringup->mark;
+
+	bringup->done += bytes;
+	if (lasted < RATE_INTERVAL)
+		return;
+	bringup->rate = rate_since(replica, bringup);
+	bringup->mark = replica->now;
+	bringup->mark_done = bringup->done;
+}
+
+void bringup_status(const struct replica *replica, int member, struct replica_member_status *status)
+{
+	const struct bringup *bringup = &replica->bringup[member];
+	uint64_t left = 0;
+
+	status->resync_left = UINT64_MAX;
+	if (bringup->phase == BRINGUP_NONE)
+		return;
+	for (int i = 0; i < replica->settings.nr_devices; i++)
+		left += replica->devices[i].missing[member].count - bringup->copied[i].count -
+			bringup->flushing[i].count;
+	status->resynced = bringup->done;
+	status->resync_rate = bringup->rate ? bringup->rate : rate_since(replica, bringup);
+	if (status->resync_rate)
+		status->resync_left =
+			(uint64_t)((double)left * replica->settings.block_size * 1e9 / (double)status->resync_rate);
 }
 
 void bringup_flush_begins(struct replica *replica)
@@ -358,12 +467,12 @@ void bringup_ready(struct replica *replica, int member, const struct message *me
 static void look_for_late_copies(struct replica *replica)
 {
 	for (struct entry *entry = replica->copies.first; entry; entry = entry->next) {
-		uint64_t late = entry->began + replica->settings.replica_timeout;
+		uint64_t late = entry->began + bringup_patience(replica);
 
 		if (entry->step != STEP_STORED || entry->completed)
 			continue;
 		if (late <= replica->now) {
-			bringup_drop(replica, entry->target, "it does not keep up");
+			bringup_drop_slow(replica, entry->target);
 			return; /* the list is another now */
 		}
 		core_wake_at(replica, late);

@@ -14,6 +14,18 @@
 
 /* ---- which range ---- */
 
+/* A bucket of tokens, told by the time at which it is full again. */
+static void count_rate(struct replica *replica, uint64_t length)
+{
+	uint64_t rate = replica->settings.resync_rate;
+
+	if (!rate)
+		return;
+	if (replica->next_copy < replica->now)
+		replica->next_copy = replica->now;
+	replica->next_copy += length * UINT64_C(1000000000) / rate;
+}
+
 /* Behind the data a byte for each block: whether it is equal at the target. */
 static enum copy_begun begin_copy(struct replica *replica, int member, uint32_t device, uint64_t first, uint64_t count)
 {
@@ -34,11 +46,13 @@ static enum copy_begun begin_copy(struct replica *replica, int member, uint32_t 
 	entry = entry_take(replica, ENTRY_OF_COPY, out_of_order ? ENTRY_OPEN : ENTRY_WRITE, device, position, length,
 			   memory, memory);
 	entry->equal = memory + length;
+	entry->begun = replica->now;
 	entry->compares = compares;
 	entry->target = member;
 	entry->origin = member;
 	entry->session = replica->sessions[member];
 	replica->bringup[member].copies++;
+	count_rate(replica, length);
 	entry_append(&replica->copies, entry);
 	if (out_of_order)
 		entry_read_here(replica, entry);
@@ -136,6 +150,7 @@ static void copy_is_over(struct replica *replica, struct entry *entry)
 		maps_unmiss(replica, entry->target, entry->device, first, count);
 	else
 		block_map_add(&replica->bringup[entry->target].copied[entry->device], first, count);
+	bringup_progress(replica, entry->target, entry->request.length);
 	entry_complete(replica, entry, 0);
 }
 

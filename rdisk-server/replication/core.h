@@ -40,6 +40,7 @@
 #define DONE_TABLE_PIECE  32768u /* bytes of a DONE_TABLE: one client fits at least */
 #define RANGES_PIECE	  4096u	 /* bytes of the ranges of a REPORT */
 #define ENTRIES_SPARE	  64	 /* of the pool, beyond what is counted */
+#define BULK_TURN	  3	 /* times copy_size: what may go before a message that can wait */
 
 /* ---- durable.c ---- */
 
@@ -88,7 +89,8 @@ void durable_saved(struct replica *replica, struct replica_save *save, int resul
 struct peer {
 	bool connected;
 	bool greeted; /* its HELLO was taken: messages of other types count */
-	bool full;    /* a send was refused, and replica_can_send() has not come since: nothing BULK is tried */
+	bool full; /* a send was refused, and replica_can_send() has not come since: what is BULK waits for its turn */
+	uint64_t passed; /* bytes of what cannot wait that went before it since then */
 	struct process_id process;
 	uint32_t wire;	/* version of its session's frames */
 	uint32_t flags; /* of its last HELLO or STATUS */
@@ -387,6 +389,7 @@ struct entry {
 	struct client_open open; /* of an OPEN */
 	uint64_t client_request, lowest;
 	int origin;	      /* member that waits for the answer */
+	uint64_t begun;	      /* time; of a COPY */
 	int target;	      /* of a COPY; so are: */
 	unsigned char *equal; /* a byte for each block: the target has it */
 	bool compares;	      /* hashes are wanted before anything is sent */
@@ -612,6 +615,12 @@ struct bringup {
 	uint64_t handed_over;		      /* number of the last HANDED_OVER */
 	bool asking;			      /* its JOIN was heard from the first message on, by its present session */
 	uint64_t seed;			      /* of hashes */
+	uint64_t rest_until;		      /* time: the clients' turn until then */
+	uint64_t not_before;		      /* time: it did not keep up, and is not taken again until then */
+	unsigned int slow;		      /* how often it did not, since it was in sync */
+	uint64_t done;			      /* bytes that were copied, or equal */
+	uint64_t mark, mark_done;	      /* time from which the rate is measured, and `done` then */
+	uint64_t rate;			      /* bytes a second before that; 0: none was measured */
 	bool in_flush, flushed;		      /* a flush of the set began, and was complete, since it is a target */
 	struct block_map copied[REPLICA_DEVICES_MAX];	/* acknowledged since the last flush began */
 	struct block_map flushing[REPLICA_DEVICES_MAX]; /* acknowledged before that, while it goes on */
@@ -643,6 +652,13 @@ void bringup_flush_begins(struct replica *replica);
 void bringup_flush_complete(struct replica *replica);
 /* Something was copied and is to be flushed, so that its bits go and a copy that is interrupted goes on from there. */
 bool bringup_waits_for_flush(const struct replica *replica);
+/* A range is done. */
+void bringup_progress(struct replica *replica, int member, uint64_t bytes);
+void bringup_status(const struct replica *replica, int member, struct replica_member_status *status);
+/* How long (ns) the answers of a target are waited for. */
+uint64_t bringup_patience(const struct replica *replica);
+/* It does not keep up. */
+void bringup_drop_slow(struct replica *replica, int member);
 void bringup_ready(struct replica *replica, int member, const struct message *message);
 void bringup_drop(struct replica *replica, int member, const char *why);
 void bringup_go_on(struct replica *replica);
@@ -910,6 +926,7 @@ struct replica {
 	void *entries;
 	struct entry **by_number; /* primary: entries under way, at number % window */
 	uint64_t copy_number;	  /* of the last COPY */
+	uint64_t next_copy;	  /* time at which one may begin by settings.resync_rate */
 	/* An entry of the primary is in one of these, or in one of `flush`. */
 	struct entry_list queue;	  /* requests that wait until it serves */
 	struct entry_list opens;	  /* OPENs and CLOSEs that wait for others: opens.c */

@@ -423,16 +423,20 @@ void primary_reset(struct replica *replica)
 
 /* ---- time ---- */
 
-static void too_late(struct replica *replica, member_set late)
+static void too_late(struct replica *replica, member_set late, uint64_t began)
 {
 	for (int i = 0; i < replica->settings.members; i++) {
+		bool target = replica->bringup[i].phase != BRINGUP_NONE;
+
 		if (!member_in(late, i))
 			continue;
-		if (replica->settings.slow_replica_waits && replica->peers[i].greeted)
+		if (target && began + bringup_patience(replica) > replica->now) {
+			core_wake_at(replica, began + bringup_patience(replica));
 			continue;
-		if (replica->bringup[i].phase != BRINGUP_NONE)
-			bringup_drop(replica, i, "it does not keep up");
-		else
+		}
+		if (target)
+			bringup_drop_slow(replica, i);
+		else if (!replica->settings.slow_replica_waits || !replica->peers[i].greeted)
 			reign_member_failed(replica, i, "it does not keep up");
 	}
 }
@@ -461,12 +465,12 @@ void primary_tick(struct replica *replica)
 			core_wake_at(replica, entry->began + timeout);
 			break; /* they are in the order of their numbers */
 		}
-		too_late(replica, entry->waits);
+		too_late(replica, entry->waits, entry->began);
 		if (entry->step != STEP_STORED)
 			reign_own_disk_failed(replica);
 	}
 	if (flush->running && flush->began + timeout <= replica->now) {
-		too_late(replica, flush->waits);
+		too_late(replica, flush->waits, flush->began);
 		if (flush->nr_pending > 0)
 			reign_own_disk_failed(replica);
 	} else if (flush->running) {

@@ -225,6 +225,8 @@ static void go_on(struct replica *replica)
 				BRINGUP_COPYING; /* who is absent is another: the state goes again */
 		if (in && replica->bringup[i].phase != BRINGUP_NONE)
 			bringup_drop(replica, i, NULL);
+		if (in)
+			replica->bringup[i].slow = 0;
 		if (!in)
 			replica->peers[i].failed = false;
 		else if (i != replica->settings.self && !peer_is_named(replica, i, configuration))

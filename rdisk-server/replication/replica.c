@@ -30,22 +30,38 @@ void core_tell(struct replica *replica, enum replica_event_kind kind, int member
 	replica->world->tell(replica, &event);
 }
 
+/* What can wait does so for its share only, or clients that write all the time would keep it waiting for ever. */
+static bool has_turn(const struct replica *replica, int member)
+{
+	return replica->peers[member].passed >= (uint64_t)BULK_TURN * replica->settings.copy_size;
+}
+
 bool core_try_send(struct replica *replica, int member, enum replica_class class, struct message *message,
 		   const void *data)
 {
+	struct peer *peer = &replica->peers[member];
 	unsigned char head[MESSAGE_HEAD_MAX];
 	size_t size;
 
 	if (member == replica->settings.self || !replica->peers[member].connected)
 		return true;
-	if (class == REPLICA_CLASS_BULK && replica->peers[member].full)
-		return false;
+	if (class == REPLICA_CLASS_BULK && peer->full) {
+		if (!has_turn(replica, member))
+			return false;
+		class = REPLICA_CLASS_STREAM;
+		peer->passed = 0;
+	}
 	message->wire = replica->peers[member].wire;
 	size = message_encode(message, data, head);
-	if (replica->world->send(replica, member, class, head, size, data, message->data_size))
-		return true;
-	replica->peers[member].full = true;
-	return false;
+	if (!replica->world->send(replica, member, class, head, size, data, message->data_size)) {
+		if (!peer->full)
+			peer->passed = 0;
+		peer->full = true;
+		return false;
+	}
+	if (class == REPLICA_CLASS_STREAM && peer->full)
+		peer->passed += size + message->data_size;
+	return true;
 }
 
 void core_send(struct replica *replica, int member, enum replica_class class, struct message *message, const void *data)
@@ -235,11 +251,32 @@ static void look_at_images(struct replica *replica)
 
 /* ---- after each event ---- */
 
+/* What waits to be sent to a member goes on. */
+static void room(struct replica *replica, int member)
+{
+	backup_can_send(replica, member);
+	recovery_can_send(replica);
+	bringup_can_send(replica, member);
+	joining_can_send(replica, member);
+}
+
+static void take_turns(struct replica *replica)
+{
+	for (int i = 0; i < replica->settings.members; i++) {
+		if (!replica->peers[i].full || !has_turn(replica, i))
+			continue;
+		room(replica, i);
+		/* Whether or not there was something. */
+		replica->peers[i].passed = 0;
+	}
+}
+
 static void after(struct replica *replica)
 {
 	do {
 		entries_run(replica);
 		primary_paused_can_go_on(replica);
+		take_turns(replica);
 		if (replica->opens.first)
 			opens_go_on(replica);
 		stop_go_on(replica);
@@ -324,10 +361,7 @@ void replica_can_send(struct replica *replica, uint64_t now, int member)
 	begin(replica, now);
 	replica->peers[member].full = false;
 	if (replica->peers[member].greeted) {
-		backup_can_send(replica, member);
-		recovery_can_send(replica);
-		bringup_can_send(replica, member);
-		joining_can_send(replica, member);
+		room(replica, member);
 		forward_can_send(replica);
 	}
 	after(replica);
@@ -711,5 +745,6 @@ void replica_status(const struct replica *replica, struct replica_status *status
 			member->out_of_sync = 0;
 		else if (status->primary && !core_diskless(replica, i))
 			member->out_of_sync = maps_missing_bytes(replica, i);
+		bringup_status(replica, i, member);
 	}
 }

@@ -76,7 +76,8 @@ struct replica_settings {
 	uint32_t copy_size;	 /* bytes of a COPY, and of ranges, at most; a multiple of block_size, at most
 				  * MESSAGE_DATA_MAX */
 	bool made_up;	     /* for tests: as if it were of the next version, which there is not yet: see version.c */
-	unsigned int copies; /* COPY messages under way at once, to each target */
+	unsigned int copies;	 /* ranges that are copied at once, to each target */
+	uint64_t resync_rate;	 /* bytes a second of which all targets together are brought up at most; 0: any */
 };
 
 /* One request of a client of this host, memory of the caller's until it is answered. */
@@ -305,6 +306,11 @@ struct replica_member_status {
 	bool connected;
 	enum replica_member_state state;
 	uint64_t out_of_sync; /* bytes; of the primary's knowledge, else UINT64_MAX */
+	/* Of one that is being brought up, at the primary; else 0. What was copied, was equal, or was nothing but
+	 * zeroes counts alike. */
+	uint64_t resynced;    /* bytes, since it began */
+	uint64_t resync_rate; /* bytes a second, of late */
+	uint64_t resync_left; /* ns, at that rate; UINT64_MAX: not to be told */
 };
 
 /* What a member waits for: a front end makes its messages of this, and of the names that the members have. */

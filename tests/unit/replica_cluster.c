@@ -49,6 +49,8 @@ static bool world_send(struct replica *replica, int to, enum replica_class class
 	int from;
 
 	member_of(replica, &cluster, &from);
+	if (class == REPLICA_CLASS_BULK && cluster->no_room)
+		return false;
 	if (class == REPLICA_CLASS_BULK && cluster->bulk && under_way(cluster, from, to) > cluster->bulk) {
 		cluster->nr_refused++;
 		cluster->refused[from][to] = true;
@@ -216,6 +218,7 @@ void cluster_settings(struct cluster *cluster, int index, struct replica_setting
 		.extent_size = 4 * CLUSTER_BLOCK,
 		.copy_size = 2 * CLUSTER_BLOCK,
 		.copies = 2,
+		.resync_rate = cluster->resync_rate,
 	};
 	for (int i = 0; i < cluster->members; i++)
 		settings->list[i] = (struct listed_member){ (uint8_t)(i + 1), cluster->member[i].diskless };

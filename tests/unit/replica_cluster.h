@@ -70,6 +70,8 @@ struct cluster {
 	 * often that was, and to whom there was no word since that there is room.
 	 */
 	size_t bulk;
+	bool no_room;	      /* what can wait is always refused, and there is never word that there is room */
+	uint64_t resync_rate; /* of members that are started from now on */
 	unsigned int nr_refused;
 	bool refused[CLUSTER_MEMBERS][CLUSTER_MEMBERS];
 	uint64_t data[MESSAGE_TYPES]; /* bytes of data in all frames of each type, so far */

@@ -215,6 +215,94 @@ static void test_source_dies(void **state)
 	assert_int_equal(cluster->data[MESSAGE_HASHES], CLUSTER_SIZE / CLUSTER_BLOCK * MESSAGE_HASH_SIZE);
 }
 
+/* Bytes a second are what is set; what was done, what is left and how long it takes are told. */
+static void test_rate(void **state)
+{
+	struct cluster *cluster = *state;
+	struct replica_status status;
+	uint64_t began;
+
+	cluster->resync_rate = CLUSTER_SIZE / 8;
+	begin(cluster);
+	fill(cluster);
+	cluster_kill(cluster, B);
+	cluster_replace(cluster, B, 0);
+	cluster_start(cluster, B);
+	began = cluster->now;
+	cluster_go(cluster, 5 * CLUSTER_LEASE);
+	replica_status(cluster->member[A].replica, &status);
+	assert_int_equal(status.members[B].state, REPLICA_MEMBER_RESYNCING);
+	assert_in_range(status.members[B].resynced, CLUSTER_SIZE / 2, CLUSTER_SIZE * 3 / 4);
+	assert_in_range(status.members[B].resync_rate, CLUSTER_SIZE / 9, CLUSTER_SIZE / 7);
+	assert_in_range(status.members[B].resync_left, 2 * CLUSTER_LEASE, 4 * CLUSTER_LEASE);
+	cluster_until(cluster, cluster_in_sync, B);
+	assert_in_range(cluster->now - began, 7 * CLUSTER_LEASE, 10 * CLUSTER_LEASE);
+	replica_status(cluster->member[A].replica, &status);
+	assert_int_equal(status.members[B].resynced, 0);
+}
+
+/* Clients write all the time, and the queue never has room for what can wait: it has its turn all the same. */
+static void test_share(void **state)
+{
+	struct cluster *cluster = *state;
+	uint32_t client;
+	int writes = 0;
+
+	begin(cluster);
+	client = cluster_open(cluster, A);
+	write_scattered(cluster, client, 1);
+	cluster_kill(cluster, B);
+	write_scattered(cluster, client, 2);
+	cluster->no_room = true;
+	cluster_start(cluster, B);
+	/* It has to be heard first, and a target that says all of it has no entries that it could go between. */
+	cluster->no_room = false;
+	cluster_go(cluster, CLUSTER_HEARTBEAT / 100);
+	cluster->no_room = true;
+	while (!cluster_in_sync(cluster, B)) {
+		assert_true(++writes < 1000);
+		assert_int_equal(cluster_write_now(cluster, A, client, 0, (unsigned char)writes), 0);
+		cluster_go(cluster, CLUSTER_HEARTBEAT / 100);
+	}
+	cluster->no_room = false;
+	assert_all_equal(cluster);
+}
+
+static bool loses_answers_of_b(struct cluster *cluster, int from, int to, enum message_type type)
+{
+	(void)cluster;
+	(void)to;
+	return from == B && (type == MESSAGE_WRITTEN || type == MESSAGE_COPIED || type == MESSAGE_HASHES);
+}
+
+/* A target that acknowledges nothing: clients wait for it now and then, and less and less. */
+static void test_slow_target(void **state)
+{
+	struct cluster *cluster = *state;
+	struct cluster_request write;
+	uint32_t client;
+	int answered = 0;
+
+	begin(cluster);
+	client = cluster_open(cluster, A);
+	write_scattered(cluster, client, 1);
+	cluster_kill(cluster, B);
+	write_scattered(cluster, client, 2);
+	cluster->loses = loses_answers_of_b;
+	cluster_start(cluster, B);
+	for (int i = 0; i < 100; i++) {
+		cluster_write(cluster, A, client, &write, 0, CLUSTER_BLOCK, (unsigned char)i);
+		cluster_go(cluster, CLUSTER_LEASE / 2);
+		answered += write.result == 0;
+		while (write.result == 1)
+			cluster_go(cluster, CLUSTER_LEASE / 2);
+	}
+	assert_in_range(answered, 90, 99);
+	cluster->loses = NULL;
+	cluster_until(cluster, cluster_in_sync, B);
+	assert_all_equal(cluster);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -223,6 +311,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_session_breaks, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_target_restarts, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_source_dies, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_rate, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_share, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_slow_target, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_narrow_queue, setup, teardown),
 	};
 
