@@ -140,6 +140,9 @@ static void do_meta(struct sim_host *host, const struct sim_action *action)
 	case SIM_META_WIPE:
 		sim_state_wipe(&host->state);
 		break;
+	case SIM_META_COOL:
+		sim_state_cool(&host->state);
+		break;
 	case SIM_META_KEEP:
 		sim_state_keep(&host->state);
 		break;

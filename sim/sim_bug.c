@@ -36,6 +36,7 @@ static const char *const names[BUG_COUNT] = {
 	[BUG_EQUAL_WITHOUT_FLUSH] = "equal-without-flush",
 	[BUG_COMPARED_IN_CACHE] = "compared-in-cache",
 	[BUG_COMPARED_WITHOUT_ORDER] = "compared-without-order",
+	[BUG_LOST_LOG_IS_CLEAN] = "lost-log-is-clean",
 	[BUG_LATE_ACKNOWLEDGEMENT] = "late-acknowledgement",
 	[BUG_NO_DONE_TABLE] = "no-done-table",
 	[BUG_NO_TABLE_TO_TARGET] = "no-table-to-target",

@@ -54,6 +54,7 @@ static const struct form forms[SIM_ACTIONS] = {
 	[SIM_META_FLIP] = { "meta", "flip", 1, 1, false, 1 },
 	[SIM_META_REMOVE] = { "meta", "remove", 1, 1, false, 1 },
 	[SIM_META_WIPE] = { "meta", "wipe", 1, 1, false, 0 },
+	[SIM_META_COOL] = { "meta", "cool", 1, 1, false, 0 },
 	[SIM_META_KEEP] = { "meta", "keep", 1, 1, false, 0 },
 	[SIM_META_OLD] = { "meta", "old", 1, 1, false, 0 },
 	[SIM_IMAGE_REPLACE] = { "image", "replace", 1, 1, false, 0 },

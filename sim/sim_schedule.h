@@ -36,6 +36,7 @@
  *   meta M flip N            one bit of slot 0 or 1; 2: of a sector of the log; 3: of the bits
  *   meta M remove N          the same pieces are gone
  *   meta M wipe              all pieces are
+ *   meta M cool              its log says that nothing is hot, as an older one would
  *   meta M keep              remembers a copy, until: meta M old, which puts it back
  *   image M replace          another file, empty
  *   image M missing          the next process cannot open it
@@ -100,6 +101,7 @@ enum sim_action_kind {
 	SIM_META_FLIP,
 	SIM_META_REMOVE,
 	SIM_META_WIPE,
+	SIM_META_COOL,
 	SIM_META_KEEP,
 	SIM_META_OLD,
 	SIM_IMAGE_REPLACE,

@@ -137,6 +137,27 @@ static void take_away(struct sim_piece *piece)
 	memset(piece->stable, 0, piece->size);
 }
 
+void sim_state_cool(struct sim_state *state)
+{
+	static const uint64_t nothing[METADATA_SECTOR_BITS / 64];
+	static const struct metadata_place any_slot = { .kind = METADATA_SLOT };
+	const struct sim_piece *from = sim_state_find(state, &any_slot, 0);
+	struct metadata_slot slot;
+
+	for (uint32_t node = 1; from; node++) {
+		if (metadata_decode_slot(from->stable, from->size, node, &slot) != METADATA_FOREIGN)
+			break;
+	}
+	for (size_t i = 0; i < state->count && from; i++) {
+		struct sim_piece *piece = &state->pieces[i];
+
+		if (piece->place.kind != METADATA_LOG)
+			continue;
+		metadata_encode_sector(&piece->place, &slot.set, slot.node, nothing, piece->stable);
+		memcpy(piece->cache, piece->stable, piece->size);
+	}
+}
+
 void sim_state_wipe(struct sim_state *state)
 {
 	for (size_t i = 0; i < state->count; i++)

@@ -55,6 +55,8 @@ bool sim_state_flip(struct sim_state *state, enum metadata_kind kind, uint32_t i
 
 /* All files are gone, or only those of a kind (a slot: of that index). */
 void sim_state_wipe(struct sim_state *state);
+/* Its log is one in which nothing is hot. */
+void sim_state_cool(struct sim_state *state);
 void sim_state_remove(struct sim_state *state, enum metadata_kind kind, uint32_t index);
 
 /* Remembers what is stable, and puts that back: false: nothing was kept. */

@@ -478,6 +478,7 @@ struct set_flush {
 	struct entry_list covered; /* requests that it answers */
 	struct entry_list waiting; /* requests for the next one */
 	bool wanted;		   /* the next one is, without a request */
+	unsigned int quiet;	   /* how many are to come though nothing is written */
 	uint64_t next;		   /* time of the next by itself */
 	struct core_io io[REPLICA_DEVICES_MAX];
 	int nr_pending;
@@ -802,6 +803,7 @@ struct replica_device {
 	struct block_map hot_stable; /* as they are there */
 	/* Sectors of the log: which are dirty, and the one that is being written. */
 	struct block_map log_dirty;
+	struct block_map log_there; /* sectors of it that are on disk */
 	bool log_busy;
 	/* Extents that were written in this interval between tracked flushes, and in the one before. */
 	struct block_map touched, touched_before;
@@ -887,6 +889,9 @@ bool maps_cool_all(struct replica *replica);
 void maps_flush_begins(struct replica *replica);
 void maps_flush_complete(struct replica *replica);
 uint64_t maps_missing_bytes(const struct replica *replica, int member);
+/* All was loaded that there is; and the slots name a set for the first time. */
+void maps_loaded(struct replica *replica);
+void maps_set_known(struct replica *replica);
 const char *maps_load_sector(struct replica *replica, const struct metadata_place *place, const void *bytes,
 			     size_t size);
 

@@ -90,7 +90,7 @@ bool durable_knows_set(const struct replica *replica)
 void durable_saved(struct replica *replica, struct replica_save *save, int result)
 {
 	struct durable *durable = &replica->durable;
-	bool news;
+	bool news, knew_set = durable_knows_set(replica);
 
 	assert(durable->busy);
 	if (result) {
@@ -108,7 +108,10 @@ void durable_saved(struct replica *replica, struct replica_save *save, int resul
 	durable->stable_version = durable->saving_version;
 	if (durable->version != durable->stable_version)
 		begin(replica);
-	maps_may_save(replica);
+	if (!knew_set && durable_knows_set(replica))
+		maps_set_known(replica);
+	else
+		maps_may_save(replica);
 	tell_awaiting(replica);
 	if (news) {
 		decision_heard(replica, replica->settings.self, durable->stable.configuration.epoch,

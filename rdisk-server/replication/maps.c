@@ -46,7 +46,7 @@ static int create_device(struct replica *replica, int index)
 	sector_words = block_map_words(device->sectors);
 	bits_words = block_map_words(device->bits_sectors);
 	device->memory = calloc((map_words + 3 * block_words + bits_words) * MEMBERS_MAX + 3 * block_words +
-					4 * extent_words + sector_words + 1,
+					4 * extent_words + 2 * sector_words + 1,
 				sizeof(uint64_t));
 	if (!device->memory)
 		return -ENOMEM;
@@ -70,6 +70,7 @@ static int create_device(struct replica *replica, int index)
 	block_map_init(&device->touched, words + 2 * extent_words, device->extents);
 	block_map_init(&device->touched_before, words + 3 * extent_words, device->extents);
 	block_map_init(&device->log_dirty, words + 4 * extent_words, device->sectors);
+	block_map_init(&device->log_there, words + 4 * extent_words + sector_words, device->sectors);
 	request_disk_init(&device->disk, entry_turn, replica->settings.devices[index].overlap_block, NULL, 0);
 	return 0;
 }
@@ -494,6 +495,7 @@ static void log_saved(struct replica *replica, struct replica_device *device, ui
 	struct entry **waiting = &device->log_waiters;
 
 	device->log_busy = false;
+	block_map_add(&device->log_there, sector, 1);
 	for (uint64_t i = 0; i < METADATA_SECTOR_BITS; i++) {
 		uint64_t extent = (uint64_t)sector * METADATA_SECTOR_BITS + i;
 
@@ -708,6 +710,9 @@ const char *maps_load_sector(struct replica *replica, const struct metadata_plac
 		    ? place->index >= device->sectors
 		    : place->index >= device->bits_sectors || place->member >= (uint32_t)replica->settings.members)
 		return NULL;
+	/* Without a slot all is lost, whatever is left of the rest. */
+	if (!replica->durable.loaded)
+		return NULL;
 	switch (metadata_decode_sector(version_read(replica, bytes, size, copy), size, place, &replica->durable.now.set,
 				       own_node(replica), bits)) {
 	case METADATA_GOOD:
@@ -715,6 +720,8 @@ const char *maps_load_sector(struct replica *replica, const struct metadata_plac
 	case METADATA_MISSING:
 		return NULL;
 	case METADATA_BROKEN:
+		if (place->kind == METADATA_LOG)
+			return NULL; /* as one that is missing: maps_loaded() */
 		memset(bits, 0xff, sizeof(bits));
 		break;
 	case METADATA_FUTURE:
@@ -722,9 +729,41 @@ const char *maps_load_sector(struct replica *replica, const struct metadata_plac
 	case METADATA_FOREIGN:
 		return "its maps belong to another replica set or node";
 	}
-	if (place->kind == METADATA_LOG)
+	if (place->kind == METADATA_LOG) {
+		block_map_add(&device->log_there, place->index, 1);
 		load_log(replica, device, place->index, bits);
-	else
+	} else {
 		load_bits(device, place->member, place->index, bits);
+	}
 	return NULL;
+}
+
+/* All sectors are written when the set is known: one that is not there is lost, and may have had any extent hot. */
+void maps_loaded(struct replica *replica)
+{
+	uint64_t all[SECTOR_WORDS];
+
+	memset(all, 0xff, sizeof(all));
+	for (int i = 0; i < replica->settings.nr_devices && durable_knows_set(replica); i++) {
+		struct replica_device *device = &replica->devices[i];
+
+		for (uint64_t sector = 0; sector < device->sectors; sector++) {
+			if (block_map_has(&device->log_there, sector) || deliberate_bug(BUG_LOST_LOG_IS_CLEAN))
+				continue;
+			load_log(replica, device, (uint32_t)sector, all);
+			block_map_add(&device->log_dirty, sector, 1);
+		}
+		log_save_next(device);
+	}
+}
+
+void maps_set_known(struct replica *replica)
+{
+	for (int i = 0; i < replica->settings.nr_devices; i++) {
+		struct replica_device *device = &replica->devices[i];
+
+		if (device->sectors > 0)
+			block_map_add(&device->log_dirty, 0, device->sectors);
+		log_save_next(device);
+	}
 }

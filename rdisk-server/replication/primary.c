@@ -281,6 +281,7 @@ static void end_flush(struct replica *replica)
 		reign_flush_failed(replica);
 	} else {
 		replica->reign.flushed = flush->number;
+		flush->quiet -= flush->quiet > 0;
 		maps_flush_complete(replica);
 		bringup_flush_complete(replica);
 		replica->consider = true;
@@ -475,8 +476,8 @@ void primary_tick(struct replica *replica)
 			reign_own_disk_failed(replica);
 	} else if (flush->running) {
 		core_wake_at(replica, flush->began + timeout);
-	} else if (replica->reign.role == ROLE_SERVING &&
-		   (maps_any_unflushed(replica) || !maps_clean(replica) || bringup_waits_for_flush(replica))) {
+	} else if (replica->reign.role == ROLE_SERVING && (maps_any_unflushed(replica) || !maps_clean(replica) ||
+							   bringup_waits_for_flush(replica) || flush->quiet > 0)) {
 		if (flush->next <= replica->now)
 			primary_start_flush(replica);
 		else

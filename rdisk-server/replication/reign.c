@@ -223,8 +223,12 @@ static void go_on(struct replica *replica)
 		if (!in && (replica->bringup[i].phase == BRINGUP_HANDING || replica->bringup[i].phase == BRINGUP_READY))
 			replica->bringup[i].phase =
 				BRINGUP_COPYING; /* who is absent is another: the state goes again */
-		if (in && replica->bringup[i].phase != BRINGUP_NONE)
+		if (in && replica->bringup[i].phase != BRINGUP_NONE) {
 			bringup_drop(replica, i, NULL);
+			/* All that it was given is hot there until it was not touched for two of them, and one is told.
+			 */
+			replica->flush.quiet = 4;
+		}
 		if (in)
 			replica->bringup[i].slow = 0;
 		if (!in)

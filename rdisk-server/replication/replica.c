@@ -314,6 +314,7 @@ void replica_start(struct replica *replica, uint64_t now)
 						  : 0;
 	if (durable->broken)
 		decision_lost(replica, 0);
+	maps_loaded(replica);
 	replica->clean = maps_clean(replica);
 	durable_changed(replica);
 	replica->consider = true;

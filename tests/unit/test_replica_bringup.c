@@ -303,6 +303,31 @@ static void test_slow_target(void **state)
 	assert_all_equal(cluster);
 }
 
+/* The activity log is lost: all of the image may be anything. */
+static void test_log_is_lost(void **state)
+{
+	struct cluster *cluster = *state;
+
+	begin(cluster);
+	fill(cluster);
+	cluster_kill(cluster, B);
+	assert_true(cluster->member[B].saved_log);
+	cluster->member[B].saved_log = false;
+	cluster->member[B].image[9 * CLUSTER_BLOCK] ^= 1;
+	memset(cluster->data, 0, sizeof(cluster->data));
+	cluster_start(cluster, B);
+	cluster_until(cluster, cluster_in_sync, B);
+	assert_int_equal(cluster->data[MESSAGE_COPY], CLUSTER_BLOCK);
+	assert_all_equal(cluster);
+	/* It is written again, and a quiet set has nothing hot. */
+	cluster_go(cluster, 5 * CLUSTER_LEASE);
+	cluster_kill(cluster, B);
+	memset(cluster->data, 0, sizeof(cluster->data));
+	cluster_start(cluster, B);
+	cluster_until(cluster, cluster_in_sync, B);
+	assert_int_equal(cluster->data[MESSAGE_HASHES], 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -314,6 +339,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_rate, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_share, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_slow_target, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_log_is_lost, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_narrow_queue, setup, teardown),
 	};
 
