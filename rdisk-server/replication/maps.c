@@ -26,11 +26,18 @@ static uint64_t divide_up(uint64_t a, uint64_t b)
 	return a / b + (a % b != 0);
 }
 
+/* Whether there is anything to be known of what a member lacks: else its maps are empty, and have no memory. */
+static bool has_maps(const struct replica *replica, int member)
+{
+	return member < replica->settings.members && member != replica->settings.self &&
+	       !core_diskless(replica, member);
+}
+
 static int create_device(struct replica *replica, int index)
 {
 	struct replica_device *device = &replica->devices[index];
 	uint64_t size = replica->settings.devices[index].size;
-	size_t block_words, extent_words, sector_words, bits_words, map_words;
+	size_t block_words, extent_words, sector_words, bits_words, map_words, others = 0;
 	uint64_t *words;
 
 	device->replica = replica;
@@ -45,13 +52,17 @@ static int create_device(struct replica *replica, int index)
 	map_words = (size_t)device->bits_sectors * SECTOR_WORDS;
 	sector_words = block_map_words(device->sectors);
 	bits_words = block_map_words(device->bits_sectors);
-	device->memory = calloc((map_words + 3 * block_words + bits_words) * MEMBERS_MAX + 3 * block_words +
+	for (int i = 0; i < replica->settings.members; i++)
+		others += has_maps(replica, i);
+	device->memory = calloc((map_words + 3 * block_words + bits_words) * others + 3 * block_words +
 					4 * extent_words + 2 * sector_words + 1,
 				sizeof(uint64_t));
 	if (!device->memory)
 		return -ENOMEM;
 	words = device->memory;
-	for (int i = 0; i < MEMBERS_MAX; i++) {
+	for (int i = 0; i < replica->settings.members; i++) {
+		if (!has_maps(replica, i))
+			continue;
 		block_map_init(&device->missing[i], words, device->blocks);
 		words += map_words;
 		block_map_init(&replica->bringup[i].copied[index], words, device->blocks);
@@ -123,7 +134,7 @@ void maps_blocks(const struct replica *replica, uint64_t position, uint64_t leng
 static member_set images(const struct replica *replica, member_set members)
 {
 	for (int i = 0; i < MEMBERS_MAX; i++) {
-		if (i >= replica->settings.members || core_diskless(replica, i) || i == replica->settings.self)
+		if (!has_maps(replica, i))
 			members &= (member_set)~member_bit(i);
 	}
 	return members;
@@ -139,6 +150,8 @@ static void bits_changed(struct replica_device *device, int member, uint64_t fir
 
 void maps_unmiss(struct replica *replica, int member, uint32_t device, uint64_t first, uint64_t count)
 {
+	if (!has_maps(replica, member))
+		return;
 	block_map_remove(&replica->bringup[member].doubted[device], first, count);
 	block_map_remove(&replica->devices[device].missing[member], first, count);
 	bits_changed(&replica->devices[device], member, first, count);
@@ -177,6 +190,8 @@ void maps_miss_all(struct replica *replica, int member, uint32_t device)
 /* What is known to be missing is copied without a look. */
 static void doubt_blocks(struct replica *replica, int member, uint32_t device, uint64_t first, uint64_t count)
 {
+	if (!has_maps(replica, member))
+		return;
 	block_map_add_others(&replica->bringup[member].doubted[device], &replica->devices[device].missing[member],
 			     first, count);
 	miss_blocks(replica, images(replica, member_bit(member)), device, first, count);
@@ -678,11 +693,8 @@ static void load_log(struct replica *replica, struct replica_device *device, uin
 		if (count > device->blocks - first)
 			count = device->blocks - first;
 		block_map_add(&device->owed, first, count);
-		for (int k = 0; k < replica->settings.members; k++) {
-			if (k == replica->settings.self || core_diskless(replica, k))
-				continue;
+		for (int k = 0; k < replica->settings.members; k++)
 			doubt_blocks(replica, k, (uint32_t)device->index, first, count);
-		}
 	}
 }
 
@@ -708,7 +720,7 @@ const char *maps_load_sector(struct replica *replica, const struct metadata_plac
 	device = &replica->devices[place->device];
 	if (place->kind == METADATA_LOG
 		    ? place->index >= device->sectors
-		    : place->index >= device->bits_sectors || place->member >= (uint32_t)replica->settings.members)
+		    : place->index >= device->bits_sectors || !has_maps(replica, (int)place->member))
 		return NULL;
 	/* Without a slot all is lost, whatever is left of the rest. */
 	if (!replica->durable.loaded)
