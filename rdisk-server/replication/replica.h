@@ -75,9 +75,9 @@ struct replica_settings {
 	uint32_t extent_size;	 /* bytes of a bit of the activity log; a power of two, a multiple of block_size */
 	uint32_t copy_size;	 /* bytes of a COPY, and of ranges, at most; a multiple of block_size, at most
 				  * MESSAGE_DATA_MAX */
-	bool made_up;	     /* for tests: as if it were of the next version, which there is not yet: see version.c */
-	unsigned int copies;	 /* ranges that are copied at once, to each target */
-	uint64_t resync_rate;	 /* bytes a second of which all targets together are brought up at most; 0: any */
+	bool made_up;	      /* for tests: as if it were of the next version, which there is not yet: see version.c */
+	unsigned int copies;  /* ranges that are copied at once, to each target */
+	uint64_t resync_rate; /* bytes a second of which all targets together are brought up at most; 0: any */
 };
 
 /* One request of a client of this host, memory of the caller's until it is answered. */

@@ -238,7 +238,8 @@ static void random_schedules(void **state)
 	for (int kind = 0; kind < SIM_ACTIONS; kind++) {
 		/* What only scripts do. */
 		if (kind == SIM_DISK_EVICT || kind == SIM_VIEW || kind == SIM_FORCE || kind == SIM_INVALIDATE ||
-		    kind == SIM_LIST || kind == SIM_VERSION || kind == SIM_META_COOL || kind == SIM_IMAGE_SMALLER || kind >= SIM_WAKE)
+		    kind == SIM_LIST || kind == SIM_VERSION || kind == SIM_META_COOL || kind == SIM_IMAGE_SMALLER ||
+		    kind >= SIM_WAKE)
 			assert_int_equal(seen[kind], 0);
 		else
 			assert_true(seen[kind] > 0);
