@@ -165,7 +165,8 @@ static void free_entries(struct replica *replica)
 	struct entry *entries = replica->entries;
 	unsigned int nr = 0;
 
-	if (!entries)
+	/* Neither, if there was not enough memory for a core. */
+	if (!entries || !replica->requests.fresh)
 		return;
 	nr = (unsigned int)(((char *)replica->requests.fresh - (char *)entries) / (long)sizeof(*entries));
 	for (unsigned int i = 0; i < nr; i++)

@@ -18,6 +18,25 @@
 
 enum { A, B, C };
 
+/* ---- memory that runs out: the allocation that fails, counted from 1; 0: none does ---- */
+
+static unsigned int fails_at, nr_allocations;
+
+void *__real_calloc(size_t count, size_t size);
+void *__real_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_malloc(size_t size);
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+	return fails_at && ++nr_allocations == fails_at ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_malloc(size_t size)
+{
+	return fails_at && ++nr_allocations == fails_at ? NULL : __real_malloc(size);
+}
+
 static int setup(void **state)
 {
 	*state = malloc(sizeof(struct cluster));
@@ -28,6 +47,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
+	fails_at = 0;
 	cluster_end(*state);
 	free(*state);
 	return 0;
@@ -99,6 +119,22 @@ static void test_settings(void **state)
 	REFUSED(s.copy_size = s.block_size / 2);
 	REFUSED(s.copy_size = s.block_size + 512);
 	REFUSED(s.copy_size = 2 * MESSAGE_DATA_MAX);
+}
+
+/* Whichever allocation fails, what was allocated before it is freed (which the sanitizers see). */
+static void test_no_memory(void **state)
+{
+	struct replica_settings settings = good_settings(*state);
+	int error = -ENOMEM;
+
+	for (unsigned int i = 1; error; i++) {
+		assert_true(i < 100);
+		nr_allocations = 0;
+		fails_at = i;
+		error = create(&settings);
+		fails_at = 0;
+		assert_true(error == (i <= nr_allocations ? -ENOMEM : 0));
+	}
 }
 
 /* ---- metadata ---- */
@@ -341,6 +377,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_settings, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_memory, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_slots, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_sectors, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_promote_refused, setup, teardown),
