@@ -591,7 +591,7 @@ static bool extent_is_quiet(const struct replica_device *device, uint64_t extent
 	if (count > device->blocks - first)
 		count = device->blocks - first;
 	if (deliberate_bug(BUG_COOLED_WITHOUT_FLUSH))
-		return true;
+		return !device->log_waiters;
 	return !block_map_has(&device->touched, extent) && !block_map_has(&device->touched_before, extent) &&
 	       !block_map_any(&device->unflushed, first, count) &&
 	       !block_map_any(&device->unflushed_before, first, count) && !block_map_any(&device->owed, first, count);
