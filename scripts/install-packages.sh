@@ -17,6 +17,7 @@ set -euo pipefail
 # Building the programs, the guest's kernel, and running a guest with file systems in it.
 packages=(
 	gcc libc6-dev make cmake ninja-build pkgconf libconfig-dev libcjson-dev zlib1g-dev libxxhash-dev libgnutls28-dev
+	liblz4-dev
 	linux-source-6.1 xz-utils flex bison bc libelf-dev perl patch
 	e2fsprogs fdisk mount util-linux procps
 )
