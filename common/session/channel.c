@@ -213,17 +213,32 @@ static const char *why_not(const struct channel *channel, int code)
 	}
 }
 
+/*
+ * Whether GnuTLS wants to be called again. It says "again" also when it has taken a part of the input and has nothing
+ * to hand out yet: a message in several records, or one of its own.
+ */
+static bool again(const struct channel *channel, ssize_t code, size_t *left)
+{
+	bool progress = channel->input_size < *left;
+
+	*left = channel->input_size;
+	if (code == GNUTLS_E_AGAIN)
+		return progress && channel->input_size > 0;
+	return code < 0 && !gnutls_error_is_fatal((int)code);
+}
+
 enum channel_result channel_handshake(struct channel *channel, const char **why)
 {
+	size_t left = channel->input_size;
 	int code;
 
-	do {
+	do
 		code = gnutls_handshake(channel->tls);
-		if (!code)
-			return CHANNEL_DONE;
-		if (code == GNUTLS_E_AGAIN)
-			return CHANNEL_MORE;
-	} while (!gnutls_error_is_fatal(code));
+	while (again(channel, code, &left));
+	if (!code)
+		return CHANNEL_DONE;
+	if (code == GNUTLS_E_AGAIN && channel->input_size == 0)
+		return CHANNEL_MORE;
 	*why = why_not(channel, code);
 	(void)gnutls_alert_send_appropriate(channel->tls, code); /* whoever gets none finds the connection closed */
 	return CHANNEL_FAILED;
@@ -232,19 +247,20 @@ enum channel_result channel_handshake(struct channel *channel, const char **why)
 enum channel_result channel_receive(struct channel *channel, const unsigned char **bytes, size_t *size,
 				    const char **why)
 {
+	size_t left = channel->input_size;
 	gnutls_datum_t datum;
 	ssize_t code;
 
 	if (channel->packet)
 		gnutls_packet_deinit(channel->packet);
 	channel->packet = NULL;
-	do {
+	do
 		code = gnutls_record_recv_packet(channel->tls, &channel->packet);
-		if (code == GNUTLS_E_AGAIN)
-			return CHANNEL_MORE;
-	} while (code < 0 && !gnutls_error_is_fatal((int)code));
+	while (again(channel, code, &left));
 	if (code == 0)
 		return CHANNEL_CLOSED;
+	if (code == GNUTLS_E_AGAIN && channel->input_size == 0)
+		return CHANNEL_MORE;
 	if (code < 0) {
 		*why = code == GNUTLS_E_DECRYPTION_FAILED ? "what it sent was changed on the way"
 							  : why_not(channel, (int)code);

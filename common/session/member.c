@@ -139,9 +139,12 @@ static void accept_start(struct connection *connection)
 }
 
 /* The session that was doubted is gone: the one that was held takes its place. */
-static void take_held(struct connection *held)
+static void take_held(struct member *member)
 {
-	if (self_decides(held->sessions, member_of(held)))
+	struct connection *held = member->held;
+
+	member->held = NULL;
+	if (self_decides(held->sessions, member))
 		start(held);
 	else
 		accept_start(held);
@@ -216,7 +219,8 @@ static int find_node(const struct sessions *sessions, uint32_t node)
 	return -1;
 }
 
-/* Who the other is: its index, or -1 after the connection was failed. */
+/* Who the other is: its index, or -1 after the connection was failed. What is wrong is noted as of who it says it is.
+ */
 static int check_hello(struct connection *connection, const struct hello *hello)
 {
 	struct sessions *sessions = connection->sessions;
@@ -245,6 +249,8 @@ static int check_hello(struct connection *connection, const struct hello *hello)
 	else if (connection->ours && index != connection->member)
 		connection_fail(connection, "it is node %u, not node %u: addresses in the list are wrong", hello->from,
 				member_of(connection)->settings.node);
+	if (connection->failed && connection->member < 0 && index != sessions->settings.self)
+		connection->member = index;
 	return connection->failed ? -1 : index;
 }
 
@@ -327,7 +333,7 @@ void member_reap(struct connection *connection)
 	if (connection == member->session) {
 		end_session(connection);
 		if (member->held && !member->session)
-			take_held(member->held);
+			take_held(member);
 		return;
 	}
 	if (connection == member->attempt) {

@@ -392,7 +392,7 @@ static int wait_ms(void)
 	return next - now > 100 * SESSION_TEST_MS ? 100 : (int)((next - now) / SESSION_TEST_MS) + 1;
 }
 
-void session_test_turn(void)
+static void turn(int wait)
 {
 	struct pollfd polled[SESSION_TEST_NODES + 3];
 	nfds_t count = 0;
@@ -408,7 +408,7 @@ void session_test_turn(void)
 		polled[count++].fd = relay.ends[i];
 	for (nfds_t i = 0; i < count; i++)
 		polled[i].events = POLLIN;
-	if (poll(polled, count, wait_ms()) < 0)
+	if (poll(polled, count, wait) < 0)
 		test_fatal("poll: %s", strerror(errno));
 	turn_relay();
 	for (int i = 0; i < SESSION_TEST_NODES; i++) {
@@ -417,4 +417,14 @@ void session_test_turn(void)
 		sessions_turn(nodes[i].sessions, session_test_now());
 		sessions_push(nodes[i].sessions);
 	}
+}
+
+void session_test_turn(void)
+{
+	turn(wait_ms());
+}
+
+void session_test_turn_at_once(void)
+{
+	turn(0);
 }

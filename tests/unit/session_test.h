@@ -68,6 +68,8 @@ void session_test_start_all(int count);
 
 /* One turn of the loop for all that runs, after waiting for something to do. */
 void session_test_turn(void);
+/* The same without waiting. */
+void session_test_turn_at_once(void);
 /* Turns until the condition holds; fails the test when that takes ages. */
 #define session_test_until(condition)                                                                                  \
 	do {                                                                                                           \
