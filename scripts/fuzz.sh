@@ -7,7 +7,7 @@
 #
 # usage: fuzz.sh [--seconds N] [NAME...]
 #   --seconds N  for each target (600)
-#   NAME         message, metadata, done_table; without any: all of them
+#   NAME         message, metadata, done_table, frame; without any: all of them
 
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -23,7 +23,7 @@ while [ $# -gt 0 ]; do
 done
 cd "$rdisk_root"
 names=("$@")
-[ ${#names[@]} -gt 0 ] || names=(message metadata done_table)
+[ ${#names[@]} -gt 0 ] || names=(message metadata done_table frame)
 for name in "${names[@]}"; do
 	[ -d "tests/fuzz/corpus/$name" ] || die "there is no target $name (--help)"
 done

@@ -11,6 +11,7 @@
 
 #include "done_table.h"
 #include "replica_values.h"
+#include "session_values.h"
 
 static const char *directory;
 static int failures;
@@ -91,6 +92,14 @@ static void save_done_table(const char *name, uint64_t lowest)
 	done_table_free(&table);
 }
 
+static void save_frames(void)
+{
+	unsigned char bytes[SESSION_VALUES_SIZE];
+	size_t size = session_values_stream(bytes);
+
+	save("frame", "stream", bytes, size);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2) {
@@ -100,6 +109,7 @@ int main(int argc, char **argv)
 	directory = argv[1];
 	save_messages();
 	save_metadata();
+	save_frames();
 	save_done_table("clients", 0x2201);
 	save_done_table("last-numbers", UINT64_MAX - 2);
 	return failures > 0;

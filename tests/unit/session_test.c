@@ -231,9 +231,11 @@ const char *session_test_why(int node, int of)
 /* The number, its size, and bytes that follow from both; runs of them alike, so that LZ4 finds something. */
 void session_test_fill(unsigned char *bytes, uint32_t number, size_t size)
 {
-	for (size_t i = 0; i < size; i++)
-		bytes[i] = i < 4 ? (unsigned char)(number >> 8 * i)
-				 : (unsigned char)((number + (uint32_t)size + (uint32_t)(i / 8)) * SEED >> 24);
+	for (size_t i = 0; i < size; i++) {
+		uint32_t value = i < 4 ? number >> 8 * i : (number + (uint32_t)size + (uint32_t)(i / 8)) * SEED >> 24;
+
+		bytes[i] = (unsigned char)value;
+	}
 }
 
 bool session_test_send(int from, int to, int class, uint32_t number, size_t size)
