@@ -57,6 +57,18 @@ static int set_options(const struct sessions *sessions, int fd)
 	return 0;
 }
 
+/*
+ * What is urgent is behind all that the other side's kernel has received and the process there has not. Left alone that
+ * grows to many MiB. So it does not grow, which limits a link to this much for each round trip. The host's limit
+ * (net.core.rmem_max) may make it less.
+ */
+int connection_limit_receiving(int fd)
+{
+	const int size = KERNEL_RECEIVED;
+
+	return setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)) ? -errno : 0;
+}
+
 struct connection *connection_create(struct sessions *sessions, int fd, const struct resolved_address *peer, bool ours,
 				     int member)
 {
@@ -300,27 +312,23 @@ static void tell_end(struct connection *connection)
 	}
 }
 
+/* Once a turn: what it brings is answered before more is received. */
 static void receive(struct connection *connection)
 {
 	struct sessions *sessions = connection->sessions;
+	ssize_t size = recv(connection->fd, sessions->receive, RECEIVE_SIZE, MSG_DONTWAIT);
 
-	for (int i = 0; i < RECEIVE_ONCE && !is_over(connection); i++) {
-		ssize_t size = recv(connection->fd, sessions->receive, RECEIVE_SIZE, MSG_DONTWAIT);
-
-		if (size < 0 && errno != EAGAIN && errno != EINTR)
-			connection_fail(connection, "the connection broke: %s", strerror(errno));
-		else if (size == 0)
-			tell_end(connection);
-		if (size <= 0)
-			return;
-		connection->heard = sessions->now;
-		connection->asked = 0;
-		if (connection->member >= 0)
-			member_of(connection)->received += (uint64_t)size;
-		consume(connection, sessions->receive, (size_t)size);
-		if ((size_t)size < RECEIVE_SIZE)
-			return;
-	}
+	if (size < 0 && errno != EAGAIN && errno != EINTR)
+		connection_fail(connection, "the connection broke: %s", strerror(errno));
+	else if (size == 0)
+		tell_end(connection);
+	if (size <= 0)
+		return;
+	connection->heard = sessions->now;
+	connection->asked = 0;
+	if (connection->member >= 0)
+		member_of(connection)->received += (uint64_t)size;
+	consume(connection, sessions->receive, (size_t)size);
 }
 
 static void connection_ready(struct watch *watch, uint32_t events)

@@ -76,7 +76,7 @@ static void connect_next(struct sessions *sessions, int index)
 		failed(sessions, member, errno);
 		return;
 	}
-	if (connect(fd, &address->any, address->size) && errno != EINPROGRESS) {
+	if (connection_limit_receiving(fd) || (connect(fd, &address->any, address->size) && errno != EINPROGRESS)) {
 		failed(sessions, member, errno);
 		(void)close(fd);
 		return;

@@ -26,8 +26,8 @@ static int bind_and_listen(const struct resolved_address *address)
 
 	if (fd < 0)
 		return -errno;
-	if (!setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) && !bind(fd, &address->any, address->size) &&
-	    !listen(fd, BACKLOG))
+	if (!connection_limit_receiving(fd) && !setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) &&
+	    !bind(fd, &address->any, address->size) && !listen(fd, BACKLOG))
 		return fd;
 	error = errno;
 	(void)close(fd);

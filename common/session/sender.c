@@ -49,6 +49,7 @@ static size_t send_some(struct connection *connection, const unsigned char *byte
 			break;
 		done += (size_t)sent;
 	}
+	connection->rate_bytes += done;
 	if (connection->member >= 0)
 		member_of(connection)->sent += done;
 	return done;
@@ -169,6 +170,24 @@ static void gather(struct connection *connection)
 	}
 }
 
+/* Whether what waits for the kernel has to wait for long enough that LZ4 would be worth its time. */
+static void judge_link(struct connection *connection)
+{
+	uint64_t now = connection->sessions->now;
+
+	if (!has_unsent(connection)) {
+		connection->rate_since = 0;
+		connection->slow = false;
+	} else if (connection->rate_since == 0) {
+		connection->rate_since = now;
+		connection->rate_bytes = 0;
+	} else if (now - connection->rate_since >= RATE_WINDOW) {
+		connection->slow = connection->rate_bytes / SLOW_LINK < (now - connection->rate_since) / 1000;
+		connection->rate_since = now;
+		connection->rate_bytes = 0;
+	}
+}
+
 void sender_run(struct connection *connection)
 {
 	struct channel_output *output = &connection->sessions->output;
@@ -194,5 +213,6 @@ void sender_run(struct connection *connection)
 		sent += output->used;
 		sender_flush(connection);
 	}
+	judge_link(connection);
 	watch_output(connection);
 }

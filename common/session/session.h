@@ -50,7 +50,7 @@ enum session_class {
 
 /* Data of LZ4 are told by the record, so members need not agree; all can read both. */
 enum session_compression {
-	SESSION_COMPRESSION_AUTO, /* what is sent while data wait for the link */
+	SESSION_COMPRESSION_AUTO, /* what is sent while data wait for a link of less than 400 MB/s */
 	SESSION_COMPRESSION_ON,	  /* all */
 	SESSION_COMPRESSION_OFF,
 };

@@ -26,17 +26,19 @@
 #include "resolver.h"
 #include "session.h"
 
-#define NS_PER_MS      1000000ull
+#define NS_PER_MS	1000000ull
 
-#define HALF_OPEN_MAX  16 /* connections that others began and that are no member's yet */
-#define STRANGERS_RATE 50 /* of those, a second, from addresses that no member has */
-#define ACCEPT_ONCE    16 /* in one turn */
-#define RECEIVE_SIZE   (256u * 1024)
-#define RECEIVE_ONCE   4	      /* times that much, of one connection in one turn */
-#define SEND_SIZE      (64u * 1024)   /* bytes that are gathered for one send() */
-#define SEND_ONCE      (1024u * 1024) /* of one connection, before others have their turn */
-#define UNSENT_MAX     (256u * 1024)  /* what TLS says by itself beside that; more is not let happen */
-#define KERNEL_UNSENT  (64 * 1024)    /* bytes that the kernel takes and has not sent */
+#define HALF_OPEN_MAX	16	      /* connections that others began and that are no member's yet */
+#define STRANGERS_RATE	50	      /* of those, a second, from addresses that no member has */
+#define ACCEPT_ONCE	16	      /* in one turn */
+#define RECEIVE_SIZE	(256u * 1024) /* of one connection in one turn */
+#define SEND_SIZE	(64u * 1024)  /* bytes that are gathered for one send() */
+#define SEND_ONCE	(256u * 1024) /* of one connection, before others have their turn */
+#define UNSENT_MAX	(256u * 1024) /* what TLS says by itself beside that; more is not let happen */
+#define SLOW_LINK	400u	      /* bytes a us: LZ4 makes some 900 of what it was given, and no link faster */
+#define RATE_WINDOW	(10 * NS_PER_MS)
+#define KERNEL_UNSENT	(64 * 1024)  /* bytes that the kernel takes and has not sent */
+#define KERNEL_RECEIVED (256 * 1024) /* bytes that it keeps for a receiver that is late, and as much for itself */
 
 /* What a descriptor in the epoll instance stands for. */
 struct watch {
@@ -73,6 +75,10 @@ struct connection {
 	/* What the kernel did not take, before anything else. */
 	unsigned char *unsent;
 	size_t unsent_size, unsent_done;
+	/* How fast the link is, while it is what is waited for. */
+	bool slow;	     /* slower than what LZ4 is for */
+	uint64_t rate_since; /* ns; 0: the link is not waited for */
+	uint64_t rate_bytes; /* that the kernel took since */
 	/* Own messages that are due. */
 	bool start_due, started_due, ping_due, pong_due;
 	uint32_t pong_number;
@@ -150,6 +156,9 @@ int sessions_watch(struct sessions *sessions, int fd, struct watch *watch, uint3
 uint64_t sessions_random(uint64_t most);
 
 /* ---- connection.c ---- */
+
+/* Of a socket before it listens or connects: how much may wait there for a receiver. 0 or -errno. */
+int connection_limit_receiving(int fd);
 
 /* "10.0.0.1 port 7300" */
 const char *address_text(const struct resolved_address *address, char text[static SESSION_ADDRESS_SIZE]);

@@ -341,14 +341,14 @@ static bool can_send(const struct member *member)
 	return member->session && !member->session->failed;
 }
 
-/* Whether LZ4 is to be tried on what comes next. AUTO: what is there before it waits for the link. */
+/* Whether LZ4 is to be tried on what comes next. AUTO: what is there before it waits for a link that is slow. */
 static bool wants_compression(const struct sessions *sessions, const struct member *member)
 {
 	switch (sessions->settings.compression) {
 	case SESSION_COMPRESSION_ON:
 		return true;
 	case SESSION_COMPRESSION_AUTO:
-		return member->session->wants_output;
+		return member->session->slow;
 	default:
 		return false;
 	}

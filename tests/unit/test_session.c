@@ -84,6 +84,35 @@ static void test_compression(void **state)
 	assert_true(sent[2] <= sent[0]);
 }
 
+/* AUTO: over a link that is slow, what comes when it has been waited for is made smaller. */
+static void test_slow_link(void **state)
+{
+	enum { FRAMES = 40, SIZE = 200000 };
+	struct session_status status;
+	uint32_t sent = 0;
+
+	(void)state;
+	session_test_begin(2, true);
+	nodes[0].settings.compression = SESSION_COMPRESSION_AUTO;
+	nodes[0].members[1].port = SESSION_TEST_PORT(9);
+	nodes[1].members[0].port = SESSION_TEST_PORT(8);
+	session_test_relay(SESSION_TEST_PORT(9), SESSION_TEST_PORT(1));
+	session_test_start_all(2);
+	relay.piece = 20000;
+	session_test_deadline(true, "all frames are there");
+	while (count_frames(1, 0) < FRAMES) {
+		session_test_deadline(false, "all frames are there");
+		if (sent < FRAMES && session_test_send(0, 1, SESSION_STREAM, sent, SIZE))
+			sent++;
+		session_test_forward(SESSION_TEST_MS);
+		session_test_turn_at_once();
+	}
+	for (int i = 0; i < FRAMES; i++)
+		assert_true(session_test_is(1, 0, i, (uint32_t)i, SIZE));
+	sessions_status(nodes[0].sessions, 1, &status);
+	assert_true(status.sent < (uint64_t)FRAMES * SIZE * 3 / 4);
+}
+
 /* Data that LZ4 makes nothing of goes as it is: no byte more than without. */
 static void test_random_data(void **state)
 {
@@ -299,6 +328,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_frames, session_test_end),
 		cmocka_unit_test_teardown(test_compression, session_test_end),
+		cmocka_unit_test_teardown(test_slow_link, session_test_end),
 		cmocka_unit_test_teardown(test_random_data, session_test_end),
 		cmocka_unit_test_teardown(test_single_bytes, session_test_end),
 		cmocka_unit_test_teardown(test_priority, session_test_end),
