@@ -353,6 +353,12 @@ static int open_all(struct job *job, const char *file, char **addresses, int cou
 	return 0;
 }
 
+static _Noreturn void serve(struct job *job)
+{
+	for (;;)
+		turn(job, true);
+}
+
 static int write_all(struct job *job, bool urgent)
 {
 	fill_data(job->data_kind);
@@ -380,8 +386,8 @@ int main(int argc, char **argv)
 	if (!strcmp(what, "peer") && words >= 5 && words - 3 <= SESSION_MEMBERS_MAX) {
 		job.settings.self = (int)number_of(argv[1], (unsigned int)words - 4);
 		code = open_all(&job, argv[2], argv + 3, words - 3);
-		while (!code)
-			turn(&job, true);
+		if (!code)
+			serve(&job);
 	} else if ((!strcmp(what, "write") || !strcmp(what, "urgent")) && words >= 4 &&
 		   words - 2 <= SESSION_MEMBERS_MAX) {
 		code = open_all(&job, argv[1], argv + 2, words - 2);

@@ -72,16 +72,15 @@ static void session_ended(struct sessions *sessions, struct member *member)
 		dialer_back_off(sessions, member);
 }
 
-static void end_session(struct connection *connection)
+static void end_session(struct sessions *sessions, int index)
 {
-	struct sessions *sessions = connection->sessions;
-	int index = connection->member;
 	struct member *member = &sessions->members[index];
+	struct connection *session = member->session;
 
-	drop(connection);
-	(void)snprintf(member->why, sizeof(member->why), "%s", connection->why);
+	drop(session);
+	(void)snprintf(member->why, sizeof(member->why), "%s", session->why);
 	session_ended(sessions, member);
-	sessions->events->down(sessions->user, index, connection->why);
+	sessions->events->down(sessions->user, index, session->why);
 }
 
 void member_hang_up(struct sessions *sessions, int index)
@@ -117,6 +116,9 @@ static void begin_session(struct connection *connection)
 		member->attempt = NULL;
 	if (member->attempt)
 		drop(member->attempt);
+	/* It was kept for the case that the last session was dead. */
+	if (member->held)
+		drop(member->held);
 	resolver_abandon(member->job);
 	member->job = NULL;
 	connection->state = CONNECTION_UP;
@@ -279,7 +281,7 @@ static void take_start(struct connection *connection)
 		hold(connection);
 	} else {
 		connection_fail(member->session, "it has made a new connection");
-		end_session(member->session);
+		end_session(connection->sessions, connection->member);
 		/* Whoever was told of it may have closed anything. */
 		if (connection->state != CONNECTION_CLOSED && !member->session)
 			accept_start(connection);
@@ -330,8 +332,8 @@ void member_reap(struct connection *connection)
 		return;
 	}
 	member = member_of(connection);
-	if (connection == member->session) {
-		end_session(connection);
+	if (connection->state == CONNECTION_UP) {
+		end_session(sessions, connection->member);
 		if (member->held && !member->session)
 			take_held(member);
 		return;

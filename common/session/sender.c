@@ -146,18 +146,12 @@ static const unsigned char *next_records(struct member *member, size_t most, uns
 	return NULL;
 }
 
-/* Fills the output with what one send() is for. */
-static void gather(struct connection *connection)
+static void put_frames(struct connection *connection, struct member *member)
 {
-	struct member *member = connection->member >= 0 ? member_of(connection) : NULL;
 	size_t gathered = 0, size;
 	unsigned int class;
 
-	put_own(connection, &connection->start_due, OWN_START, 0);
-	put_own(connection, &connection->started_due, OWN_STARTED, 0);
-	put_own(connection, &connection->pong_due, OWN_PONG, connection->pong_number);
-	put_own(connection, &connection->ping_due, OWN_PING, connection->pings);
-	while (connection->state == CONNECTION_UP && gathered < SEND_SIZE && !connection->failed) {
+	while (gathered < SEND_SIZE && !connection->failed) {
 		const unsigned char *records = next_records(member, SEND_SIZE - gathered, &class, &size);
 
 		if (!records)
@@ -168,6 +162,17 @@ static void gather(struct connection *connection)
 			member->first_sent = true;
 		gathered += size;
 	}
+}
+
+/* Fills the output with what one send() is for. */
+static void gather(struct connection *connection)
+{
+	put_own(connection, &connection->start_due, OWN_START, 0);
+	put_own(connection, &connection->started_due, OWN_STARTED, 0);
+	put_own(connection, &connection->pong_due, OWN_PONG, connection->pong_number);
+	put_own(connection, &connection->ping_due, OWN_PING, connection->pings);
+	if (connection->state == CONNECTION_UP)
+		put_frames(connection, member_of(connection));
 }
 
 /* Whether what waits for the kernel has to wait for long enough that LZ4 would be worth its time. */
