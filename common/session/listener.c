@@ -18,7 +18,7 @@
 
 static void listener_ready(struct watch *watch, uint32_t events);
 
-/* IPv6 is for IPv6 alone, but where all addresses are listened on. */
+/* The descriptor, or -errno. */
 static int bind_and_listen(const struct resolved_address *address)
 {
 	const int yes = 1;

@@ -292,7 +292,6 @@ static void take_pong(struct connection *connection, uint32_t number)
 {
 	struct member *member = member_of(connection);
 
-	connection->pongs = number;
 	if (member->held && (int32_t)(number - member->held_ping) >= 0)
 		refuse_held(member);
 }

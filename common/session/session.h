@@ -4,14 +4,14 @@
  * anew here; TLS 1.3 with a key that all members have keeps others out. What a frame says is not looked at, and none is
  * sent twice: what was under way when a session ends is gone.
  *
- * Who connects: both. Of the two the member with the lower index decides which connection becomes the session, and
+ * Who connects: both. Of the two the member with the lower number decides which connection becomes the session, and
  * says so on it; so there are never two. While one lives, a new one is refused; a doubt about that is settled by asking
  * the old one, which then has `idle` ns to answer. So a process that was restarted gets in as soon as its old one is
  * gone, and a second process with the same number gets in never. It does not matter to frames who connected.
  *
  * Order: frames of one class to one member arrive in the order in which they were sent, those of CONTROL do not wait
- *for those of STREAM: all are cut into records of at most 16 KiB (record.h), and little is given to the kernel at a
- *time. The first frame of a session is overtaken by none.
+ * for those of STREAM: all are cut into records of at most 16 KiB (record.h), and little is given to the kernel at a
+ * time. The first frame of a session is overtaken by none.
  *
  * Names: an address in digits needs no look-up. The name of another member is looked up by a thread that lives as long
  * as that takes, before each attempt to connect. The own one is looked up by sessions_open(), which waits for it.

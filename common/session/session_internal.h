@@ -86,7 +86,6 @@ struct connection {
 	uint64_t heard; /* ns */
 	uint64_t asked; /* ns, of the last PING; 0: heard since */
 	uint32_t pings; /* number of the last */
-	uint32_t pongs; /* that was answered last */
 	char why[SESSION_WHY_SIZE];
 };
 

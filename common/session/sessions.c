@@ -175,7 +175,7 @@ int sessions_open(struct sessions **sessions, const struct session_settings *set
 	return -1;
 }
 
-static void close_member(struct sessions *sessions, struct member *member)
+static void close_member(struct member *member)
 {
 	if (member->session && !member->session->failed)
 		sender_run(member->session);
@@ -183,7 +183,6 @@ static void close_member(struct sessions *sessions, struct member *member)
 	for (int class = 0; class < SESSION_CLASSES; class ++)
 		frame_queue_free(&member->queues[class]);
 	free((char *)member->settings.address);
-	(void)sessions;
 }
 
 static void close_descriptor(int fd)
@@ -199,7 +198,7 @@ void sessions_close(struct sessions *sessions)
 	if (!sessions)
 		return;
 	for (int i = 0; sessions->members && i < sessions->settings.count; i++)
-		close_member(sessions, &sessions->members[i]);
+		close_member(&sessions->members[i]);
 	while ((connection = TAILQ_FIRST(&sessions->connections)))
 		connection_close(connection);
 	connection_free_closed(sessions);
