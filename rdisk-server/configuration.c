@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Reads the configuration file; see configuration.h and rdisk.cfg(5). Each key is one row
+ * Reads the configuration file; see configuration.h and rdisk.cfg(5). This file has what all settings have in common
+ * and the outermost ones; configuration_device.c and configuration_replication.c have theirs. Each key is one row
  * of a table with the type that it must have and the function that takes its value.
  *
  * libconfig does not check what malloc() returns and its scanner may end the process, so a
@@ -12,44 +13,14 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <libconfig.h>
-#include <limits.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "size_text.h"
+#include "configuration_reading.h"
 
-#define FILE_BYTES_MAX (1024u * 1024) /* of a configuration file */
-
-/* What the parsing process leaves behind, at the same address in both. */
-struct parsed {
-	int code;
-	struct configuration configuration;
-	struct diagnostic diagnostic;
-	char text[FILE_BYTES_MAX]; /* of the file */
-	size_t names_used;
-	char names[DEVICES_MAX * (size_t)PATH_MAX]; /* of image files */
-};
-
-/* What every step of one reading needs. */
-struct reading {
-	const char *path;
-	const char *folder; /* of path; "" or with a slash at the end */
-	struct parsed *parsed;
-	struct configuration *configuration; /* in *parsed, as the next */
-	struct diagnostic *diagnostic;
-};
-
-/* Sets "FILE:LINE: cause" for a setting, which may come from an included file. */
-#define setting_error(reading, setting, ...)                                                                           \
-	setting_error_at((reading), config_setting_source_file(setting), (int)config_setting_source_line(setting),     \
-			 __VA_ARGS__)
-
-__attribute__((format(printf, 4, 5))) static int setting_error_at(const struct reading *reading, const char *file,
-								  int line, const char *format, ...)
+int setting_error_at(const struct reading *reading, const char *file, int line, const char *format, ...)
 {
 	struct diagnostic cause;
 	va_list arguments;
@@ -63,161 +34,72 @@ __attribute__((format(printf, 4, 5))) static int setting_error_at(const struct r
 			      cause.text);
 }
 
-static int take_name(const struct reading *reading, config_setting_t *setting, struct device_configuration *device)
+/* ---- values ---- */
+
+int take_word(const struct reading *reading, config_setting_t *setting, const char *others, char *copy, size_t size)
 {
+	const char *name = config_setting_name(setting);
 	const char *text = config_setting_get_string(setting);
 	size_t length = strlen(text);
 
-	if (length == 0 || length >= sizeof(device->name))
-		return setting_error(reading, setting, "name \"%s\" must have 1 to %zu characters", text,
-				     sizeof(device->name) - 1);
+	if (length == 0 || length >= size)
+		return setting_error(reading, setting, "%s \"%s\" must have 1 to %zu characters", name, text, size - 1);
 	for (size_t i = 0; i < length; i++) {
-		if (!isalnum((unsigned char)text[i]) && !strchr("_-.", text[i]))
+		if (!isalnum((unsigned char)text[i]) && !strchr(others, text[i]))
 			return setting_error(reading, setting,
-					     "name \"%s\" may have letters, digits, '_', '-' and '.' only", text);
+					     "%s \"%s\" may have letters, digits and characters of %s only", name, text,
+					     others);
 	}
-	memcpy(device->name, text, length + 1);
+	memcpy(copy, text, length + 1);
 	return 0;
 }
 
-static int take_id(const struct reading *reading, config_setting_t *setting, struct device_configuration *device)
-{
-	const char *text = config_setting_get_string(setting);
-	size_t length = strlen(text);
-
-	if (length == 0 || length >= sizeof(device->id))
-		return setting_error(reading, setting, "id \"%s\" must have 1 to %zu characters", text,
-				     sizeof(device->id) - 1);
-	for (size_t i = 0; i < length; i++) {
-		if (!isalnum((unsigned char)text[i]) && !strchr("_-.:", text[i]))
-			return setting_error(reading, setting,
-					     "id \"%s\" may have letters, digits, '_', '-', '.' and ':' only", text);
-	}
-	memcpy(device->id, text, length + 1);
-	return 0;
-}
-
-static int take_image_type(const struct reading *reading, config_setting_t *setting,
-			   struct device_configuration *device)
-{
-	const char *text = config_setting_get_string(setting);
-
-	if (!strcmp(text, "FILE_IMAGE"))
-		device->type = FILE_IMAGE;
-	else if (!strcmp(text, "MEMORY_IMAGE"))
-		device->type = MEMORY_IMAGE;
-	else
-		return setting_error(reading, setting, "image_type \"%s\" is neither FILE_IMAGE nor MEMORY_IMAGE",
-				     text);
-	return 0;
-}
-
-static int take_image_file(const struct reading *reading, config_setting_t *setting,
-			   struct device_configuration *device)
+int take_path(const struct reading *reading, config_setting_t *setting, char **path)
 {
 	struct parsed *parsed = reading->parsed;
+	const char *name = config_setting_name(setting);
 	const char *text = config_setting_get_string(setting);
 	int length;
 
 	if (!*text)
-		return setting_error(reading, setting, "image_file is empty");
-	device->image_file = parsed->names + parsed->names_used;
-	length = snprintf(device->image_file, PATH_MAX, "%s%s", *text == '/' ? "" : reading->folder, text);
+		return setting_error(reading, setting, "%s is empty", name);
+	*path = parsed->names + parsed->names_used;
+	length = snprintf(*path, PATH_MAX, "%s%s", *text == '/' ? "" : reading->folder, text);
 	if (length < 0 || length >= PATH_MAX)
-		return setting_error(reading, setting, "image_file is longer than %d bytes", PATH_MAX - 1);
+		return setting_error(reading, setting, "%s is longer than %d bytes", name, PATH_MAX - 1);
 	parsed->names_used += (size_t)length + 1;
-	device->image_line = (int)config_setting_source_line(setting);
 	return 0;
 }
 
-static int take_size(const struct reading *reading, config_setting_t *setting, struct device_configuration *device)
+int take_number(const struct reading *reading, config_setting_t *setting, long long least, long long most,
+		long long *number)
 {
-	if (config_setting_type(setting) == CONFIG_TYPE_STRING) {
-		const char *text = config_setting_get_string(setting);
+	*number = config_setting_get_int64(setting);
+	if (*number < least || *number > most)
+		return setting_error(reading, setting, "%s %lld is out of range, %lld to %lld",
+				     config_setting_name(setting), *number, least, most);
+	return 0;
+}
 
-		if (size_parse(text, &device->size))
-			return setting_error(
-				reading, setting,
-				"size \"%s\" is not a number of bytes, such as \"1048576\", \"512M\" or \"1G\"", text);
-	} else {
-		long long number = config_setting_get_int64(setting);
+int take_choice(const struct reading *reading, config_setting_t *setting, const char *const words[], int *choice)
+{
+	const char *name = config_setting_name(setting);
+	const char *text = config_setting_get_string(setting);
 
-		/* libconfig 1.5 cuts a plain number to 32 bits and does not say so. */
-		if (config_setting_type(setting) != CONFIG_TYPE_INT64)
-			return setting_error(reading, setting,
-					     "size must be a string, such as \"1048576\", \"512M\" or \"1G\", or a "
-					     "number that ends with L");
-		if (number < 0)
-			return setting_error(reading, setting, "size %lld is negative", number);
-		device->size = (uint64_t)number;
+	for (int i = 0; words[i]; i++) {
+		if (!strcmp(text, words[i])) {
+			*choice = i;
+			return 0;
+		}
 	}
-	if (device->size == 0 || device->size % RDISK_SECTOR_SIZE)
-		return setting_error(reading, setting, "size %" PRIu64 " is not a positive multiple of %d bytes",
-				     device->size, RDISK_SECTOR_SIZE);
-	return 0;
+	if (!words[2])
+		return setting_error(reading, setting, "%s \"%s\" is neither \"%s\" nor \"%s\"", name, text, words[0],
+				     words[1]);
+	return setting_error(reading, setting, "%s \"%s\" is none of \"%s\", \"%s\" and \"%s\"", name, text, words[0],
+			     words[1], words[2]);
 }
 
-static int take_buffer(const struct reading *reading, config_setting_t *setting, struct device_configuration *device)
-{
-	long long number = config_setting_get_int64(setting);
-
-	if (number < (long long)BUFFER_MIN || number > (long long)BUFFER_MAX || number % RDISK_SECTOR_SIZE)
-		return setting_error(reading, setting, "buffer %lld is not a multiple of %d from %u to %u bytes",
-				     number, RDISK_SECTOR_SIZE, BUFFER_MIN, BUFFER_MAX);
-	device->buffer = (uint32_t)number;
-	return 0;
-}
-
-static int take_read_only(const struct reading *reading, config_setting_t *setting, struct device_configuration *device)
-{
-	(void)reading;
-	device->read_only = config_setting_get_bool(setting);
-	return 0;
-}
-
-static int take_volatile(const struct reading *reading, config_setting_t *setting, struct device_configuration *device)
-{
-	(void)reading;
-	device->is_volatile = config_setting_get_bool(setting);
-	return 0;
-}
-
-static int take_shared(const struct reading *reading, config_setting_t *setting, struct device_configuration *device)
-{
-	(void)reading;
-	device->shared = config_setting_get_bool(setting);
-	return 0;
-}
-
-static int take_unavailable(const struct reading *reading, config_setting_t *setting,
-			    struct device_configuration *device)
-{
-	(void)device;
-	if (config_setting_get_bool(setting))
-		return setting_error(reading, setting, "%s = true is not available in this version",
-				     config_setting_name(setting));
-	return 0;
-}
-
-enum value_kind { VALUE_STRING, VALUE_BOOLEAN, VALUE_INTEGER, VALUE_SIZE };
-
-static const struct {
-	const char *name;
-	enum value_kind kind;
-	int (*take)(const struct reading *reading, config_setting_t *setting, struct device_configuration *device);
-} keys[] = {
-	{ "name", VALUE_STRING, take_name },
-	{ "id", VALUE_STRING, take_id },
-	{ "image_type", VALUE_STRING, take_image_type },
-	{ "image_file", VALUE_STRING, take_image_file },
-	{ "size", VALUE_SIZE, take_size },
-	{ "buffer", VALUE_INTEGER, take_buffer },
-	{ "read_only", VALUE_BOOLEAN, take_read_only },
-	{ "volatile", VALUE_BOOLEAN, take_volatile },
-	{ "shared", VALUE_BOOLEAN, take_shared },
-	{ "replicated", VALUE_BOOLEAN, take_unavailable },
-	{ "compression", VALUE_BOOLEAN, take_unavailable },
-};
+/* ---- groups ---- */
 
 static bool kind_fits(enum value_kind kind, int type)
 {
@@ -232,6 +114,8 @@ static bool kind_fits(enum value_kind kind, int type)
 		return integer;
 	case VALUE_SIZE:
 		return integer || type == CONFIG_TYPE_STRING;
+	case VALUE_LIST:
+		return type == CONFIG_TYPE_LIST;
 	}
 	return false;
 }
@@ -247,95 +131,64 @@ static const char *kind_text(enum value_kind kind)
 		return "a whole number";
 	case VALUE_SIZE:
 		return "a whole number or a string such as \"512M\"";
+	case VALUE_LIST:
+		return "a list, ( { ... }, { ... } )";
 	}
 	return "something else";
 }
 
-static int read_key(const struct reading *reading, config_setting_t *setting, struct device_configuration *device)
+static int read_key(const struct reading *reading, config_setting_t *setting, const struct configuration_key *keys,
+		    size_t nr_keys, const char *what, void *target)
 {
 	const char *name = config_setting_name(setting);
 
-	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+	for (size_t i = 0; i < nr_keys; i++) {
 		if (strcmp(name, keys[i].name))
 			continue;
 		if (!kind_fits(keys[i].kind, config_setting_type(setting)))
 			return setting_error(reading, setting, "%s must be %s", name, kind_text(keys[i].kind));
-		return keys[i].take(reading, setting, device);
+		if (keys[i].take)
+			return keys[i].take(reading, setting, target);
+		*(bool *)((char *)target + keys[i].offset) = config_setting_get_bool(setting);
+		return 0;
 	}
-	return setting_error(reading, setting, "unknown setting \"%s\" of a device", name);
+	return setting_error(reading, setting, "unknown setting \"%s\" of %s", name, what);
 }
 
-/* What one setting alone cannot tell. */
-static int check_device(const struct reading *reading, config_setting_t *group,
-			const struct device_configuration *device)
+int read_group(const struct reading *reading, config_setting_t *group, const struct configuration_key *keys,
+	       size_t nr_keys, const char *what, void *target)
 {
-	const struct configuration *configuration = reading->configuration;
-
-	if (!device->name[0])
-		return setting_error(reading, group, "the device has no name");
-	for (int i = 0; i < configuration->nr_devices; i++) {
-		if (!strcmp(configuration->devices[i].name, device->name))
-			return setting_error(reading, config_setting_get_member(group, "name"),
-					     "name \"%s\" is that of the device in line %d already", device->name,
-					     configuration->devices[i].line);
-		if (device->id[0] && !strcmp(configuration->devices[i].id, device->id))
-			return setting_error(reading, config_setting_get_member(group, "id"),
-					     "id \"%s\" is that of the device in line %d already", device->id,
-					     configuration->devices[i].line);
+	for (int i = 0; i < config_setting_length(group); i++) {
+		if (read_key(reading, config_setting_get_elem(group, (unsigned int)i), keys, nr_keys, what, target))
+			return -1;
 	}
-	if (device->type == FILE_IMAGE && !device->image_file)
-		return setting_error(reading, group, "device \"%s\" has no image_file", device->name);
-	if (device->type == MEMORY_IMAGE && !device->size)
-		return setting_error(reading, group, "device \"%s\" is a MEMORY_IMAGE without size", device->name);
-	return 0;
-}
-
-static int read_device(const struct reading *reading, config_setting_t *group)
-{
-	struct configuration *configuration = reading->configuration;
-	struct device_configuration device = { .buffer = BUFFER_DEFAULT };
-	int code = 0;
-
-	if (!config_setting_is_group(group))
-		return setting_error(reading, group, "each device must be a group, { name = ...; }");
-	if (configuration->nr_devices >= DEVICES_MAX)
-		return setting_error(reading, group, "more than %d devices", DEVICES_MAX);
-	device.line = (int)config_setting_source_line(group);
-	device.image_line = device.line;
-	for (int i = 0; !code && i < config_setting_length(group); i++)
-		code = read_key(reading, config_setting_get_elem(group, (unsigned int)i), &device);
-	if (!code)
-		code = check_device(reading, group, &device);
-	if (code)
-		return code;
-	configuration->devices[configuration->nr_devices++] = device;
 	return 0;
 }
 
 static int read_settings(const struct reading *reading, const config_t *config)
 {
 	config_setting_t *root = config_root_setting(config);
-	config_setting_t *devices = NULL;
+	config_setting_t *devices = NULL, *replication = NULL;
 
 	for (int i = 0; i < config_setting_length(root); i++) {
 		config_setting_t *setting = config_setting_get_elem(root, (unsigned int)i);
+		const char *name = config_setting_name(setting);
 
-		if (strcmp(config_setting_name(setting), "devices"))
-			return setting_error(reading, setting, "unknown setting \"%s\"", config_setting_name(setting));
-		devices = setting;
+		if (!strcmp(name, "devices"))
+			devices = setting;
+		else if (!strcmp(name, "replication"))
+			replication = setting;
+		else
+			return setting_error(reading, setting, "unknown setting \"%s\"", name);
 	}
 	if (!devices)
 		return setting_error(reading, root, "there is no list \"devices\"");
-	if (!config_setting_is_list(devices))
-		return setting_error(reading, devices, "devices must be a list, ( { ... }, { ... } )");
-	if (config_setting_length(devices) == 0)
-		return setting_error(reading, devices, "the list \"devices\" is empty");
-	for (int i = 0; i < config_setting_length(devices); i++) {
-		if (read_device(reading, config_setting_get_elem(devices, (unsigned int)i)))
-			return -1;
-	}
-	return 0;
+	if (read_devices(reading, devices) || (replication && read_replication(reading, replication)))
+		return -1;
+	return check_replicated(reading, devices, replication);
 }
+
+/* ---- files ---- */
 
 /* Reads `fd` to its end into text (size bytes), with a zero behind it. 0, or -1 and errno; EFBIG. */
 static int read_to_end(int fd, char *text, size_t size, size_t *length)
@@ -441,12 +294,13 @@ int configuration_read(struct configuration *configuration, const char *path, st
 	struct parsed *parsed;
 	int code;
 
-	*configuration = (struct configuration){ 0 };
+	*configuration = (struct configuration){ .replication.self = REPLICATION_NO_MEMBER };
 	if (slash && (size_t)(slash - path) + 1 < sizeof(folder))
 		memcpy(folder, path, (size_t)(slash - path) + 1);
 	parsed = mmap(NULL, sizeof(*parsed), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (parsed == MAP_FAILED)
 		return diagnostic_set(diagnostic, "%s: no memory to read the configuration: %s", path, strerror(errno));
+	parsed->configuration = *configuration;
 	reading.folder = folder;
 	reading.parsed = parsed;
 	reading.configuration = &parsed->configuration;

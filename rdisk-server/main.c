@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * rdisk: the disk server. This file is its outermost layer: options, the order of
+ * rdisk: the disk server. This file is its outermost layer: the order of
  * starting and ending, and what is done when the node is lost. rdisk(8) documents all of it.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -18,7 +17,9 @@
 #include "dvk.h"
 #include "dvk_node.h"
 #include "log.h"
+#include "options.h"
 #include "recording.h"
+#include "replication_self.h"
 #include "service_notify.h"
 #include "standard_descriptors.h"
 #include "termination.h"
@@ -34,130 +35,11 @@ enum exit_code {
 /* A guest's file system has less than that between two requests while programs use it. */
 #define STAY_AWAKE_NS	 2000000
 
-struct options {
-	int dcid;
-	int endpoint;
-	const char *config;
-	const char *record; /* file to record into, or NULL */
-	bool dcid_given;
-	bool check_config;
-};
-
-static const char usage[] =
-	"Usage: rdisk -d DCID [-e ENDPOINT] -c FILE [--record FILE] [-v]\n"
-	"       rdisk --check-config -c FILE\n"
-	"Serves disk images to the processes of a distributed container.\n"
-	"\n"
-	"  -d, --dcid DCID          the container, 0 to 31; it is started if it does not run\n"
-	"  -e, --endpoint ENDPOINT  the endpoint to serve at (3)\n"
-	"  -c, --config FILE        the devices, see rdisk.cfg(5)\n"
-	"      --check-config       check FILE and its images, print what would be served, and exit\n"
-	"      --record FILE        record all I/O into FILE, which must not exist; see rdisk-recording(5)\n"
-	"  -v, --verbose            log opens and answers that could not be delivered as well\n"
-	"  -h, --help               print this and exit\n"
-	"  -V, --version            print the version and exit\n"
-	"\n"
-	"Exit status: 0 ended by SIGTERM, SIGINT or SIGHUP with all images flushed; 1 bad options or\n"
-	"configuration, or it could not start; 2 it lost its endpoint, or the last flush failed.\n";
-
-static int parse_number(const char *option, const char *text, int *number)
+static void warn(void *context, const char *text)
 {
-	char *end;
-	long value;
+	const char *path = context;
 
-	errno = 0;
-	value = strtol(text, &end, 10);
-	if (errno || end == text || *end || value < INT32_MIN || value > INT32_MAX) {
-		log_plain("%s \"%s\" is not a number", option, text);
-		return -1;
-	}
-	*number = (int)value;
-	return 0;
-}
-
-/* 1: what was asked for is done; -1: a message was written. */
-static int print(const char *text)
-{
-	if (fputs(text, stdout) >= 0 && !fflush(stdout))
-		return 1;
-	log_plain("cannot write to standard output: %s", strerror(errno));
-	return -1;
-}
-
-/* What the options leave open or make impossible. */
-static int check_options(const struct options *options, int argc, char **argv)
-{
-	if (optind < argc)
-		log_plain("unexpected argument \"%s\", see rdisk --help", argv[optind]);
-	else if (!options->config)
-		log_plain("no configuration, -c FILE; see rdisk --help");
-	else if (options->check_config)
-		return 0;
-	else if (!options->dcid_given)
-		log_plain("no container, -d DCID; see rdisk --help");
-	else if (options->dcid < 0 || options->dcid >= NR_DCS)
-		log_plain("container %d is out of range, 0 to %d", options->dcid, NR_DCS - 1);
-	else if (!dvk_endpoint_valid(options->endpoint))
-		log_plain("endpoint %d is out of range, %d to %d", options->endpoint, -NR_TASKS, NR_PROCS - 1);
-	else
-		return 0;
-	return -1;
-}
-
-/* 0: go on; 1: all done; -1: a message was written. */
-static int parse_options(struct options *options, int argc, char **argv)
-{
-	enum { OPTION_CHECK = 256, OPTION_RECORD };
-	static const struct option long_options[] = {
-		{ "dcid", required_argument, NULL, 'd' },
-		{ "endpoint", required_argument, NULL, 'e' },
-		{ "config", required_argument, NULL, 'c' },
-		{ "check-config", no_argument, NULL, OPTION_CHECK },
-		{ "record", required_argument, NULL, OPTION_RECORD },
-		{ "verbose", no_argument, NULL, 'v' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },
-		{ 0 },
-	};
-	int option;
-
-	opterr = 0; /* the messages are ours, in the form of all others */
-	while ((option = getopt_long(argc, argv, ":d:e:c:vhV", long_options, NULL)) != -1) {
-		switch (option) {
-		case 'd':
-			if (parse_number("container", optarg, &options->dcid))
-				return -1;
-			options->dcid_given = true;
-			break;
-		case 'e':
-			if (parse_number("endpoint", optarg, &options->endpoint))
-				return -1;
-			break;
-		case 'c':
-			options->config = optarg;
-			break;
-		case OPTION_CHECK:
-			options->check_config = true;
-			break;
-		case OPTION_RECORD:
-			options->record = optarg;
-			break;
-		case 'v':
-			log_set_level(LOG_LEVEL_DEBUG);
-			break;
-		case 'h':
-			return print(usage);
-		case 'V':
-			return print("rdisk " RDISK_VERSION "\n");
-		case ':':
-			log_plain("option \"%s\" needs a value, see rdisk --help", argv[optind - 1]);
-			return -1;
-		default:
-			log_plain("bad option \"%s\", see rdisk --help", argv[optind - 1]);
-			return -1;
-		}
-	}
-	return check_options(options, argc, argv);
+	log_warning("%s: %s", path, text);
 }
 
 static int check_config(const struct configuration *configuration, const char *path)
@@ -180,11 +62,19 @@ static int check_config(const struct configuration *configuration, const char *p
 				    found[minor].copy_of);
 	}
 	device_describe(configuration, sizes, description, sizeof(description));
-	if (printf("devices=%d (%s)\n", configuration->nr_devices, description) < 0 || fflush(stdout)) {
-		log_plain("cannot write to standard output: %s", strerror(errno));
-		return EXIT_START;
+	if (printf("devices=%d (%s)\n", configuration->nr_devices, description) < 0)
+		goto no_output;
+	if (configuration->replication.nr_members) {
+		replication_describe(&configuration->replication, description, sizeof(description));
+		if (printf("%s\n", description) < 0)
+			goto no_output;
 	}
+	if (fflush(stdout))
+		goto no_output;
 	return EXIT_ENDED;
+no_output:
+	log_plain("cannot write to standard output: %s", strerror(errno));
+	return EXIT_START;
 }
 
 /* Starts the container if it does not run, and learns its limits. 0 or a code. */
@@ -369,6 +259,11 @@ static int run(const struct options *options, const struct configuration *config
 	server.dcid = options->dcid;
 	server.endpoint = options->endpoint;
 	server.devices.dcid = options->dcid;
+	if (configuration->replication.nr_members) {
+		log_plain("%s:%d: the server cannot replicate yet: only --check-config takes this file",
+			  options->config, configuration->replication.line);
+		return EXIT_START;
+	}
 	code = driver_init(&server);
 	if (code) {
 		log_plain("cannot set up the server: %s", strerror(-code));
@@ -424,13 +319,20 @@ int main(int argc, char **argv)
 		log_plain("cannot open /dev/null: %s", strerror(errno));
 		return EXIT_START;
 	}
-	status = parse_options(&options, argc, argv);
+	status = options_parse(&options, argc, argv);
 	if (status)
 		return status < 0 ? EXIT_START : EXIT_ENDED;
 	if (configuration_read(&configuration, options.config, &diagnostic)) {
 		log_plain("%s", diagnostic.text);
 		return EXIT_START;
 	}
+	if (options_apply(&options, &configuration, &diagnostic)) {
+		log_plain("%s", diagnostic.text);
+		configuration_free(&configuration);
+		return EXIT_START;
+	}
+	if (configuration.replication.nr_members)
+		replication_warnings(&configuration.replication, warn, (void *)options.config);
 	status = options.check_config ? check_config(&configuration, options.config) : run(&options, &configuration);
 	configuration_free(&configuration);
 	return status;

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "rdisk_protocol.h"
+#include "replication_configured.h"
 
 #define DEVICES_MAX    64 /* devices of one server */
 
@@ -32,6 +33,7 @@ struct device_configuration {
 	bool read_only;
 	bool is_volatile; /* what is written goes to memory, the image file stays as it is */
 	bool shared;	  /* several clients may have it open for writing */
+	bool replicated;  /* a file that is neither read_only nor is_volatile: a disk of the replica set */
 	int line;	  /* of the configuration file, where its group begins */
 	int image_line;	  /* where the image is named; `line` when it is not */
 };
@@ -42,6 +44,16 @@ struct configuration {
 	void *texts; /* NULL: none */
 	size_t texts_size;
 	struct device_configuration devices[DEVICES_MAX];
+	struct replication_configuration replication; /* there is one if a device is replicated, and only then */
 };
+
+/* Whether this server has an image of a device: a diskless member has none of those that are replicated. */
+static inline bool device_configuration_has_image(const struct configuration *configuration, int minor)
+{
+	const struct replication_configuration *replication = &configuration->replication;
+
+	return !configuration->devices[minor].replicated || replication->self < 0 ||
+	       !replication->members[replication->self].diskless;
+}
 
 #endif

@@ -79,7 +79,9 @@ int device_table_check(const struct configuration *configuration, const char *pa
 		       struct diagnostic *diagnostic)
 {
 	for (int minor = 0; minor < configuration->nr_devices; minor++) {
-		if (check_device(configuration, minor, found, diagnostic))
+		found[minor] = (struct store_found){ 0 };
+		if (device_configuration_has_image(configuration, minor) &&
+		    check_device(configuration, minor, found, diagnostic))
 			return at_line(diagnostic, path, configuration->devices[minor].image_line);
 	}
 	return 0;
@@ -369,10 +371,12 @@ void device_describe(const struct configuration *configuration, const uint64_t *
 	for (int minor = 0; minor < configuration->nr_devices && used < size; minor++) {
 		const struct device_configuration *device = &configuration->devices[minor];
 		char size_text[SIZE_TEXT];
-		int length = snprintf(text + used, size - used, "%s%d %s %s %s%s%s%s", minor ? ", " : "", minor,
-				      device->name, size_format(sizes[minor], size_text),
-				      device->read_only ? "ro" : "rw", device->is_volatile ? " volatile" : "",
-				      device->type == MEMORY_IMAGE ? " memory" : "", device->shared ? " shared" : "");
+		const char *known_size = sizes[minor] ? size_format(sizes[minor], size_text) : "-";
+		int length =
+			snprintf(text + used, size - used, "%s%d %s %s %s%s%s%s%s", minor ? ", " : "", minor,
+				 device->name, known_size, device->read_only ? "ro" : "rw",
+				 device->is_volatile ? " volatile" : "", device->type == MEMORY_IMAGE ? " memory" : "",
+				 device->shared ? " shared" : "", device->replicated ? " replicated" : "");
 
 		if (length > 0)
 			used += (size_t)length;

@@ -47,7 +47,8 @@ struct device_table {
 
 /*
  * Checks all images of the configuration without changing anything; found[minor] (DEVICES_MAX of them)
- * gets what each device would have. 0, or -1 and *diagnostic, "FILE:LINE: cause".
+ * gets what each device would have, zeroes for one that has no image here. 0, or -1 and *diagnostic, "FILE:LINE:
+ * cause".
  */
 int device_table_check(const struct configuration *configuration, const char *path, struct store_found *found,
 		       struct diagnostic *diagnostic);
@@ -103,7 +104,7 @@ void device_partition(const struct device *device, struct rdisk_partition *parti
 
 /*
  * "0 MY_FILE_IMG 512M rw, ...", for the ready line and --check-config, into text
- * (cut if it is too long).
+ * (cut if it is too long). A size of 0 is not known.
  */
 void device_describe(const struct configuration *configuration, const uint64_t *sizes, char *text, size_t size);
 

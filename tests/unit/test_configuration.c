@@ -128,7 +128,7 @@ static void test_settings_refused(void **state)
 	assert_setting_refused("read_only = 1;", "read_only must be true or false");
 	assert_setting_refused("volatile = \"yes\";", "volatile must be true or false");
 	assert_setting_refused("shared = (1);", "shared must be true or false");
-	assert_setting_refused("replicated = true;", "replicated = true is not available");
+	assert_setting_refused("replicated = true;", "there is no group replication");
 	assert_setting_refused("compression = true;", "compression = true is not available");
 	assert_setting_refused("image_type = \"NBD_IMAGE\";", "image_type \"NBD_IMAGE\"");
 	assert_setting_refused("image_type = 1;", "image_type must be a string");

@@ -172,7 +172,7 @@ static void test_broken_files(void **state)
 		       "true or false");
 	assert_refused("devices = ( {\nname = \"A\"; image_file = \"a\";\nsize = \"1000\"; } );\n", 3, "512");
 	assert_refused("devices = ( {\nname = \"A\"; image_file = \"a\"; size = \"1M\";\nreplicated = true; } );\n", 3,
-		       "not available");
+		       "there is no group replication");
 	assert_refused("devices = ( {\nname = \"A\"; image_file = \"a\"; size = \"1M\";\ncompression = true; } );\n", 3,
 		       "not available");
 	assert_refused("devices = (\n{ name = \"A\"; image_file = \"a\"; size = \"1M\"; },\n"
