@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the lines of a control socket say: a table of commands, what each has with it, and the answers. Nothing of a
+ * line is believed before it was checked.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include <cJSON.h>
+
+#include "control_internal.h"
+
+/* An order of which it is known what it is and whom it names. */
+struct order {
+	uint64_t number, now;
+	int member;	   /* that it names */
+	unsigned int dead; /* bit n is member n */
+};
+
+__attribute__((format(printf, 4, 5))) static void refuse(struct control *control, struct control_connection *connection,
+							 const char *code, const char *format, ...)
+{
+	struct diagnostic message;
+	va_list arguments;
+
+	va_start(arguments, format);
+	if (vsnprintf(message.text, sizeof(message.text), format, arguments) < 0)
+		message.text[0] = '\0';
+	va_end(arguments);
+	control_send(control, connection, control_error_json(code, message.text));
+}
+
+static const char *code_text(int code)
+{
+	switch (code) {
+	case -EINVAL:
+		return "refused";
+	case -EAGAIN:
+		return "not-now";
+	default:
+		return "failed";
+	}
+}
+
+static void answer(struct control *control, struct control_connection *connection, int code, const char *text)
+{
+	cJSON *object;
+
+	connection->order = 0;
+	if (code) {
+		control_send(control, connection,
+			     control_error_json(code_text(code), text && *text ? text : strerror(-code)));
+		return;
+	}
+	object = cJSON_CreateObject();
+	if (!control_json_text(object, "result", "done") ||
+	    (text && *text && !control_json_text(object, "message", text))) {
+		cJSON_Delete(object);
+		object = NULL;
+	}
+	control_send(control, connection, object);
+}
+
+void control_answer(struct control *control, uint64_t order, int code, const char *text)
+{
+	for (int i = 0; order && i < CONTROL_CONNECTIONS_MAX; i++) {
+		struct control_connection *connection = &control->connections[i];
+
+		if (connection->fd >= 0 && connection->order == order) {
+			answer(control, connection, code, text);
+			return;
+		}
+	}
+}
+
+/* ---- members ---- */
+
+/* The member that is named by an item of the line, or by the number of its node; -1: it was refused. */
+static int find_member(struct control *control, struct control_connection *connection, const cJSON *item)
+{
+	const struct replication_configuration *replication = control->replication;
+	const char *name = cJSON_GetStringValue(item);
+
+	if (!name && !(cJSON_IsNumber(item) && item->valuedouble == item->valueint)) {
+		refuse(control, connection, "bad-request", "a member's name or the number of its node is needed");
+		return -1;
+	}
+	for (int i = 0; i < replication->nr_members; i++) {
+		if (name ? !strcmp(name, replication->members[i].name) : item->valueint == replication->members[i].node)
+			return i;
+	}
+	if (name)
+		refuse(control, connection, "bad-request", "no member of set %s is named \"%s\"", replication->set,
+		       name);
+	else
+		refuse(control, connection, "bad-request", "no member of set %s has the number %d", replication->set,
+		       item->valueint);
+	return -1;
+}
+
+static bool find_dead(struct control *control, struct control_connection *connection, const cJSON *list,
+		      struct order *order)
+{
+	const cJSON *item;
+
+	if (!cJSON_IsArray(list) || cJSON_GetArraySize(list) == 0) {
+		refuse(control, connection, "bad-request",
+		       "it must be said which members are dead: their votes do not count then");
+		return false;
+	}
+	cJSON_ArrayForEach(item, list)
+	{
+		int member = find_member(control, connection, item);
+
+		if (member < 0)
+			return false;
+		if (member == control->replication->self) {
+			refuse(control, connection, "bad-request",
+			       "%s is the member that gets this order, and cannot be dead: the order is for the one "
+			       "that is to be primary",
+			       control->replication->members[member].name);
+			return false;
+		}
+		order->dead |= 1u << member;
+	}
+	return true;
+}
+
+/* ---- commands ---- */
+
+static int promote(struct control *control, const struct order *order, struct diagnostic *why)
+{
+	return control->orders->promote(control->user, order->now, order->number, order->member, why);
+}
+
+static int force(struct control *control, const struct order *order, struct diagnostic *why)
+{
+	return control->orders->force(control->user, order->now, order->number, order->dead, why);
+}
+
+static int invalidate(struct control *control, const struct order *order, struct diagnostic *why)
+{
+	return control->orders->invalidate(control->user, order->now, order->number, order->member, why);
+}
+
+static int init(struct control *control, const struct order *order, struct diagnostic *why)
+{
+	return control->orders->init(control->user, order->now, order->number, order->member, why);
+}
+
+static int pause_resync(struct control *control, const struct order *order, struct diagnostic *why)
+{
+	return control->orders->pause_resync(control->user, order->now, order->number, why);
+}
+
+static int resume_resync(struct control *control, const struct order *order, struct diagnostic *why)
+{
+	return control->orders->resume_resync(control->user, order->now, order->number, why);
+}
+
+enum names { NAMES_NOBODY, NAMES_MEMBER, NAMES_DEAD };
+
+static const struct command {
+	const char *name;
+	enum names names; /* whom it has to name */
+	const char *key;  /* and where */
+	int (*obey)(struct control *control, const struct order *order, struct diagnostic *why);
+} commands[] = {
+	{ "promote", NAMES_MEMBER, "node", promote },	      { "force-primary", NAMES_DEAD, "dead", force },
+	{ "invalidate", NAMES_MEMBER, "node", invalidate },   { "init", NAMES_MEMBER, "from", init },
+	{ "pause-resync", NAMES_NOBODY, NULL, pause_resync }, { "resume-resync", NAMES_NOBODY, NULL, resume_resync },
+};
+
+static void obey_order(struct control *control, struct control_connection *connection, uint64_t now,
+		       const struct command *command, const cJSON *line)
+{
+	struct order order = { .now = now, .member = REPLICATION_NO_MEMBER };
+	uint32_t serial = connection->serial;
+	struct diagnostic why = { "" };
+	int code;
+
+	if (command->names == NAMES_MEMBER) {
+		order.member = find_member(control, connection, cJSON_GetObjectItemCaseSensitive(line, command->key));
+		if (order.member < 0)
+			return;
+	}
+	if (command->names == NAMES_DEAD &&
+	    !find_dead(control, connection, cJSON_GetObjectItemCaseSensitive(line, command->key), &order))
+		return;
+	order.number = connection->order = ++control->last_order;
+	code = command->obey(control, &order, &why);
+	/* It may have been answered in there. */
+	if (code != CONTROL_LATER && connection->serial == serial && connection->order == order.number)
+		answer(control, connection, code, why.text);
+}
+
+static void obey_status(struct control *control, struct control_connection *connection, uint64_t now)
+{
+	struct control_status status = { .primary = REPLICATION_NO_MEMBER };
+
+	control->orders->status(control->user, now, &status);
+	control_send(control, connection, control_status_json(control->replication, &status));
+}
+
+static void obey_events(struct control *control, struct control_connection *connection)
+{
+	cJSON *object = cJSON_CreateObject();
+
+	if (!control_json_text(object, "result", "subscribed")) {
+		cJSON_Delete(object);
+		object = NULL;
+	}
+	connection->subscribed = true;
+	control_send(control, connection, object);
+}
+
+void control_obey(struct control *control, struct control_connection *connection, uint64_t now, const char *line,
+		  size_t length)
+{
+	cJSON *object = cJSON_ParseWithLength(line, length);
+	const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, "command"));
+	const struct command *command = NULL;
+
+	for (size_t i = 0; name && i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (!strcmp(commands[i].name, name))
+			command = &commands[i];
+	}
+	if (!name)
+		refuse(control, connection, "bad-request",
+		       "each line must be a JSON object with a command, such as {\"command\": \"status\"}");
+	else if (command)
+		obey_order(control, connection, now, command, object);
+	else if (!strcmp(name, "status"))
+		obey_status(control, connection, now);
+	else if (!strcmp(name, "events"))
+		obey_events(control, connection);
+	else
+		refuse(control, connection, "bad-request", "unknown command \"%s\"", name);
+	cJSON_Delete(object);
+}
