@@ -21,6 +21,7 @@
 #include "recording.h"
 #include "replication_self.h"
 #include "service_notify.h"
+#include "session_key.h"
 #include "standard_descriptors.h"
 #include "termination.h"
 
@@ -42,6 +43,18 @@ static void warn(void *context, const char *text)
 	log_warning("%s: %s", path, text);
 }
 
+/* Of what a start of a member needs, and its configuration file alone cannot tell. */
+static void warn_of_key(const struct replication_configuration *replication)
+{
+	unsigned char key[SESSION_KEY_SIZE];
+	struct diagnostic diagnostic = { 0 };
+
+	if (replication->nr_members && !replication->insecure &&
+	    session_key_read(replication->key_file, key, &diagnostic))
+		log_warning("%s", diagnostic.text);
+	explicit_bzero(key, sizeof(key));
+}
+
 static int check_config(const struct configuration *configuration, const char *path)
 {
 	static char description[DESCRIPTION_SIZE];
@@ -61,6 +74,7 @@ static int check_config(const struct configuration *configuration, const char *p
 				    configuration->devices[minor].image_file, found[minor].copy_of,
 				    found[minor].copy_of);
 	}
+	warn_of_key(&configuration->replication);
 	device_describe(configuration, sizes, description, sizeof(description));
 	if (printf("devices=%d (%s)\n", configuration->nr_devices, description) < 0)
 		goto no_output;

@@ -75,26 +75,44 @@ void control_answer(struct control *control, uint64_t order, int code, const cha
 
 /* ---- members ---- */
 
-/* The member that is named by an item of the line, or by the number of its node; -1: it was refused. */
+/* The number that a text is, or that an item has; 0: none. */
+static int node_of(const cJSON *item)
+{
+	const char *text = cJSON_GetStringValue(item);
+	int node = 0;
+
+	if (!text)
+		return item->valuedouble == item->valueint ? item->valueint : 0;
+	if (strspn(text, "0123456789") != strlen(text))
+		return 0;
+	for (; *text && node <= REPLICATION_NODE_MAX; text++)
+		node = 10 * node + (*text - '0');
+	return node;
+}
+
+/* The member that an item names, or whose node's number it is; -1: it was refused. */
 static int find_member(struct control *control, struct control_connection *connection, const cJSON *item)
 {
 	const struct replication_configuration *replication = control->replication;
 	const char *name = cJSON_GetStringValue(item);
 
-	if (!name && !(cJSON_IsNumber(item) && item->valuedouble == item->valueint)) {
+	if (!name && !cJSON_IsNumber(item)) {
 		refuse(control, connection, "bad-request", "a member's name or the number of its node is needed");
 		return -1;
 	}
+	for (int i = 0; name && i < replication->nr_members; i++) {
+		if (!strcmp(name, replication->members[i].name))
+			return i;
+	}
 	for (int i = 0; i < replication->nr_members; i++) {
-		if (name ? !strcmp(name, replication->members[i].name) : item->valueint == replication->members[i].node)
+		if (node_of(item) == replication->members[i].node)
 			return i;
 	}
 	if (name)
-		refuse(control, connection, "bad-request", "no member of set %s is named \"%s\"", replication->set,
-		       name);
+		refuse(control, connection, "bad-request", "no member of set %s is \"%s\"", replication->set, name);
 	else
-		refuse(control, connection, "bad-request", "no member of set %s has the number %d", replication->set,
-		       item->valueint);
+		refuse(control, connection, "bad-request", "no member of set %s has the number %g", replication->set,
+		       item->valuedouble);
 	return -1;
 }
 

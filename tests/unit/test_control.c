@@ -325,6 +325,7 @@ static void test_orders(void **state)
 	order = fake.order;
 	assert_obeyed(fd, "{\"command\":\"promote\",\"node\":21}\n", "promote", 2, 0);
 	assert_true(fake.order > order && order > 0);
+	assert_obeyed(fd, "{\"command\":\"promote\",\"node\":\"11\"}\n", "promote", 1, 0);
 	assert_obeyed(fd, "{\"command\":\"force-primary\",\"dead\":[\"b\",21]}\n", "force", -1, 6);
 	assert_obeyed(fd, "{\"command\":\"invalidate\",\"node\":\"a\"}\n", "invalidate", 0, 0);
 	assert_obeyed(fd, "{\"command\":\"init\",\"from\":\"a\"}\r\n", "init", 0, 0);
@@ -363,15 +364,17 @@ static void test_bad_lines(void **state)
 	assert_error(fd, "{\"command\":\"destroy\"}\n", "bad-request", "unknown command \"destroy\"");
 	assert_error(fd, "{\"command\":\"promote\"}\n", "bad-request", "name");
 	assert_error(fd, "{\"command\":\"promote\",\"node\":true}\n", "bad-request", "name");
-	assert_error(fd, "{\"command\":\"promote\",\"node\":1.5}\n", "bad-request", "name");
+	assert_error(fd, "{\"command\":\"promote\",\"node\":1.5}\n", "bad-request", "the number 1.5");
 	assert_error(fd, "{\"command\":\"promote\",\"node\":2}\n", "bad-request",
 		     "no member of set main has the number 2");
-	assert_error(fd, "{\"command\":\"promote\",\"node\":1e99}\n", "bad-request", "name");
-	assert_error(fd, "{\"command\":\"promote\",\"node\":\"d\"}\n", "bad-request", "is named \"d\"");
+	assert_error(fd, "{\"command\":\"promote\",\"node\":1e99}\n", "bad-request", "the number 1e+99");
+	assert_error(fd, "{\"command\":\"promote\",\"node\":\"d\"}\n", "bad-request", "is \"d\"");
+	assert_error(fd, "{\"command\":\"promote\",\"node\":\"99999999999999999999\"}\n", "bad-request", "is \"9999");
+	assert_error(fd, "{\"command\":\"promote\",\"node\":\"\"}\n", "bad-request", "is \"\"");
 	assert_error(fd, "{\"command\":\"force-primary\"}\n", "bad-request", "which members are dead");
 	assert_error(fd, "{\"command\":\"force-primary\",\"dead\":[]}\n", "bad-request", "which members are dead");
 	assert_error(fd, "{\"command\":\"force-primary\",\"dead\":\"b\"}\n", "bad-request", "which members are dead");
-	assert_error(fd, "{\"command\":\"force-primary\",\"dead\":[\"b\",\"d\"]}\n", "bad-request", "is named \"d\"");
+	assert_error(fd, "{\"command\":\"force-primary\",\"dead\":[\"b\",\"d\"]}\n", "bad-request", "is \"d\"");
 	assert_error(fd, "{\"command\":\"force-primary\",\"dead\":[\"a\"]}\n", "bad-request", "cannot be dead");
 	assert_string_equal(fake.what, "");
 	close(fd);
