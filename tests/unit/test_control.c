@@ -123,7 +123,7 @@ static int setup(void **state)
 	test_path(path, "control");
 	replication =
 		(struct replication_configuration){ .nr_members = 3, .self = 0, .control = path, .min_in_sync = 1 };
-	strcpy(replication.set, "main");
+	snprintf(replication.set, sizeof(replication.set), "main");
 	for (int i = 0; i < 3; i++) {
 		replication.members[i] = (struct replication_member){ .node = 10 * i + 1, .diskless = i == 2 };
 		replication.members[i].name[0] = (char)('a' + i);
@@ -143,12 +143,20 @@ static int teardown(void **state)
 	return 0;
 }
 
-static int connect_client(void)
+static struct sockaddr_un address_of_socket(void)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+	if (snprintf(address.sun_path, sizeof(address.sun_path), "%s", path) >= (int)sizeof(address.sun_path))
+		test_fatal("%s: too long", path);
+	return address;
+}
+
+static int connect_client(void)
+{
+	struct sockaddr_un address = address_of_socket();
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	strcpy(address.sun_path, path);
 	if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)))
 		test_fatal("%s: %s", path, strerror(errno));
 	return fd;
@@ -270,7 +278,7 @@ static void test_status_before_birth(void **state)
 
 	(void)state;
 	fake.status.epoch = 5; /* does not count */
-	strcpy(fake.status.blocked, "2 of 3 \"\xc3\xa9\xff\"\n");
+	snprintf(fake.status.blocked, sizeof(fake.status.blocked), "%s", "2 of 3 \"\xc3\xa9\xff\"\n");
 	say(fd, "{\"command\":\"status\"}\n");
 	text = heard(fd);
 	assert_non_null(strstr(text, "\"uuid\":null,\"generation\":0,"));
@@ -295,7 +303,7 @@ static void test_line_of_status(void **state)
 	control_status_line(&replication, &fake.status, text, sizeof(text));
 	assert_string_equal(text, "primary b, 1 of 2 in sync, 2 of 3 connected, epoch 7");
 	fake.status.serving = false;
-	strcpy(fake.status.blocked, "why");
+	snprintf(fake.status.blocked, sizeof(fake.status.blocked), "%s", "why");
 	control_status_line(&replication, &fake.status, text, sizeof(text));
 	assert_string_equal(text, "primary b does not serve, 1 of 2 in sync, 2 of 3 connected, epoch 7: why");
 	control_status_line(&replication, &fake.status, cut, sizeof(cut));
@@ -404,12 +412,10 @@ static void test_parts_of_lines(void **state)
 
 	/* As long as it may be, and one more. */
 	fd = connect_client();
-	memset(long_line, ' ', sizeof(long_line));
-	memcpy(long_line, "{\"command\":\"pause-resync\"}", 26);
-	strcpy(long_line + CONTROL_LINE_MAX - 1, "\n");
+	snprintf(long_line, sizeof(long_line), "%-*s\n", CONTROL_LINE_MAX - 1, "{\"command\":\"pause-resync\"}");
 	say(fd, long_line);
 	assert_heard(fd, DONE);
-	strcpy(long_line + CONTROL_LINE_MAX - 1, " ");
+	snprintf(long_line, sizeof(long_line), "%-*s\n", CONTROL_LINE_MAX, "{\"command\":\"pause-resync\"}");
 	assert_error(fd, long_line, "bad-request", "longer");
 	assert_null(heard(fd));
 	close(fd);
@@ -643,7 +649,7 @@ static void assert_not_opened(const char *cause)
 
 static void test_file(void **state)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct sockaddr_un address = address_of_socket();
 	struct diagnostic diagnostic = { "" };
 	char long_path[200];
 	struct stat status;
@@ -659,7 +665,6 @@ static void test_file(void **state)
 
 	/* That of a server that was killed. */
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	strcpy(address.sun_path, path);
 	assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
 	close(fd);
 	assert_int_equal(control_open(&control, &replication, &orders, &fake, &diagnostic), 0);

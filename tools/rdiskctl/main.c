@@ -463,39 +463,43 @@ static int check_arguments(const struct arguments *arguments, const struct comma
 	return -1;
 }
 
-/* *command is set if it is to go on (-1); else the exit status. */
-static int parse(int argc, char **argv, struct arguments *arguments, const struct command **command)
+/* The command, or NULL and the exit status. */
+static const struct command *parse(int argc, char **argv, struct arguments *arguments, int *status)
 {
-	int status;
+	const struct command *command;
 
 	/* Errors in what comes before it are JSON, too. */
 	for (int i = 1; i < argc && strcmp(argv[i], "--"); i++)
 		arguments->json |= !strcmp(argv[i], "--json") || !strcmp(argv[i], "-j");
-	status = parse_options(argc, argv, arguments);
-	if (status >= 0)
-		return status;
-	if (optind == argc)
-		return fail(arguments, EXIT_USAGE, "usage", "a command is needed, see rdiskctl --help");
+	*status = parse_options(argc, argv, arguments);
+	if (*status >= 0)
+		return NULL;
+	if (optind == argc) {
+		*status = fail(arguments, EXIT_USAGE, "usage", "a command is needed, see rdiskctl --help");
+		return NULL;
+	}
 	arguments->command_name = argv[optind++];
-	*command = find_command(arguments->command_name);
-	if (!*command)
-		return fail(arguments, EXIT_USAGE, "usage", "unknown command \"%s\", see rdiskctl --help",
-			    arguments->command_name);
+	command = find_command(arguments->command_name);
 	if (optind < argc)
 		arguments->node = argv[optind++];
-	if (optind < argc)
-		return fail(arguments, EXIT_USAGE, "usage", "unexpected argument \"%s\", see rdiskctl --help",
-			    argv[optind]);
-	return check_arguments(arguments, *command);
+	if (!command)
+		*status = fail(arguments, EXIT_USAGE, "usage", "unknown command \"%s\", see rdiskctl --help",
+			       arguments->command_name);
+	else if (optind < argc)
+		*status = fail(arguments, EXIT_USAGE, "usage", "unexpected argument \"%s\", see rdiskctl --help",
+			       argv[optind]);
+	else
+		*status = check_arguments(arguments, command);
+	return *status < 0 ? command : NULL;
 }
 
 int main(int argc, char **argv)
 {
 	struct arguments arguments = { .config = RDISK_DEFAULT_CONFIG };
-	const struct command *command = NULL;
-	int status = parse(argc, argv, &arguments, &command);
+	int status;
+	const struct command *command = parse(argc, argv, &arguments, &status);
 
-	if (status < 0)
+	if (command)
 		status = command->run(&arguments);
 	if (fflush(stdout) || ferror(stdout)) {
 		fprintf(stderr, "rdiskctl: error: cannot write to standard output: %s\n", strerror(errno));

@@ -212,7 +212,7 @@ static int setup(void **state)
 {
 	(void)state;
 	replication = (struct replication_configuration){ .nr_members = 3, .control = socket_path, .min_in_sync = 1 };
-	strcpy(replication.set, "main");
+	snprintf(replication.set, sizeof(replication.set), "main");
 	memset(shared, 0, sizeof(*shared));
 	shared->status = (struct control_status){ .born = true,
 						  .generation = 1,
@@ -345,7 +345,8 @@ static void test_status_not_serving(void **state)
 	status->serving = status->quorate = false;
 	status->primary = REPLICATION_NO_MEMBER;
 	status->members[1].connected = status->members[2].connected = false;
-	strcpy(status->blocked, "2 of 3 members must be seen to know the newest configuration; seen: a");
+	snprintf(status->blocked, sizeof(status->blocked),
+		 "2 of 3 members must be seen to know the newest configuration; seen: a");
 	assert_int_equal(ASK("status"), 5);
 	assert_output("primary none, NOT SERVING\n");
 	assert_output("waits: 2 of 3 members must be seen to know the newest configuration; seen: a\n");
@@ -416,7 +417,7 @@ static void test_orders(void **state)
 	assert_string_equal(process.output.text, "{\"result\":\"done\"}\n");
 
 	shared->code = -EAGAIN;
-	strcpy(shared->why, "give it to the primary, b");
+	snprintf(shared->why, sizeof(shared->why), "give it to the primary, b");
 	assert_int_equal(ASK("promote", "a"), 1);
 	assert_complaint("give it to the primary, b");
 	assert_int_equal(ASK_JSON("promote", "a"), 1);
