@@ -85,7 +85,7 @@ check_kernel_style() {
 check_licence() {
 	local file missing=0
 
-	for file in $(files '\.([ch]|sh|bash|pml|cfg|config)$|CMakeLists.txt$|Kconfig$|Makefile$'); do
+	for file in $(files '\.([ch]|sh|bash|pml|cfg|conf|config)$|\.service\.in$|CMakeLists.txt$|Kconfig$|Makefile$'); do
 		head -n 3 "$file" | grep 'SPDX-License-Identifier: GPL-2.0' >/dev/null || { echo "$file: no SPDX line"; missing=1; }
 	done
 	return "$missing"

@@ -33,6 +33,7 @@
 
 static const char sample_one[] = SAMPLES "/rdisk.cfg";
 static const char sample_two[] = SAMPLES "/rdisk-two.cfg";
+static const char sample_three_hosts[] = SAMPLES "/rdisk-three-hosts.cfg";
 
 static struct test_process process, server;
 static char config[TEST_PATH_SIZE];
@@ -457,12 +458,21 @@ static void test_samples(void **state)
 {
 	const char *const one[] = { RDISK_PROGRAM, "--check-config", "-c", sample_one, NULL };
 	const char *const two[] = { RDISK_PROGRAM, "--check-config", "-c", sample_two, NULL };
+	const char *const diskless[] = {
+		RDISK_PROGRAM, "--check-config", "--node", "c", "-c", sample_three_hosts, NULL
+	};
 
 	(void)state;
 	assert_int_equal(run(one), 0);
 	assert_string_equal(process.output.text, "devices=1 (0 MY_FILE_IMG 512M rw)\n");
 	assert_int_equal(run(two), 0);
 	assert_string_equal(process.output.text, "devices=2 (0 FILE_DISK 512M rw, 1 MEMORY_DISK 64M rw memory)\n");
+	assert_int_equal(run(diskless), 0);
+	assert_string_equal(
+		process.output.text,
+		"devices=1 (0 DATA - rw replicated)\n"
+		"set=main members=3 (1 a 192.0.2.1:7300, 2 b 192.0.2.2:7300, 3 c 192.0.2.3:7300 diskless this) "
+		"group=corosync lease=300 ms min_in_sync=1\n");
 }
 
 static void test_start_creates_the_image(void **state)
