@@ -49,6 +49,7 @@ struct control_orders {
 	int (*promote)(void *user, uint64_t now, uint64_t order, int member, struct diagnostic *why);
 	/* dead: bit n is member n; not empty, and not this one's. */
 	int (*force)(void *user, uint64_t now, uint64_t order, unsigned int dead, struct diagnostic *why);
+	/* member: another one's copy cannot be discarded from here; it is for the order's function to say so. */
 	int (*invalidate)(void *user, uint64_t now, uint64_t order, int member, struct diagnostic *why);
 	int (*init)(void *user, uint64_t now, uint64_t order, int from, struct diagnostic *why);
 	int (*pause_resync)(void *user, uint64_t now, uint64_t order, struct diagnostic *why);

@@ -31,7 +31,7 @@ enum control_state {
 	CONTROL_STATE_IN_SYNC,
 	CONTROL_STATE_RESYNCING,
 	CONTROL_STATE_OUTDATED, /* it has an image that is not in sync, and it is not being brought up */
-	CONTROL_STATE_EXCLUDED, /* it is not talked to: other list, key or generation, or taken for dead */
+	CONTROL_STATE_EXCLUDED, /* it is not talked to: of another line, list or key, or taken for dead */
 };
 
 enum control_resync_kind {

@@ -28,7 +28,7 @@ static const char usage[] =
 	"  force-primary --dead NODE[,NODE...] --yes\n"
 	"                                make this host's member the primary without the votes of the dead:\n"
 	"                                what it lacks is lost\n"
-	"  invalidate NODE --yes         discard a member's copy; it is brought up anew\n"
+	"  invalidate NODE --yes         on the host of that member: discard its copy; it is brought up anew\n"
 	"  init --from NODE              begin a set with the images of this member; the others' are overwritten\n"
 	"  pause-resync, resume-resync   stop bringing members up, and go on\n"
 	"  events                        print what happens, a JSON object a line\n"
@@ -349,7 +349,8 @@ static const struct command {
 	{ .name = "force-primary",
 	  .takes_dead = true,
 	  .takes_yes = true,
-	  .cost = "all that this host's member lacks is lost, and the dead must be invalidated before they come back",
+	  .cost = "all that this host's member lacks is lost, and the dead are excluded when they come back, until "
+		  "they are invalidated",
 	  .run = force_primary },
 	{ .name = "invalidate",
 	  .operand = "NODE",

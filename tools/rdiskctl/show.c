@@ -244,8 +244,9 @@ static void advise(const cJSON *status)
 		       "them.\n",
 		       names);
 	if (list(status, EXCLUDED, ", ", names))
-		printf("- excluded: %s. Their log says why. rdiskctl invalidate NODE --yes discards such a copy, and "
-		       "brings it up anew.\n",
+		printf("- excluded: %s. The log says why. If their copies are those to be discarded: rdiskctl "
+		       "invalidate NODE "
+		       "--yes, on that host.\n",
 		       names);
 	if (is_true(status, "resync_paused"))
 		puts("- bringing up is paused: rdiskctl resume-resync");
