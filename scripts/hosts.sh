@@ -9,6 +9,9 @@
 #   make_hosts N       hosts 1 .. N with the addresses 10.77.0.1 .. N, and /run and /dev/shm that are empty and only
 #                      these hosts' (one for all)
 #   on_host I COMMAND  runs it on host I, in the place of the calling (sub)shell
+#   make_switch, wire_host I, plug_host I, host_mac I
+#                      the parts of make_hosts: the bridge; the network of host I, in the namespace /run/hosts/I; host<I>,
+#                      the port of the bridge for it; the address of its card. /run has to be private and writable
 #
 # All share the file systems and the processes of the namespace.
 
@@ -32,23 +35,40 @@ enter_hosts() {
 }
 
 make_hosts() {
-	local host space
+	local host
 
 	mount -t tmpfs -o mode=755 hosts /run
 	mount -t tmpfs -o mode=1777 hosts /dev/shm
+	make_switch
+	for ((host = 1; host <= $1; host++)); do
+		wire_host "$host"
+		plug_host "$host"
+	done
+}
+
+make_switch() {
 	mkdir /run/hosts
 	ip link add name hosts type bridge
 	ip link set hosts up
-	for ((host = 1; host <= $1; host++)); do
-		space=/run/hosts/$host
-		: >"$space"
-		unshare --net="$space" true
-		ip link add name "host$host" type veth peer name eth0 netns "$space"
-		ip link set "host$host" master hosts up
-		nsenter --net="$space" ip address add "$hosts_network.$host/24" dev eth0
-		nsenter --net="$space" ip link set eth0 up
-		nsenter --net="$space" ip link set lo up
-	done
+}
+
+wire_host() {
+	local space=/run/hosts/$1
+
+	: >"$space"
+	unshare --net="$space" true
+	ip link add name "host$1" type veth peer name eth0 address "$(host_mac "$1")" netns "$space"
+	nsenter --net="$space" ip address add "$hosts_network.$1/24" dev eth0
+	nsenter --net="$space" ip link set eth0 up
+	nsenter --net="$space" ip link set lo up
+}
+
+plug_host() {
+	ip link set "host$1" master hosts up
+}
+
+host_mac() {
+	printf '02:00:0a:4d:00:%02x' "$1"
 }
 
 on_host() {
