@@ -26,6 +26,14 @@ must_mount() {
 	exit 1
 }
 
+# On a host in a user namespace (scripts/cluster.sh) programs of the host's root are nobody's: those that change to their
+# owner would not be root here. Run by the loader, the first one does not.
+if [ ! -O "$(command -v mount)" ]; then
+	/lib64/ld-linux-x86-64.so.2 "$(command -v mount)" -n -o remount,bind,nosuid / || {
+		echo "guest-init.sh: cannot make the root file system nosuid, so the guest ends"
+		exit 1
+	}
+fi
 must_mount -t proc proc /proc
 must_mount -t sysfs sysfs /sys
 mountpoint -q /dev || must_mount -t devtmpfs devtmpfs /dev
