@@ -14,12 +14,14 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-# Building the programs, the guest's kernel, and running a guest with file systems in it.
+# Building the programs, the guest's kernel, running a guest with file systems in it, and several hosts (scripts/cluster.sh).
 packages=(
 	gcc libc6-dev make cmake ninja-build pkgconf libconfig-dev libcjson-dev zlib1g-dev libxxhash-dev libgnutls28-dev
 	liblz4-dev
+	libcpg-dev libquorum-dev
 	linux-source-6.1 xz-utils flex bison bc libelf-dev perl patch
 	e2fsprogs fdisk mount util-linux procps
+	corosync iproute2 jq hostname
 )
 case ${1:-test} in
 demo) ;;
@@ -32,8 +34,8 @@ test)
 	;;
 bench)
 	# The disk servers to compare with; qemu-storage-daemon is in qemu-system-common. Traces of servers. What makes a disk
-	# slow is built with the tests. For scripts/floor.sh: iproute2 and jq.
-	packages+=(libcmocka-dev fio nbdkit libnbd-dev qemu-system-common tar blkreplay-examples linux-perf iproute2 jq)
+	# slow is built with the tests.
+	packages+=(libcmocka-dev fio nbdkit libnbd-dev qemu-system-common tar blkreplay-examples linux-perf)
 	;;
 foreign)
 	packages+=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-s390x-linux-gnu libc6-dev-s390x-cross qemu-user)
