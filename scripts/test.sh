@@ -7,6 +7,7 @@
 # usage: test.sh [PART...]
 #   unit local fault  these tests with the builds debug, asan and tsan (fault: not tsan)
 #   uml               the tests with a real guest
+#   cluster           the tests with several hosts (scripts/cluster.sh)
 #   fuzz              a quarter of a minute of each target of scripts/fuzz.sh
 #   sim               scripts/sim-all.sh: the replication core in the simulator; scripts/sim-foreign.sh
 #   model             scripts/model.sh: spin searches the models of the replication protocol
@@ -22,7 +23,7 @@
 
 set -uo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-all_parts=(unit local fault uml fuzz model sim static demo)
+all_parts=(unit local fault uml cluster fuzz model sim static demo)
 
 passed=0 failed=0 skipped=0 failures=()
 
@@ -174,7 +175,7 @@ if [ "$(id -u)" -eq 0 ]; then
 	exit
 fi
 
-if wanted uml || wanted demo || wanted static; then
+if wanted uml || wanted cluster || wanted demo || wanted static; then
 	run "guest kernel" scripts/build-uml.sh
 fi
 run_builds
@@ -185,6 +186,10 @@ if wanted uml; then
 	wanted unit || wanted local || wanted fault || run "build asan" build_preset asan
 	# Left out: what is not about the build's programs, and one whose program runs in the guest, where asan cannot.
 	run_ctest asan -L uml -E 'uml-(run-uml|lost-signal|no-disk|replay-device)'
+fi
+if wanted cluster; then
+	wanted uml || run "build release" build_preset release
+	run_ctest release -L cluster
 fi
 if wanted fuzz; then
 	for name in message metadata done_table; do

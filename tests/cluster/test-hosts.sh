@@ -1,0 +1,120 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# cluster.sh: hosts and what runs on them; commands and their exit status; nothing is left behind.
+
+. "$(dirname "$0")/functions.sh"
+
+expect 2
+expect 2 nonsense
+expect 2 up
+expect 2 up 9
+expect 2 up 2 --size big
+expect 2 up 2 --set lease
+expect 2 up 2 --diskless C
+expect 1 status
+expect 1 exec A -- true
+
+up 2 --unreplicated --size 16M
+for host in A B; do
+	for file in rdisk.cfg disk.img node rdisk.pid rdisk.log boot-id; do
+		[ -e "$work/set/$host/$file" ] || fail "there is no $host/$file"
+	done
+done
+note "the pid of a server is that of a process that is seen outside"
+[ "$(readlink "/proc/$(cat "$work/set/A/rdisk.pid")/exe")" = "$(readlink -f "$bin/rdisk")" ] || fail "A/rdisk.pid is not rdisk's"
+expect 1 up 2 --unreplicated
+
+note "commands on hosts"
+expect 0 exec A -- true
+expect 7 exec B -- bash -c 'exit 7'
+expect 143 exec B -- bash -c 'kill -TERM $$'
+expect 2 exec C -- true
+expect 2 exec A true
+[ "$(cluster exec A -- hostname) $(cluster exec B -- hostname)" = "A B" ] || fail "the hosts have other names"
+[ "$(cluster exec A -- cat <<<'what is read')" = "what is read" ] || fail "a command on a host does not read what it is given"
+[ "$(cd "$work" && cluster exec A -- pwd)" = "$work" ] || fail "a command on a host is in another directory"
+cluster exec A -- bash -c 'echo mine >/run/mine; echo mine >/dev/shm/mine'
+expect 1 exec B -- cat /run/mine
+expect 1 exec B -- cat /dev/shm/mine
+[ "$(cluster exec A -- cat /run/mine)" = mine ] || fail "/run of a host forgets"
+cluster exec A -- dvkctl procs -d 0 | grep -q rdisk || fail "dvkctl finds no rdisk on A"
+
+note "a command ends with who called for it"
+# Not by the function: what is killed is to be cluster.sh, and not a shell that has started it.
+"$repository/scripts/cluster.sh" exec A -- bash -c 'echo $$ >/run/sleeper; exec sleep 1000' &
+caller=$!
+# shellcheck disable=SC2016 # the inner shells expand these
+sleeps() {
+	[ "$(cluster exec A -- bash -c '[ -s /run/sleeper ] && cat /proc/$(cat /run/sleeper)/comm')" = sleep ]
+}
+# shellcheck disable=SC2016
+has_ended() {
+	cluster exec A -- bash -c '[ ! -d /proc/$(cat /run/sleeper) ]'
+}
+await "the command does not run" sleeps
+kill -KILL "$caller"
+wait "$caller" 2>/dev/null || true
+await "the command goes on" has_ended
+
+note "servers are stopped, killed and started"
+cluster stop A
+expect_field '.hosts[0].rdisk' stopped
+cluster cont A
+expect_field '.hosts[0].rdisk' running
+before=$(cat "$work/set/A/rdisk.pid")
+cluster kill A rdisk
+expect_field '.hosts[0].rdisk' off
+[ ! -d "/proc/$before" ] || fail "the killed server is there"
+expect_field '.hosts[1].rdisk' running
+expect 1 kill A
+expect 1 stop A
+cluster start A
+expect_field '.hosts[0].rdisk' running
+expect 1 start A
+expect 2 kill A nonsense
+expect 2 kill
+expect 2 power A B
+expect 1 kill A corosync
+cluster kill A
+cluster start A rdisk --env RDISK_TEST=told -- -v
+tr '\0' '\n' <"/proc/$(cat "$work/set/A/rdisk.pid")/environ" | grep -qx RDISK_TEST=told || fail "--env is not heeded"
+tr '\0' '\n' <"/proc/$(cat "$work/set/A/rdisk.pid")/cmdline" | grep -qx -e -v || fail "arguments are not heeded"
+
+note "whole hosts are stopped, killed and started"
+cluster exec B -- sleep 1001 &
+await "the command does not run" cluster exec B -- pgrep -fx 'sleep 1001' >/dev/null
+cluster stop B host
+expect_field '.hosts[1].rdisk' stopped
+cluster cont B host
+expect_field '.hosts[1].rdisk' running
+boot=$(cat "$work/set/B/boot-id")
+cluster kill B host
+wait $! 2>/dev/null || true
+expect_field '.hosts[1].on' false
+expect 1 kill B host
+expect 1 start B
+expect 1 exec B -- true
+! pgrep -u "$(id -u)" -fx 'sleep 1001' >/dev/null || fail "a process of the killed host is there"
+cluster start B host
+expect_field '.hosts[1].rdisk' running
+expect 1 start B host
+[ "$(cat "$work/set/B/boot-id")" = "$boot" ] || fail "a host that did not lose its power has another boot id"
+expect 1 exec B -- cat /run/mine
+
+note "nothing is left"
+cluster down
+[ ! -e "$work/set" ] || fail "left: $(ls -R "$work/set")"
+no_processes || fail "left: $(ps -o args= -p "$(processes | paste -sd ,)")"
+cluster down
+
+note "kept folders are used again, and folders that were there before are kept"
+up 1 --unreplicated --size 16M
+echo kept | dd of="$work/set/A/disk.img" conv=notrunc status=none
+cluster down --keep
+[ -e "$work/set/A/disk.img" ] || fail "down --keep removes the image"
+up 1 --unreplicated --size 16M
+[ "$(head -c 4 "$work/set/A/disk.img")" = kept ] || fail "up makes a new image in a folder that was kept"
+cluster down
+[ -e "$work/set/A/disk.img" ] || fail "down removes a folder that was there before up"
+no_processes || fail "left: $(ps -o args= -p "$(processes | paste -sd ,)")"
