@@ -59,7 +59,7 @@ check_shell() {
 }
 
 check_spelling() {
-	files . | xargs codespell --ignore-words-list=inout,nd
+	files . | xargs codespell --ignore-words-list=inout,nd,iif
 }
 
 check_manuals() {
