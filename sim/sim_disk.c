@@ -207,6 +207,8 @@ int sim_disk_do(struct sim_disk *disk, const struct io *io, const uint64_t *flus
 	case IO_FLUSH:
 		return flush(disk, flushed, random);
 	case IO_FETCH:
+	case IO_OPEN:
+	case IO_DESCRIBE:
 		break;
 	}
 	return 0;

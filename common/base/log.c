@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,6 +18,7 @@
 #define LIMIT_SECONDS 10 /* length of the period */
 
 static enum log_level highest_level = LOG_LEVEL_INFO;
+static bool with_time;
 
 static const char *const level_names[] = {
 	[LOG_LEVEL_ERROR] = "error: ",
@@ -30,12 +32,34 @@ void log_set_level(enum log_level level)
 	highest_level = level;
 }
 
+void log_set_time(void)
+{
+	with_time = true;
+}
+
+/* As dmesg(1) does; what that clock says is the same in all processes of a host. */
+static size_t put_time(char *line, size_t size)
+{
+	struct timespec now;
+	int length;
+
+	if (!with_time)
+		return 0;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	length = snprintf(line, size, "[%lld.%09ld] ", (long long)now.tv_sec, now.tv_nsec);
+	return length < 0 ? 0 : (size_t)length;
+}
+
 __attribute__((format(printf, 2, 0))) static void write_line(const char *prefix, const char *format, va_list arguments)
 {
 	char line[LINE_SIZE];
 	int saved_errno = errno;
-	size_t used = (size_t)snprintf(line, sizeof(line), "rdisk: %s", prefix);
-	int length = vsnprintf(line + used, sizeof(line) - used, format, arguments);
+	size_t used = (size_t)snprintf(line, sizeof(line), "rdisk: ");
+	int length;
+
+	used += put_time(line + used, sizeof(line) - used);
+	used += (size_t)snprintf(line + used, sizeof(line) - used, "%s", prefix);
+	length = vsnprintf(line + used, sizeof(line) - used, format, arguments);
 
 	if (length < 0)
 		length = 0;

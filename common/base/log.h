@@ -13,6 +13,9 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_D
 /* Lines above this level are not written; LOG_LEVEL_INFO at first. Main thread only. */
 void log_set_level(enum log_level level);
 
+/* From now on each line says CLOCK_MONOTONIC's time: "rdisk: [SECONDS] LEVEL: text". Main thread only. */
+void log_set_time(void);
+
 /*
  * Writes one line with a single write(2); control characters in the text become '?',
  * and what is beyond 2 KiB is cut. Keeps errno. Any thread.

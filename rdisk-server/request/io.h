@@ -21,6 +21,9 @@ enum io_operation {
 	IO_DISCARD,	 /* the range reads as zeros afterwards, or as before */
 	IO_WRITE_ZEROES, /* the range reads as zeros afterwards */
 	IO_FETCH,	 /* nothing is moved; an IO_READ of the range with IO_FETCHED will hardly be MISSED */
+	/* Of a replicated disk alone; no range: */
+	IO_OPEN,     /* the client opens it, for as long as nobody says that it is gone */
+	IO_DESCRIBE, /* size and identity of the disk are known */
 };
 
 /* What is to become of a READ or WRITE that may have to wait for a disk. */
@@ -49,8 +52,12 @@ struct io {
 	uint64_t length;   /* bytes. FLUSH: 0 */
 	/* READ, WRITE: where the data are, until it is done; whose lengths add up to `length`, none of them 0 */
 	const struct iovec *vector;
-	int count;  /* elements, 1 .. IO_VECTOR_MAX */
-	int result; /* 0 or -errno; -ECANCELED: nothing was done, as it was cancelled */
+	int count;	 /* elements, 1 .. IO_VECTOR_MAX */
+	uint32_t client; /* of a replicated disk: number of the open that it belongs to */
+	bool shared;	 /* OPEN: others may have it open, too */
+	bool read_only;	 /* OPEN: it only reads */
+	bool stable;	 /* of what changes something: on stable storage when it is done, if the disk can do that */
+	int result;	 /* 0 or -errno; -ECANCELED: nothing was done, as it was cancelled */
 	/*
 	 * Nobody wants it any more: it ends with -ECANCELED if it has not begun, or when it likes. Set by its owner's
 	 * thread, read by any other.

@@ -13,7 +13,8 @@
  * READY     nothing: the next turn of request_next_done()      one of the others
  * STORE     its piece, at the store                            READY with the next piece or a flush, or DONE
  * FETCH     its piece to be in the page cache                  READY, or DONE if that failed
- * FLUSH     what it wrote to be on stable storage              DONE
+ * FLUSH     what it wrote to be on stable storage; of an       DONE
+ *           OPEN or DESCRIBE: whoever has the bytes
  * SETTLE    what abandoned requests still do to the disk       DONE
  * DONE      its front, who takes the result                    FREE
  *
@@ -58,6 +59,9 @@ enum request_operation {
 	REQUEST_DISCARD,
 	REQUEST_WRITE_ZEROES,
 	REQUEST_SETTLE, /* nothing; done when no request abandoned before it does anything to the disk any more */
+	/* As IO_OPEN and IO_DESCRIBE. */
+	REQUEST_OPEN,
+	REQUEST_DESCRIBE,
 };
 
 enum request_phase {
@@ -89,6 +93,8 @@ struct request_disk {
 	bool (*withdraw)(struct request_disk *disk, struct io *io);
 	uint64_t overlap_block; /* bytes, a power of two: pieces that touch one such block overlap */
 	uint32_t buffer_size;	/* bytes of a piece with copied memory, and of each buffer */
+	bool stable_writes;	/* it looks at io->stable: no FLUSH has to follow */
+	bool reads_pend; /* what is submitted is PENDING, also a READ to copied memory: it has a buffer meanwhile */
 	void *read_buffer;
 	void *write_buffers[REQUEST_BUFFERS]; /* the free ones */
 	int nr_write_buffers;
@@ -106,6 +112,9 @@ struct request {
 	enum request_operation operation;
 	bool stable;	   /* of what changes something: on stable storage before it is DONE */
 	bool copied;	   /* the memory is */
+	uint32_t client;   /* as in struct io */
+	bool shared;	   /* the same */
+	bool read_only;	   /* the same */
 	uint64_t position; /* bytes; all of the range is on the disk. FLUSH, SETTLE: 0 */
 	uint64_t length;   /* bytes. FLUSH, SETTLE: 0 */
 	/* READ, WRITE with direct memory: as in struct io */

@@ -38,13 +38,18 @@ void request_buffer_return(struct requests *requests, struct request *request)
 
 /* ---- the end of what was submitted ---- */
 
+static bool needs_flush(const struct request *request)
+{
+	return request->stable && !request->disk->stable_writes && request->operation != REQUEST_READ;
+}
+
 static void end_piece(struct requests *requests, struct request *request, int result)
 {
 	request_order_remove(request, &requests->ready);
-	request_buffer_return(requests, request);
 	if (!result && request->copied && request->operation == REQUEST_READ)
-		result = requests->memory->copy_out(request, request->moved, request->disk->read_buffer,
+		result = requests->memory->copy_out(request, request->moved, request->buffer_vector.iov_base,
 						    request->io.length);
+	request_buffer_return(requests, request);
 	if (result == REQUEST_CLIENT_AWAY) {
 		request->phase = REQUEST_IN_CLIENT;
 		return;
@@ -56,7 +61,7 @@ static void end_piece(struct requests *requests, struct request *request, int re
 	request->moved += request->io.length;
 	request->fetches = 0;
 	/* Its answer is not to wait for what those who have waited for it do now. */
-	if (request->moved == request->length && !request->stable)
+	if (request->moved == request->length && !needs_flush(request))
 		finish(request, 0);
 	else
 		request->phase = REQUEST_READY;
@@ -87,11 +92,15 @@ static void submit_fetch(struct requests *requests, struct request *request)
 		end_fetch(requests, request, io->result);
 }
 
-static void submit_flush(struct request *request)
+/* What has no range. */
+static void submit_whole(struct request *request, enum io_operation operation)
 {
 	struct io *io = &request->io;
 
-	*io = (struct io){ .operation = IO_FLUSH };
+	*io = (struct io){ .operation = operation,
+			   .client = request->client,
+			   .shared = request->shared,
+			   .read_only = request->read_only };
 	if (request->disk->submit(request->disk, io) == IO_PENDING)
 		request->phase = REQUEST_IN_FLUSH;
 	else
@@ -106,7 +115,7 @@ static void submit_piece(struct requests *requests, struct request *request)
 		break;
 	case IO_PENDING:
 		/* the buffer for reads is for the moment only */
-		assert(!request->copied || request->operation != REQUEST_READ);
+		assert(!request->copied || request->operation != REQUEST_READ || request->disk->reads_pend);
 		if (!request->in_order)
 			request_order_add(request);
 		request->phase = REQUEST_IN_STORE;
@@ -122,7 +131,7 @@ static void submit_piece(struct requests *requests, struct request *request)
 
 static enum io_mode mode_of(const struct request *request)
 {
-	if (!request->copied || request->operation != REQUEST_READ)
+	if (!request->copied || request->operation != REQUEST_READ || request->disk->reads_pend)
 		return IO_MAY_PEND;
 	if (request->fetches == 0)
 		return IO_CACHED;
@@ -154,6 +163,8 @@ static void set_piece(struct request *request)
 
 	io->operation = operations[request->operation];
 	io->mode = mode_of(request);
+	io->client = request->client;
+	io->stable = request->stable;
 	io->position = request->position + request->moved;
 	io->length = piece_length(request);
 	io->vector = request->copied ? &request->buffer_vector : request->vector;
@@ -175,7 +186,7 @@ static bool copied_is_ready(struct requests *requests, struct request *request)
 		return false;
 	}
 	request->buffer_vector = (struct iovec){ disk->read_buffer, request->io.length };
-	if (request->operation == REQUEST_READ)
+	if (request->operation == REQUEST_READ && !disk->reads_pend)
 		return true;
 	if (!request->buffer && disk->nr_write_buffers == 0) {
 		/* It keeps its place. Whoever has a buffer has a place, too, and waits for nobody but the store. */
@@ -188,6 +199,8 @@ static bool copied_is_ready(struct requests *requests, struct request *request)
 	if (!request->buffer)
 		request->buffer = disk->write_buffers[--disk->nr_write_buffers];
 	request->buffer_vector.iov_base = request->buffer;
+	if (request->operation == REQUEST_READ)
+		return true;
 	code = requests->memory->copy_in(request, request->moved, request->buffer, request->io.length);
 	if (!code)
 		return true;
@@ -236,7 +249,13 @@ static void step(struct requests *requests, struct request *request)
 		settle(request);
 		break;
 	case REQUEST_FLUSH:
-		submit_flush(request);
+		submit_whole(request, IO_FLUSH);
+		break;
+	case REQUEST_OPEN:
+		submit_whole(request, IO_OPEN);
+		break;
+	case REQUEST_DESCRIBE:
+		submit_whole(request, IO_DESCRIBE);
 		break;
 	case REQUEST_READ:
 	case REQUEST_WRITE:
@@ -244,8 +263,8 @@ static void step(struct requests *requests, struct request *request)
 	case REQUEST_WRITE_ZEROES:
 		if (request->moved < request->length)
 			begin_piece(requests, request);
-		else if (request->stable && request->operation != REQUEST_READ)
-			submit_flush(request);
+		else if (needs_flush(request))
+			submit_whole(request, IO_FLUSH);
 		else
 			finish(request, 0);
 		break;

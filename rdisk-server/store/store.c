@@ -40,16 +40,16 @@ static int flush(void *context)
 	struct store *store = context;
 	int code;
 
-	if (store->flush_failed)
+	if (store->flush_failed && !store->flushes_again)
 		return -EIO;
 	code = store->operations->flush(store);
+	store->flush_failed = code != 0;
 	if (!code)
 		return 0;
-	store->flush_failed = true;
 	log_error(
-		"device %s: writing to stable storage failed (%s): what was written since the last flush may be lost, "
-		"every flush fails until the server is restarted",
-		store->name, strerror(-code));
+		"device %s: writing to stable storage failed (%s): what was written since the last flush may be lost%s",
+		store->name, strerror(-code),
+		store->flushes_again ? "" : ", every flush fails until the server is restarted");
 	return -EIO;
 }
 
@@ -97,6 +97,9 @@ static int carry_out(struct store *store, const struct io *io)
 		return fetch(store, io);
 	case IO_FLUSH:
 		return flush(store);
+	case IO_OPEN:
+	case IO_DESCRIBE:
+		break;
 	}
 	return -EINVAL;
 }
@@ -217,6 +220,9 @@ enum io_answer store_submit(struct store *store, struct io *io)
 		return submit_free(store, io);
 	case IO_FETCH:
 		return store->on_disk ? pend(store, io) : done(io, 0);
+	case IO_OPEN:
+	case IO_DESCRIBE:
+		break;
 	}
 	return done(io, -EINVAL);
 }

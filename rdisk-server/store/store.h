@@ -51,6 +51,8 @@ struct store_settings {
 	bool is_volatile; /* what is written goes to memory, the image stays as it is */
 	const char
 		*id; /* of the disk, 1 to 39 characters; NULL: it is made, and kept with the image where that can be */
+	/* Who flushes knows what a flush that failed may have lost, and writes it again: the next one may succeed. */
+	bool flushes_again;
 	unsigned int lock_wait; /* seconds that opening waits for another server that has the image; 0: not at all */
 	/* Ends that wait within 100 ms, or at once with a signal that interrupts system calls. NULL: nothing does. */
 	bool (*interrupted)(void);
@@ -88,7 +90,8 @@ struct store {
 	bool created;		  /* the file: by store_open() */
 	bool on_disk;		  /* the file may have to be waited for: it is not in memory as a whole */
 	atomic_bool tells_misses; /* RWF_NOWAIT works on it, as far as is known; workers change it */
-	atomic_bool flush_failed; /* for ever: what was lost is not known */
+	bool flushes_again;	  /* as the settings say */
+	atomic_bool flush_failed; /* the last one did; for ever, unless it flushes again: what was lost is not known */
 	struct write_throttle throttle;
 	struct workers workers;
 	struct shared_flush flush;

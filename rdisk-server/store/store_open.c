@@ -355,6 +355,7 @@ int store_open(struct store *store, const struct store_settings *settings, struc
 
 	*store = (struct store){
 		.name = settings->name,
+		.flushes_again = settings->flushes_again,
 		.size = settings->size,
 		.overlap_block = 1,
 		.discards = true,

@@ -121,6 +121,43 @@ static void test_no_buffer_and_a_place(void **state)
 	}
 }
 
+/* A disk whose reads are PENDING, to copied memory as well: each has a buffer until its data were copied. */
+static void test_reads_pend(void **state)
+{
+	enum { COUNT = REQUEST_BUFFERS + 2 };
+	struct asked *asked[COUNT];
+
+	(void)state;
+	disk.reads_pend = true;
+	all_pend();
+	for (unsigned int i = 0; i < sizeof(below.data); i++)
+		below.data[i] = (unsigned char)(i / BUFFER + 1);
+	for (int i = 0; i < COUNT; i++) {
+		asked[i] = begun_copied(REQUEST_READ, (uint64_t)i * BUFFER, BUFFER);
+		assert_int_equal(asked[i]->request.phase == REQUEST_IN_BUFFER, i >= REQUEST_BUFFERS);
+	}
+	assert_int_equal(below.last->mode, IO_MAY_PEND);
+	/* The client of the first cannot be reached when its data are there: they are read again when it can. */
+	asked[0]->copy_code = REQUEST_CLIENT_AWAY;
+	end(asked[0], 0);
+	none_done();
+	assert_phase(asked[0], IN_CLIENT);
+	assert_phase(asked[REQUEST_BUFFERS], IN_STORE);
+	for (int i = 1; i < COUNT; i++) {
+		end(asked[i], i == 2 ? -EIO : 0);
+		assert_int_equal(next_done(asked[i]), i == 2 ? -EIO : 0);
+		assert_int_equal(asked[i]->memory[BUFFER - 1], i == 2 ? 0 : i + 1);
+		none_done();
+	}
+	request_client_came(&requests, &asked[0]->request);
+	none_done();
+	assert_phase(asked[0], IN_STORE);
+	end(asked[0], 0);
+	assert_int_equal(next_done(asked[0]), 0);
+	assert_int_equal(asked[0]->memory[0], 1);
+	assert_int_equal(disk.nr_write_buffers, REQUEST_BUFFERS);
+}
+
 static void test_client_away(void **state)
 {
 	static const enum request_operation operations[] = { REQUEST_READ, REQUEST_WRITE };
@@ -344,6 +381,7 @@ int main(void)
 		REQUEST_TEST(test_no_buffer_and_a_place),
 		REQUEST_TEST(test_client_away),
 		REQUEST_TEST(test_client_away_with_a_buffer),
+		REQUEST_TEST(test_reads_pend),
 		REQUEST_TEST(test_client_away_in_order),
 		REQUEST_TEST(test_fetch),
 		REQUEST_TEST(test_fetch_that_fails),

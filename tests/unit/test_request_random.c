@@ -251,6 +251,8 @@ static bool is_ordered(const struct asked *asked)
 		return first / REQUEST_RANGE_PIECE == last / REQUEST_RANGE_PIECE;
 	case REQUEST_FLUSH:
 	case REQUEST_SETTLE:
+	case REQUEST_OPEN:
+	case REQUEST_DESCRIBE:
 		break;
 	}
 	return false;
