@@ -314,7 +314,7 @@ static bool may_copy(struct replica *replica, int member)
 {
 	struct bringup *bringup = &replica->bringup[member];
 
-	if (bringup->copies >= replica->settings.copies || !entry_room(replica))
+	if (replica->resync_paused || bringup->copies >= replica->settings.copies || !entry_room(replica))
 		return false;
 	if (bringup->copies > 0 && (replica->peers[member].full || clients_work(replica)))
 		return false;
@@ -403,6 +403,8 @@ void bringup_status(const struct replica *replica, int member, struct replica_me
 	uint64_t left = 0;
 
 	status->resync_left = UINT64_MAX;
+	for (int i = 0; i < replica->settings.nr_devices; i++)
+		status->compares |= bringup->doubted[i].count > 0;
 	if (bringup->phase == BRINGUP_NONE)
 		return;
 	for (int i = 0; i < replica->settings.nr_devices; i++)

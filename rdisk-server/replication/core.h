@@ -911,7 +911,8 @@ struct replica {
 	uint64_t heartbeat_at;
 	uint64_t session; /* count of sessions: entries know by which they came */
 	uint64_t sessions[MEMBERS_MAX];
-	int init_from; /* NO_MEMBER */
+	int init_from;	    /* NO_MEMBER */
+	bool resync_paused; /* an operator wants no copies */
 	bool has_view;
 	member_set view; /* the last one: whom the group service sees */
 	struct durable durable;

@@ -739,7 +739,8 @@ const char *maps_load_sector(struct replica *replica, const struct metadata_plac
 	case METADATA_FUTURE:
 		return "its maps were written by a newer version: start that one again";
 	case METADATA_FOREIGN:
-		return "its maps belong to another replica set or node";
+		return "its maps belong to another replica set or node, or its slots are lost: put the folder back as "
+		       "it was, or remove it; then this member takes a whole copy of the others";
 	}
 	if (place->kind == METADATA_LOG) {
 		block_map_add(&device->log_there, place->index, 1);

@@ -211,7 +211,8 @@ const char *replica_load_slot(struct replica *replica, uint32_t index, const voi
 	case METADATA_FUTURE:
 		return "its metadata were written by a newer version: start that one again";
 	case METADATA_FOREIGN:
-		return "its metadata belong to another node";
+		return "its metadata belong to another node: give each member a state_dir of its own, or remove the "
+		       "folder; then this member takes a whole copy of the others";
 	}
 	for (int i = 0; i < replica->settings.nr_devices; i++) {
 		/* Maps are of devices by their place in the list. */
@@ -704,6 +705,14 @@ int replica_init_from(struct replica *replica, uint64_t now, int member, const c
 	replica->consider = true;
 	after(replica);
 	return 0;
+}
+
+void replica_pause_resync(struct replica *replica, uint64_t now, bool paused)
+{
+	begin(replica, now);
+	replica->resync_paused = paused;
+	bringup_go_on(replica);
+	after(replica);
 }
 
 static enum replica_member_state state_of(const struct replica *replica, int member)

@@ -295,6 +295,12 @@ unsigned int replica_differing(const struct replica *replica, int member, int de
  */
 int replica_init_from(struct replica *replica, uint64_t now, int member, const char **why);
 
+/*
+ * Nobody is copied anything from now on, or again; who is a target stays one, and goes on to get all that is written.
+ * For as long as this process lives, whenever it is the primary. Never refused.
+ */
+void replica_pause_resync(struct replica *replica, uint64_t now, bool paused);
+
 /* ---- what is the case ---- */
 enum replica_member_state {
 	REPLICA_MEMBER_UNKNOWN, /* nothing is decided, or it was never seen */
@@ -313,6 +319,7 @@ struct replica_member_status {
 	uint64_t resynced;    /* bytes, since it began */
 	uint64_t resync_rate; /* bytes a second, of late */
 	uint64_t resync_left; /* ns, at that rate; UINT64_MAX: not to be told */
+	bool compares;	      /* some of what is left may be equal: hashes are compared first */
 };
 
 /* What a member waits for: a front end makes its messages of this, and of the names that the members have. */
