@@ -134,6 +134,9 @@ uint64_t sessions_next_time(const struct sessions *sessions);
 bool sessions_send(struct sessions *sessions, int member, int session_class, const void *head, size_t head_size,
 		   const void *data, size_t data_size);
 
+/* Bytes of a class that were taken for a member and wait to be sent. */
+size_t sessions_waiting(const struct sessions *sessions, int member, int session_class);
+
 /* Sends what was taken, as far as the kernel takes it; the rest goes in later turns. */
 void sessions_push(struct sessions *sessions);
 

@@ -395,6 +395,11 @@ bool sessions_send(struct sessions *sessions, int index, int session_class, cons
 	return true;
 }
 
+size_t sessions_waiting(const struct sessions *sessions, int member, int session_class)
+{
+	return frame_queue_waiting(&sessions->members[member].queues[session_class]);
+}
+
 void sessions_push(struct sessions *sessions)
 {
 	for (int i = 0; i < sessions->settings.count; i++) {

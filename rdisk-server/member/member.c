@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Start, turn and end of a member; see member.h.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <xxhash.h>
+
+#include "boot_id.h"
+#include "coarse_clock.h"
+#include "log.h"
+#include "member_internal.h"
+
+#define MILLISECOND    1000000ull /* ns */
+#define LEASE_DRIFT    1000	  /* parts per million: ten times what clocks of hosts are off */
+#define WINDOW	       256	  /* entries */
+#define REQUESTS       256
+#define SECTOR	       512u
+#define BLOCK_SIZE     4096u
+#define EXTENT_SIZE    (4u << 20)
+#define COPY_SIZE      (256u << 10)
+#define COPIES	       8
+#define FLUSH_INTERVAL (5 * NS_PER_SECOND)
+#define HEARTBEATS     4 /* in a lease */
+#define ELECTION_PART  4 /* of a lease: nobody can follow before most of that has run out */
+#define QUEUE_BYTES    (16u << 20)
+#define BULK_PART      4  /* of a queue: so much of it is for what can wait */
+#define WAIT_MAX_MS    10 /* stores and files wake who receives, not who waits here */
+
+uint64_t member_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (uint64_t)now.tv_sec * NS_PER_SECOND + (uint64_t)now.tv_nsec;
+}
+
+int member_create(struct member **result, void (*wake)(void), struct diagnostic *diagnostic)
+{
+	struct member *member = calloc(1, sizeof(*member));
+	int code;
+
+	if (!member)
+		return diagnostic_set(diagnostic, "no memory for a member of a replica set");
+	*result = member;
+	member->epoll = member->timer = -1;
+	member->armed = REPLICA_NEVER;
+	member->done_tail = &member->done;
+	code = completions_init(&member->stores, wake);
+	if (!code)
+		code = completions_init(&member->saved, wake);
+	if (!code)
+		code = member_requests_create(member);
+	if (code)
+		return diagnostic_set(diagnostic, "cannot set up a member of a replica set: %s", strerror(-code));
+	member->epoll = epoll_create1(EPOLL_CLOEXEC);
+	member->timer = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (member->epoll < 0 || member->timer < 0)
+		return diagnostic_set(diagnostic, "cannot make descriptors for the replica set: %s", strerror(errno));
+	return 0;
+}
+
+struct completions *member_completions(struct member *member)
+{
+	return &member->stores;
+}
+
+int member_watch(struct member *member, int fd, struct diagnostic *diagnostic)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+
+	if (epoll_ctl(member->epoll, EPOLL_CTL_ADD, fd, &event))
+		return diagnostic_set(diagnostic, "cannot wait for the replica set: %s", strerror(errno));
+	return 0;
+}
+
+/* An image that holds nothing but a hole was just made, by this process or by whoever set it up. */
+static enum replica_image image_of(const struct store *store)
+{
+	if (store->created || (lseek(store->fd, 0, SEEK_DATA) < 0 && errno == ENXIO))
+		return REPLICA_IMAGE_NEW;
+	return REPLICA_IMAGE_DATA;
+}
+
+static void fill_devices(const struct member_settings *from, struct replica_settings *settings)
+{
+	settings->nr_devices = from->nr_devices;
+	for (int i = 0; i < from->nr_devices; i++) {
+		const struct member_device *device = &from->devices[i];
+		struct replica_device_settings *to = &settings->devices[i];
+
+		to->name_checksum = XXH3_64bits(device->name, strlen(device->name));
+		to->overlap_block = SECTOR;
+		if (!device->store)
+			continue;
+		to->size = device->store->size;
+		to->identity = device->store->file_identity;
+		if (device->store->overlap_block > to->overlap_block)
+			to->overlap_block = device->store->overlap_block;
+		to->image = from->full_copy ? REPLICA_IMAGE_MISSING : image_of(device->store);
+	}
+}
+
+static int create_core(struct member *member, struct diagnostic *diagnostic)
+{
+	const struct member_settings *from = &member->settings;
+	struct replica_settings settings = {
+		.members = from->members,
+		.self = from->self,
+		.lease = from->lease,
+		.drift = LEASE_DRIFT,
+		.heartbeat = from->lease / HEARTBEATS,
+		.replica_timeout = from->replica_timeout,
+		.election_delay = from->lease / ELECTION_PART,
+		.flush_interval = FLUSH_INTERVAL,
+		.open_grace = from->open_grace,
+		.memory_wait = from->memory_wait,
+		.resync_rate = from->resync_rate,
+		.min_in_sync = from->min_in_sync,
+		.error_on_no_quorum = from->error_on_no_quorum,
+		.slow_replica_waits = from->slow_replica_waits,
+		.window = WINDOW,
+		.requests = REQUESTS,
+		.clients = from->clients,
+		.block_size = BLOCK_SIZE,
+		.extent_size = EXTENT_SIZE,
+		.copy_size = COPY_SIZE,
+		.copies = COPIES,
+	};
+	int code;
+
+	memcpy(settings.list, from->list, sizeof(settings.list));
+	settings.process.incarnation = member_world.random(NULL) | 1;
+	if (boot_id_read(from->boot_id_file, &settings.process.boot, diagnostic))
+		return -1;
+	fill_devices(from, &settings);
+	code = replica_create(&member->replica, &settings, &member_world, member);
+	if (code)
+		return diagnostic_set(diagnostic, "cannot set up the replica set: %s", strerror(-code));
+	return 0;
+}
+
+static const char *take_piece(void *context, const struct metadata_place *place, const void *bytes, size_t size)
+{
+	struct member *member = context;
+
+	if (place->kind == METADATA_SLOT)
+		return replica_load_slot(member->replica, place->index, bytes, size);
+	return replica_load_sector(member->replica, place, bytes, size);
+}
+
+static int open_state(struct member *member, struct diagnostic *diagnostic)
+{
+	struct state_directory_settings settings = {
+		.path = member->settings.state_dir,
+		.set = member->settings.set,
+		.nr_devices = member->settings.nr_devices,
+		.members = member->settings.members,
+		.saved = &member->saved,
+	};
+
+	for (int i = 0; i < settings.nr_devices; i++)
+		settings.names[i] = member->settings.devices[i].name;
+	for (int i = 0; i < settings.members; i++)
+		settings.nodes[i] = member->settings.list[i].node;
+	return state_directory_open(&member->state, &settings, diagnostic);
+}
+
+static int open_group(struct member *member, struct diagnostic *diagnostic)
+{
+	const struct member_settings *settings = &member->settings;
+	uint32_t nodes[MEMBERS_MAX];
+	int fd;
+
+	for (int i = 0; i < settings->members; i++)
+		nodes[i] = settings->list[i].node;
+	if (group_open(&member->group, settings->group, settings->set, nodes, settings->members, settings->self,
+		       diagnostic))
+		return -1;
+	fd = group_descriptor(member->group);
+	return fd < 0 ? 0 : member_watch(member, fd, diagnostic);
+}
+
+static int open_sessions(struct member *member, struct diagnostic *diagnostic)
+{
+	const struct session_settings settings = {
+		.members = member->settings.sessions,
+		.count = member->settings.members,
+		.self = member->settings.self,
+		.set = member->settings.set,
+		.key = member->settings.key,
+		.key_size = member->settings.key_size,
+		.queue_bytes = QUEUE_BYTES,
+		.frame_max = MESSAGE_HEAD_MAX + MESSAGE_DATA_MAX,
+		.compression = member->settings.compression,
+	};
+
+	return sessions_open(&member->sessions, &settings, &member_session_events, member, diagnostic);
+}
+
+/* What is to be discarded must not be all that there is. */
+static int check_full_copy(const struct member *member, struct diagnostic *diagnostic)
+{
+	struct replica_status status;
+
+	if (!member->settings.full_copy)
+		return 0;
+	replica_status(member->replica, &status);
+	if (!status.configuration.epoch || status.configuration.in_sync != member_bit(member->settings.self))
+		return 0;
+	return diagnostic_set(diagnostic,
+			      "-U FULL: as far as is known here no other member has a copy of the set %s that is in "
+			      "sync: start it without -U FULL, wait until another is, and try again",
+			      member->settings.set);
+}
+
+int member_start(struct member *member, const struct member_settings *settings, struct diagnostic *diagnostic)
+{
+	member->settings = *settings;
+	/* Nobody needs it any more after the sessions are open. */
+	if (create_core(member, diagnostic) || open_state(member, diagnostic) ||
+	    state_directory_load(member->state, take_piece, member, diagnostic) ||
+	    check_full_copy(member, diagnostic) || open_sessions(member, diagnostic) ||
+	    open_group(member, diagnostic) || member_watch(member, member->timer, diagnostic) ||
+	    member_watch(member, sessions_descriptor(member->sessions), diagnostic))
+		return -1;
+	member->settings.key = NULL;
+	replica_start(member->replica, member_now());
+	return 0;
+}
+
+void member_destroy(struct member *member)
+{
+	if (!member)
+		return;
+	group_close(member->group);
+	sessions_close(member->sessions);
+	state_directory_close(member->state);
+	/* What the core has at the stores is its memory. */
+	while (member->nr_stored > 0) {
+		completions_await(&member->stores);
+		for (struct io *io = completions_take(&member->stores); io; io = io->next)
+			member->nr_stored--;
+	}
+	replica_destroy(member->replica);
+	member_requests_destroy(member);
+	completions_destroy(&member->saved);
+	completions_destroy(&member->stores);
+	if (member->timer >= 0)
+		close(member->timer);
+	if (member->epoll >= 0)
+		close(member->epoll);
+	free(member);
+}
+
+int member_descriptor(const struct member *member)
+{
+	return member->epoll;
+}
+
+/* ---- a turn ---- */
+
+static void take_saved(struct member *member)
+{
+	struct io *io = completions_take(&member->saved), *next;
+
+	for (; io; io = next) {
+		struct replica_save *piece;
+		int result;
+
+		next = io->next;
+		piece = state_directory_saved(io, &result);
+		member->failed |= result != 0;
+		replica_saved(member->replica, member_now(), piece, result);
+	}
+}
+
+static void take_stored(struct member *member)
+{
+	struct io *io = completions_take(&member->stores), *next;
+
+	for (; io; io = next) {
+		next = io->next;
+		member->nr_stored--;
+		replica_io_done(member->replica, member_now(), io);
+	}
+}
+
+bool member_has_bulk_room(const struct member *member, int to)
+{
+	return sessions_waiting(member->sessions, to, SESSION_STREAM) <= QUEUE_BYTES / BULK_PART;
+}
+
+static void tell_bulk_room(struct member *member)
+{
+	for (int i = 0; member->bulk_refused && i < member->settings.members; i++) {
+		if (!member_in(member->bulk_refused, i) || !member_has_bulk_room(member, i))
+			continue;
+		member->bulk_refused &= (member_set)~member_bit(i);
+		replica_can_send(member->replica, member_now(), i);
+	}
+}
+
+/* Without a view sessions decide: as if all were seen. */
+static member_set all_members(const struct member *member)
+{
+	return (member_set)((1u << member->settings.members) - 1);
+}
+
+static void take_view(struct member *member)
+{
+	struct group_view view;
+
+	if (group_take(member->group, &view))
+		replica_view(member->replica, member_now(), view.known ? view.present : all_members(member));
+}
+
+static void look_whether_known(struct member *member)
+{
+	struct replica_status status;
+
+	if (member->known)
+		return;
+	replica_status(member->replica, &status);
+	if (status.configuration.epoch)
+		member_became_known(member);
+}
+
+bool member_due(const struct member *member)
+{
+	return completions_any(&member->stores) || completions_any(&member->saved) || member->again;
+}
+
+void member_turn(struct member *member)
+{
+	uint64_t expirations;
+
+	if (read(member->timer, &expirations, sizeof(expirations)) > 0)
+		member->armed = REPLICA_NEVER;
+	sessions_turn(member->sessions, member_now());
+	take_view(member);
+	take_saved(member);
+	take_stored(member);
+	tell_bulk_room(member);
+	if (replica_next_time(member->replica) <= member_now())
+		replica_time(member->replica, member_now());
+	member_submit_again(member);
+	look_whether_known(member);
+}
+
+void member_before_wait(struct member *member)
+{
+	uint64_t next = replica_next_time(member->replica), of_sessions;
+	struct itimerspec when = { 0 };
+
+	sessions_push(member->sessions);
+	of_sessions = sessions_next_time(member->sessions);
+	if (of_sessions < next)
+		next = of_sessions;
+	/* One that rings too early does no harm, and need not be set back. */
+	if (next >= member->armed)
+		return;
+	member->armed = next;
+	when.it_value.tv_sec = (time_t)(next / NS_PER_SECOND);
+	when.it_value.tv_nsec = (long)(next % NS_PER_SECOND);
+	if (!next)
+		when.it_value.tv_nsec = 1;
+	if (timerfd_settime(member->timer, TFD_TIMER_ABSTIME, &when, NULL)) {
+		log_error("the timer of the replica set cannot be set: %s", strerror(errno));
+		member->failed = true;
+	}
+}
+
+void member_wait(struct member *member)
+{
+	struct pollfd ready = { .fd = member->epoll, .events = POLLIN };
+
+	if (completions_any(&member->stores) || completions_any(&member->saved))
+		return;
+	(void)poll(&ready, 1, WAIT_MAX_MS);
+}
+
+bool member_failed(const struct member *member)
+{
+	return member->failed;
+}
+
+void member_stop(struct member *member)
+{
+	replica_stop(member->replica, member_now());
+}
+
+bool member_stopped(const struct member *member)
+{
+	return replica_stopped(member->replica);
+}
+
+struct replica *member_replica(struct member *member)
+{
+	return member->replica;
+}

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Between struct io of the server's requests and struct replica_request of the core: data in one piece and in memory of
+ * its own, long ios piece after piece; and who the disks are.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <xxhash.h>
+
+#include "member_internal.h"
+
+int member_requests_create(struct member *member)
+{
+	member->requests = calloc(MEMBER_REQUESTS_MAX, sizeof(*member->requests));
+	if (!member->requests)
+		return -ENOMEM;
+	for (int i = MEMBER_REQUESTS_MAX - 1; i >= 0; i--) {
+		member->requests[i].next_free = member->free_requests;
+		member->free_requests = &member->requests[i];
+	}
+	return 0;
+}
+
+void member_requests_destroy(struct member *member)
+{
+	for (int i = 0; member->requests && i < MEMBER_REQUESTS_MAX; i++)
+		free(member->requests[i].data);
+	free(member->requests);
+	member->requests = NULL;
+}
+
+static void end(struct member *member, struct member_request *request, int result)
+{
+	struct io *io = request->io;
+
+	free(request->data);
+	request->data = NULL;
+	request->io = NULL;
+	request->next_free = member->free_requests;
+	member->free_requests = request;
+	io->result = result;
+	io->next = NULL;
+	*member->done_tail = io;
+	member->done_tail = &io->next;
+}
+
+/*
+ * Copies between the piece and the memory of the io. That may be a client's, which its owner can take away at any time:
+ * so it is touched by a system call only.
+ */
+static int copy_piece(const struct member_request *request, bool in)
+{
+	const struct io *io = request->io;
+	struct iovec own = { request->data, request->request.length }, remote[IO_VECTOR_MAX];
+	uint64_t skip = request->moved, left = request->request.length;
+	unsigned long count = 0;
+	ssize_t copied;
+
+	for (int i = 0; i < io->count && left > 0; i++) {
+		uint64_t length = io->vector[i].iov_len;
+
+		if (skip >= length) {
+			skip -= length;
+			continue;
+		}
+		length -= skip;
+		if (length > left)
+			length = left;
+		remote[count++] = (struct iovec){ (char *)io->vector[i].iov_base + skip, length };
+		left -= length;
+		skip = 0;
+	}
+	copied = in ? process_vm_readv(getpid(), &own, 1, remote, count, 0)
+		    : process_vm_writev(getpid(), &own, 1, remote, count, 0);
+	if (copied < 0)
+		return errno == ENOMEM ? -ENOMEM : -EFAULT;
+	return (uint64_t)copied == request->request.length ? 0 : -EFAULT;
+}
+
+static enum entry_kind kind_of(enum io_operation operation)
+{
+	switch (operation) {
+	case IO_READ:
+		return ENTRY_READ;
+	case IO_WRITE:
+		return ENTRY_WRITE;
+	case IO_DISCARD:
+	case IO_WRITE_ZEROES:
+		return ENTRY_ZEROES;
+	case IO_OPEN:
+		return ENTRY_OPEN;
+	default:
+		return ENTRY_FLUSH;
+	}
+}
+
+/* Submits the next piece. Its answer may come within. */
+static void submit_piece(struct member *member, struct member_request *request)
+{
+	struct io *io = request->io;
+	bool data = io->operation == IO_READ || io->operation == IO_WRITE;
+	uint64_t length = io->length - request->moved;
+	int code = 0;
+
+	if (data && length > MESSAGE_DATA_MAX)
+		length = MESSAGE_DATA_MAX;
+	request->request = (struct replica_request){
+		.kind = kind_of(io->operation),
+		.client = io->client,
+		.device = (uint32_t)request->device,
+		.position = io->position + request->moved,
+		.length = length,
+		.stable = io->stable && io->operation != IO_READ && io->operation != IO_FLUSH,
+		.may_free = io->operation == IO_DISCARD,
+		.shared = io->operation == IO_OPEN && io->shared,
+		.read_only = io->operation == IO_OPEN && io->read_only,
+	};
+	if (data && !request->data) {
+		request->data = malloc(length);
+		code = request->data ? 0 : -ENOMEM;
+	}
+	if (!code && io->operation == IO_WRITE)
+		code = copy_piece(request, true);
+	if (code) {
+		end(member, request, code);
+		return;
+	}
+	request->request.data = request->data;
+	replica_submit(member->replica, member_now(), &request->request);
+}
+
+void member_answered(struct member *member, struct replica_request *answered)
+{
+	struct member_request *request = (struct member_request *)answered;
+	struct io *io = request->io;
+	int result = answered->result;
+
+	if (!result && io->operation == IO_READ)
+		result = copy_piece(request, false);
+	request->moved += answered->length;
+	if (result || request->moved >= io->length) {
+		end(member, request, result);
+		return;
+	}
+	/* Within an event of the core nothing is submitted: the next turn does. */
+	request->again = true;
+	member->again = true;
+}
+
+void member_submit_again(struct member *member)
+{
+	if (!member->again)
+		return;
+	member->again = false;
+	for (int i = 0; i < MEMBER_REQUESTS_MAX; i++) {
+		struct member_request *request = &member->requests[i];
+
+		if (!request->io || !request->again)
+			continue;
+		request->again = false;
+		submit_piece(member, request);
+	}
+}
+
+enum io_answer member_submit(struct member *member, int device, struct io *io)
+{
+	struct member_request *request = member->free_requests;
+
+	assert(request); /* the server has no more requests than that */
+	member->free_requests = request->next_free;
+	request->io = io;
+	request->device = device;
+	request->moved = 0;
+	request->again = false;
+	request->describe = io->operation == IO_DESCRIBE;
+	if (!request->describe)
+		submit_piece(member, request);
+	else if (member->known)
+		end(member, request, 0);
+	return IO_PENDING;
+}
+
+bool member_any_done(const struct member *member)
+{
+	return member->done != NULL;
+}
+
+struct io *member_take_done(struct member *member)
+{
+	struct io *done = member->done;
+
+	member->done = NULL;
+	member->done_tail = &member->done;
+	return done;
+}
+
+void member_became_known(struct member *member)
+{
+	member->known = true;
+	for (int i = 0; i < MEMBER_REQUESTS_MAX; i++) {
+		if (member->requests[i].io && member->requests[i].describe)
+			end(member, &member->requests[i], 0);
+	}
+}
+
+void member_forget_client(struct member *member, uint32_t client)
+{
+	replica_forget_client(member->replica, member_now(), client);
+	for (int i = 0; i < MEMBER_REQUESTS_MAX; i++) {
+		struct member_request *request = &member->requests[i];
+
+		if (request->io && !request->describe && request->io->client == client)
+			end(member, request, -ECANCELED);
+	}
+}
+
+void member_cancel_all(struct member *member)
+{
+	for (int i = 0; i < MEMBER_REQUESTS_MAX; i++) {
+		struct member_request *request = &member->requests[i];
+
+		if (!request->io)
+			continue;
+		if (request->describe)
+			end(member, request, -ECANCELED);
+		else
+			member_forget_client(member, request->io->client);
+	}
+}
+
+bool member_disk(const struct member *member, int device, struct member_disk *disk)
+{
+	const char *name = member->settings.devices[device].name;
+	struct replica_status status;
+	XXH128_hash_t hash;
+
+	if (!member->known)
+		return false;
+	replica_status(member->replica, &status);
+	hash = XXH3_128bits_withSeed(name, strlen(name), XXH3_64bits(&status.configuration.set, sizeof(struct set_id)));
+	*disk = (struct member_disk){ .size = status.configuration.sizes[device], .identity = hash.low64 };
+	/* In the form of a UUID, version 8: one's own. */
+	(void)snprintf(disk->id, sizeof(disk->id), "%08x-%04x-8%03x-%04x-%012" PRIx64,
+		       (unsigned int)(hash.high64 >> 32), (unsigned int)(hash.high64 >> 16 & 0xffff),
+		       (unsigned int)(hash.high64 & 0xfff), (unsigned int)(hash.low64 >> 48 & 0x3fff) | 0x8000,
+		       hash.low64 & 0xffffffffffff);
+	return true;
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the core asks of the world, and what sessions tell it.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "log.h"
+#include "member_internal.h"
+
+static struct member *member_of(const struct replica *replica)
+{
+	return replica_user(replica);
+}
+
+static bool send_frame(struct replica *replica, int to, enum replica_class class, const void *head, size_t head_size,
+		       const void *data, size_t data_size)
+{
+	struct member *member = member_of(replica);
+	int session_class = class == REPLICA_CLASS_CONTROL ? SESSION_CONTROL : SESSION_STREAM;
+
+	if (class == REPLICA_CLASS_BULK && !member_has_bulk_room(member, to)) {
+		member->bulk_refused |= member_bit(to);
+		return false;
+	}
+	return sessions_send(member->sessions, to, session_class, head, head_size, data, data_size);
+}
+
+static void hang_up(struct replica *replica, int to)
+{
+	member_of(replica)->bulk_refused &= (member_set)~member_bit(to);
+	sessions_hang_up(member_of(replica)->sessions, to);
+}
+
+static enum io_answer submit(struct replica *replica, int device, struct io *io)
+{
+	struct member *member = member_of(replica);
+	enum io_answer answer = store_submit(member->settings.devices[device].store, io);
+
+	member->nr_stored += answer == IO_PENDING;
+	return answer;
+}
+
+static void save(struct replica *replica, struct replica_save *piece)
+{
+	state_directory_save(member_of(replica)->state, piece);
+}
+
+static uint64_t random_number(struct replica *replica)
+{
+	uint64_t number = 0;
+	char *at = (char *)&number;
+	size_t left = sizeof(number);
+
+	(void)replica;
+	/* Up to 256 bytes it neither fails nor is cut once the host's pool is ready; before, a signal may end it. */
+	while (left > 0) {
+		ssize_t got = getrandom(at, left, 0);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0) {
+			log_error("no random numbers: %s", strerror(errno));
+			abort();
+		}
+		at += got;
+		left -= (size_t)got;
+	}
+	return number;
+}
+
+static void answered(struct replica *replica, struct replica_request *request)
+{
+	member_answered(member_of(replica), request);
+}
+
+static const char *name_of(const struct member *member, int index)
+{
+	return index >= 0 && index < member->settings.members ? member->settings.names[index] : "-";
+}
+
+static void log_epoch(const struct member *member)
+{
+	struct replica_status status;
+	char in_sync[256] = "";
+	size_t used = 0;
+
+	replica_status(member->replica, &status);
+	for (int i = 0; i < member->settings.members && used < sizeof(in_sync); i++) {
+		int length;
+
+		if (!member_in(status.configuration.in_sync, i))
+			continue;
+		length = snprintf(in_sync + used, sizeof(in_sync) - used, " %s", name_of(member, i));
+		used += length > 0 ? (size_t)length : 0;
+	}
+	log_info("set %s: generation %llu, epoch %llu: primary %s, in sync:%s", member->settings.set,
+		 (unsigned long long)status.configuration.generation.number,
+		 (unsigned long long)status.configuration.epoch, name_of(member, (int)status.configuration.primary),
+		 in_sync);
+}
+
+static void tell(struct replica *replica, const struct replica_event *event)
+{
+	const struct member *member = member_of(replica);
+	const char *text = event->text ? event->text : "";
+
+	switch (event->kind) {
+	case REPLICA_EVENT_EPOCH:
+		log_epoch(member);
+		break;
+	case REPLICA_EVENT_SERVING:
+		log_info("set %s: this member serves", member->settings.set);
+		break;
+	case REPLICA_EVENT_PAUSED:
+		log_info("set %s: this member serves no more%s%s", member->settings.set, *text ? ": " : "", text);
+		break;
+	case REPLICA_EVENT_MEMBER:
+		log_info("set %s: member %s: %s", member->settings.set, name_of(member, event->member), text);
+		break;
+	case REPLICA_EVENT_REFUSED:
+		log_limited(LOG_LEVEL_WARNING, "set %s: member %s is refused: %s", member->settings.set,
+			    name_of(member, event->member), text);
+		break;
+	case REPLICA_EVENT_DISK:
+		log_limited(LOG_LEVEL_ERROR, "set %s: %s", member->settings.set, text);
+		break;
+	case REPLICA_EVENT_LOSS:
+		log_warning("set %s: answered writes may be lost: %s", member->settings.set, text);
+		break;
+	case REPLICA_EVENT_SPLIT:
+		log_limited(LOG_LEVEL_ERROR, "set %s: member %s: %s", member->settings.set,
+			    name_of(member, event->member), text);
+		break;
+	case REPLICA_EVENTS:
+		break;
+	}
+	if (member->settings.tell)
+		member->settings.tell(member->settings.user, event);
+}
+
+const struct replica_world member_world = {
+	.send = send_frame,
+	.hang_up = hang_up,
+	.submit = submit,
+	.save = save,
+	.random = random_number,
+	.answered = answered,
+	.tell = tell,
+};
+
+/* ---- sessions ---- */
+
+static void up(void *user, int from)
+{
+	struct member *member = user;
+
+	log_info("set %s: connected to %s", member->settings.set, name_of(member, from));
+	replica_connected(member->replica, member_now(), from);
+}
+
+static void down(void *user, int from, const char *why)
+{
+	struct member *member = user;
+
+	log_info("set %s: not connected to %s any more: %s", member->settings.set, name_of(member, from), why);
+	member->bulk_refused &= (member_set)~member_bit(from);
+	replica_disconnected(member->replica, member_now(), from);
+}
+
+static bool frame(void *user, int from, void *bytes, size_t size)
+{
+	struct member *member = user;
+
+	return replica_frame(member->replica, member_now(), from, bytes, size);
+}
+
+static void room(void *user, int to)
+{
+	struct member *member = user;
+
+	if (!(member->bulk_refused & member_bit(to)))
+		replica_can_send(member->replica, member_now(), to);
+}
+
+const struct session_events member_session_events = {
+	.up = up,
+	.down = down,
+	.frame = frame,
+	.room = room,
+};

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The files of a member's state; see state_directory.h.
+ */
+#include "state_directory.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "image_lock.h"
+#include "log.h"
+#include "termination.h"
+#include "workers.h"
+
+/* A slot, and for each device a sector of its log and one of its bits, can be under way at once. */
+#define JOBS_MAX (1 + 2 * REPLICA_DEVICES_MAX)
+
+struct job {
+	struct io io; /* first */
+	struct state_directory *directory;
+	struct replica_save *save; /* NULL: free */
+	int fd;
+	off_t offset;
+};
+
+struct state_directory {
+	char path[PATH_MAX];
+	int folder;
+	int lock;
+	int nr_devices, members;
+	int slots[2];
+	int logs[REPLICA_DEVICES_MAX];
+	int bits[REPLICA_DEVICES_MAX][MEMBERS_MAX];
+	struct completions *saved;
+	struct workers workers;
+	struct job jobs[JOBS_MAX];
+};
+
+static int write_all(int fd, const char *bytes, size_t size, off_t offset)
+{
+	while (size > 0) {
+		ssize_t written = pwrite(fd, bytes, size, offset);
+
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written < 0)
+			return -errno;
+		bytes += written;
+		offset += written;
+		size -= (size_t)written;
+	}
+	return 0;
+}
+
+/* In a thread of the workers. */
+static void run(void *context, struct io *io)
+{
+	struct state_directory *directory = context;
+	struct job *job = (struct job *)io;
+
+	io->result = write_all(job->fd, job->save->bytes, job->save->size, job->offset);
+	if (!io->result && fdatasync(job->fd))
+		io->result = -errno;
+	completions_put(directory->saved, io);
+}
+
+static int make_folder(const char *path, struct diagnostic *diagnostic)
+{
+	if (mkdir(path, 0700) && errno != EEXIST)
+		return diagnostic_set(diagnostic, "cannot make the folder %s for the state of the replica set: %s",
+				      path, strerror(errno));
+	return 0;
+}
+
+static int open_file(const struct state_directory *directory, const char *name, int *fd, struct diagnostic *diagnostic)
+{
+	*fd = openat(directory->folder, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (*fd < 0)
+		return diagnostic_set(diagnostic, "cannot open %s/%s: %s", directory->path, name, strerror(errno));
+	return 0;
+}
+
+static int open_files(struct state_directory *directory, const struct state_directory_settings *settings,
+		      struct diagnostic *diagnostic)
+{
+	char name[NAME_MAX + 1];
+
+	for (int i = 0; i < 2; i++) {
+		(void)snprintf(name, sizeof(name), "slot-%d", i);
+		if (open_file(directory, name, &directory->slots[i], diagnostic))
+			return -1;
+	}
+	for (int i = 0; i < settings->nr_devices; i++) {
+		(void)snprintf(name, sizeof(name), "log-%s", settings->names[i]);
+		if (open_file(directory, name, &directory->logs[i], diagnostic))
+			return -1;
+		for (int k = 0; k < settings->members; k++) {
+			(void)snprintf(name, sizeof(name), "bits-%s-%u", settings->names[i], settings->nodes[k]);
+			if (open_file(directory, name, &directory->bits[i][k], diagnostic))
+				return -1;
+		}
+	}
+	if (fsync(directory->folder))
+		return diagnostic_set(diagnostic, "cannot sync the folder %s: %s", directory->path, strerror(errno));
+	return 0;
+}
+
+static int lock(struct state_directory *directory, struct diagnostic *diagnostic)
+{
+	const struct store_settings wait = {
+		.path = directory->path,
+		.lock_wait = STORE_LOCK_WAIT,
+		.interrupted = termination_requested,
+	};
+
+	if (open_file(directory, "lock", &directory->lock, diagnostic))
+		return -1;
+	return image_lock(directory->lock, &wait, true, diagnostic);
+}
+
+static void close_fd(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+int state_directory_open(struct state_directory **result, const struct state_directory_settings *settings,
+			 struct diagnostic *diagnostic)
+{
+	struct state_directory *directory = calloc(1, sizeof(*directory));
+	int code;
+
+	if (!directory)
+		return diagnostic_set(diagnostic, "no memory for the state of the replica set");
+	directory->folder = directory->lock = directory->slots[0] = directory->slots[1] = -1;
+	memset(directory->logs, 0xff, sizeof(directory->logs)); /* -1 */
+	memset(directory->bits, 0xff, sizeof(directory->bits));
+	directory->nr_devices = settings->nr_devices;
+	directory->members = settings->members;
+	directory->saved = settings->saved;
+	if (snprintf(directory->path, sizeof(directory->path), "%s/%s", settings->path, settings->set) >=
+	    (int)sizeof(directory->path)) {
+		diagnostic_set(diagnostic, "the path %s/%s is too long", settings->path, settings->set);
+		goto fail;
+	}
+	if (make_folder(settings->path, diagnostic) || make_folder(directory->path, diagnostic))
+		goto fail;
+	directory->folder = open(directory->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (directory->folder < 0) {
+		diagnostic_set(diagnostic, "cannot open the folder %s: %s", directory->path, strerror(errno));
+		goto fail;
+	}
+	if (lock(directory, diagnostic) || open_files(directory, settings, diagnostic))
+		goto fail;
+	code = workers_init(&directory->workers, run, directory);
+	if (code) {
+		diagnostic_set(diagnostic, "cannot set up threads for %s: %s", directory->path, strerror(-code));
+		goto fail;
+	}
+	*result = directory;
+	return 0;
+fail:
+	state_directory_close(directory);
+	return -1;
+}
+
+/* ---- at the start ---- */
+
+struct loading {
+	const char *(*take)(void *context, const struct metadata_place *place, const void *bytes, size_t size);
+	void *context;
+	struct diagnostic *diagnostic;
+	const char *path;
+};
+
+/* Reads up to `size` bytes; less at the end of the file. Their number, or -1 with errno. */
+static ssize_t read_all(int fd, char *bytes, size_t size, off_t offset)
+{
+	size_t done = 0;
+
+	while (done < size) {
+		ssize_t got = pread(fd, bytes + done, size - done, offset + (off_t)done);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -1;
+		if (got == 0)
+			break;
+		done += (size_t)got;
+	}
+	return (ssize_t)done;
+}
+
+/* All pieces of a file, from place->index on. */
+static int load_file(const struct loading *loading, int fd, struct metadata_place place, size_t piece)
+{
+	static char bytes[512 * METADATA_SECTOR];
+	off_t offset = 0;
+
+	for (;;) {
+		ssize_t got = read_all(fd, bytes, sizeof(bytes), offset);
+
+		if (got < 0)
+			return diagnostic_set(loading->diagnostic, "cannot read the state in %s: %s", loading->path,
+					      strerror(errno));
+		for (size_t at = 0; at < (size_t)got; at += piece) {
+			size_t size = (size_t)got - at < piece ? (size_t)got - at : piece;
+			const char *why = loading->take(loading->context, &place, bytes + at, size);
+
+			if (why)
+				return diagnostic_set(loading->diagnostic, "the state in %s cannot be used: %s",
+						      loading->path, why);
+			/* A slot is one piece, whatever stands behind it. */
+			if (place.kind == METADATA_SLOT)
+				return 0;
+			place.index++;
+		}
+		if ((size_t)got < sizeof(bytes))
+			return 0;
+		offset += got;
+	}
+}
+
+int state_directory_load(struct state_directory *directory,
+			 const char *(*take)(void *context, const struct metadata_place *place, const void *bytes,
+					     size_t size),
+			 void *context, struct diagnostic *diagnostic)
+{
+	const struct loading loading = { take, context, diagnostic, directory->path };
+	struct metadata_place place = { .kind = METADATA_SLOT };
+
+	for (place.index = 0; place.index < 2; place.index++) {
+		if (load_file(&loading, directory->slots[place.index], place, METADATA_SLOT_SIZE))
+			return -1;
+	}
+	place.index = 0;
+	for (int i = 0; i < directory->nr_devices; i++) {
+		place.device = (uint32_t)i;
+		place.kind = METADATA_LOG;
+		place.member = 0;
+		if (load_file(&loading, directory->logs[i], place, METADATA_SECTOR))
+			return -1;
+		place.kind = METADATA_BITS;
+		for (int k = 0; k < directory->members; k++) {
+			place.member = (uint32_t)k;
+			if (load_file(&loading, directory->bits[i][k], place, METADATA_SECTOR))
+				return -1;
+		}
+	}
+	return 0;
+}
+
+/* ---- later ---- */
+
+static struct job *free_job(struct state_directory *directory)
+{
+	for (int i = 0; i < JOBS_MAX; i++) {
+		if (!directory->jobs[i].save)
+			return &directory->jobs[i];
+	}
+	return NULL;
+}
+
+void state_directory_save(struct state_directory *directory, struct replica_save *save)
+{
+	struct job *job = free_job(directory);
+
+	assert(job); /* the core has no more under way */
+	*job = (struct job){ .directory = directory, .save = save };
+	switch (save->place.kind) {
+	case METADATA_SLOT:
+		job->fd = directory->slots[save->place.index];
+		break;
+	case METADATA_LOG:
+		job->fd = directory->logs[save->place.device];
+		job->offset = (off_t)save->place.index * METADATA_SECTOR;
+		break;
+	case METADATA_BITS:
+		job->fd = directory->bits[save->place.device][save->place.member];
+		job->offset = (off_t)save->place.index * METADATA_SECTOR;
+		break;
+	}
+	/* Without a thread it is done here, however long that takes. */
+	if (workers_post(&directory->workers, &job->io))
+		run(directory, &job->io);
+}
+
+struct replica_save *state_directory_saved(struct io *io, int *result)
+{
+	struct job *job = (struct job *)io;
+	struct replica_save *save = job->save;
+
+	*result = io->result;
+	if (io->result)
+		log_error("the state in %s cannot be written: %s", job->directory->path, strerror(-io->result));
+	job->save = NULL;
+	return save;
+}
+
+void state_directory_close(struct state_directory *directory)
+{
+	if (!directory)
+		return;
+	workers_stop(&directory->workers);
+	for (int i = 0; i < 2; i++)
+		close_fd(directory->slots[i]);
+	for (int i = 0; i < REPLICA_DEVICES_MAX; i++) {
+		close_fd(directory->logs[i]);
+		for (int k = 0; k < MEMBERS_MAX; k++)
+			close_fd(directory->bits[i][k]);
+	}
+	close_fd(directory->lock);
+	close_fd(directory->folder);
+	free(directory);
+}
