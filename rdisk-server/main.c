@@ -17,6 +17,7 @@
 #include "dvk.h"
 #include "dvk_node.h"
 #include "log.h"
+#include "membership.h"
 #include "options.h"
 #include "recording.h"
 #include "replication_self.h"
@@ -273,14 +274,17 @@ static int run(const struct options *options, const struct configuration *config
 	server.dcid = options->dcid;
 	server.endpoint = options->endpoint;
 	server.devices.dcid = options->dcid;
-	if (configuration->replication.nr_members) {
-		log_plain("%s:%d: the server cannot replicate yet: only --check-config takes this file",
-			  options->config, configuration->replication.line);
-		return EXIT_START;
-	}
 	code = driver_init(&server);
 	if (code) {
 		log_plain("cannot set up the server: %s", strerror(-code));
+		return EXIT_START;
+	}
+	if (membership_create(&server, configuration, &diagnostic)) {
+		log_plain("%s", diagnostic.text);
+		return EXIT_START;
+	}
+	if (server.devices.member && dvk_use_descriptors(member_descriptor(server.devices.member))) {
+		log_plain("cannot wait for the replica set and for clients at once");
 		return EXIT_START;
 	}
 	if (device_table_open(&server.devices, configuration, options->config, &server.completions, &diagnostic)) {
@@ -301,6 +305,7 @@ static int run(const struct options *options, const struct configuration *config
 	}
 	/* Threads are made after the node was: until then there is one. */
 	if (device_table_create(&server.devices, configuration, options->config, &diagnostic) ||
+	    membership_start(&server, configuration, options, &diagnostic) ||
 	    (options->record &&
 	     recording_open(&server.recording, options->record, &server.devices, server.endpoint, &diagnostic))) {
 		log_plain("%s", diagnostic.text);
@@ -310,6 +315,7 @@ static int run(const struct options *options, const struct configuration *config
 	device_table_log(&server.devices);
 	status = serve(&server, configuration);
 	termination_acknowledge();
+	device_table_forget_replicated(&server.devices);
 	driver_drain(&server);
 	recording_close(server.recording);
 	service_notify("STOPPING=1");
@@ -318,6 +324,7 @@ static int run(const struct options *options, const struct configuration *config
 	log_info("ended");
 out_node:
 	dvk_close();
+	membership_end(&server);
 	device_table_close(&server.devices);
 	return status;
 }

@@ -33,6 +33,7 @@ static const char usage[] =
 	"  -D, --dynamic            nothing, for old scripts: I/O goes on while a member is brought up\n"
 	"      --node NAME          the member of the set that this process is (the one with a local address)\n"
 	"      --boot-id-file FILE  for tests: what FILE holds stands for the host's boot\n"
+	"      --log-time           each line of the log begins with the time of CLOCK_MONOTONIC, in seconds\n"
 	"  -v, --verbose            log opens and answers that could not be delivered as well\n"
 	"  -h, --help               print this and exit\n"
 	"  -V, --version            print the version and exit\n"
@@ -95,7 +96,7 @@ static int check_options(const struct options *options, int argc, char **argv)
 
 int options_parse(struct options *options, int argc, char **argv)
 {
-	enum { OPTION_CHECK = 256, OPTION_RECORD, OPTION_NODE, OPTION_BOOT_ID_FILE };
+	enum { OPTION_CHECK = 256, OPTION_RECORD, OPTION_NODE, OPTION_BOOT_ID_FILE, OPTION_LOG_TIME };
 	static const struct option long_options[] = {
 		{ "dcid", required_argument, NULL, 'd' },
 		{ "endpoint", required_argument, NULL, 'e' },
@@ -108,6 +109,7 @@ int options_parse(struct options *options, int argc, char **argv)
 		{ "dynamic", no_argument, NULL, 'D' },
 		{ "node", required_argument, NULL, OPTION_NODE },
 		{ "boot-id-file", required_argument, NULL, OPTION_BOOT_ID_FILE },
+		{ "log-time", no_argument, NULL, OPTION_LOG_TIME },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
@@ -153,6 +155,9 @@ int options_parse(struct options *options, int argc, char **argv)
 			break;
 		case OPTION_BOOT_ID_FILE:
 			options->boot_id_file = optarg;
+			break;
+		case OPTION_LOG_TIME:
+			log_set_time();
 			break;
 		case 'v':
 			log_set_level(LOG_LEVEL_DEBUG);

@@ -10,6 +10,7 @@
 #include "collect.h"
 #include "dvk.h"
 #include "intake.h"
+#include "opening.h"
 #include "reply.h"
 
 /* What a store reports are codes of the protocol by their numbers. */
@@ -91,7 +92,8 @@ static void answer(struct server *server, struct front_request *request)
 	switch (request->kind) {
 	case ANSWER_MESSAGE:
 		client->open = false;
-		answer_message(server, request, INTAKE_BEGIN);
+		answer_message(server, request,
+			       intake_is_io(&request->message) ? INTAKE_BEGIN : opening_result(server, request));
 		break;
 	case ANSWER_ELEMENT:
 		client->elements--;
@@ -112,18 +114,24 @@ static void resume(struct client *collector)
 		collect_resume(collector);
 }
 
-void answer_all_done(struct server *server)
+static void take_done(struct server *server, struct io *io)
 {
-	struct io *io = completions_take(&server->completions);
-	struct client *collector = NULL; /* got a result that it has not been woken for yet */
-	struct request *done;
-
 	while (io) {
 		struct io *next = io->next;
 
 		request_io_done(&server->requests, io);
 		io = next;
 	}
+}
+
+void answer_all_done(struct server *server)
+{
+	struct client *collector = NULL; /* got a result that it has not been woken for yet */
+	struct request *done;
+
+	take_done(server, completions_take(&server->completions));
+	if (server->devices.member)
+		take_done(server, member_take_done(server->devices.member));
 	while ((done = request_next_done(&server->requests)) != NULL) {
 		struct front_request *request = (struct front_request *)done;
 

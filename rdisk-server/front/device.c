@@ -19,6 +19,8 @@
 #define HEADS	   2 /* of the geometry that DIOCGETP invents, as in the original */
 #define SECTORS	   32
 
+#define DISK_BLOCK 4096 /* bytes; the physical block of a replicated disk, whatever each image has */
+
 /* Puts "FILE:LINE: " before a cause; returns -1. */
 static int at_line(struct diagnostic *diagnostic, const char *path, int line)
 {
@@ -37,6 +39,8 @@ static struct store_settings settings_of(const struct device_configuration *devi
 		.read_only = device->read_only,
 		.is_volatile = device->is_volatile,
 		.id = device->id[0] ? device->id : NULL,
+		/* The replication core trusts nothing that a failed flush may have lost until it was copied again. */
+		.flushes_again = device->replicated,
 		.lock_wait = STORE_LOCK_WAIT,
 		.interrupted = termination_requested,
 	};
@@ -79,7 +83,7 @@ int device_table_check(const struct configuration *configuration, const char *pa
 		       struct diagnostic *diagnostic)
 {
 	for (int minor = 0; minor < configuration->nr_devices; minor++) {
-		found[minor] = (struct store_found){ 0 };
+		found[minor] = (struct store_found){ .size = configuration->devices[minor].size };
 		if (device_configuration_has_image(configuration, minor) &&
 		    check_device(configuration, minor, found, diagnostic))
 			return at_line(diagnostic, path, configuration->devices[minor].image_line);
@@ -91,7 +95,7 @@ static_assert(STORE_ID_SIZE == RDISK_ID_SIZE, "clients are told a store's id as 
 
 static struct store *store_of(struct request_disk *disk)
 {
-	return &((struct device *)((char *)disk - offsetof(struct device, disk)))->store;
+	return &device_of(disk)->store;
 }
 
 static enum io_answer submit_to_store(struct request_disk *disk, struct io *io)
@@ -99,17 +103,29 @@ static enum io_answer submit_to_store(struct request_disk *disk, struct io *io)
 	return store_submit(store_of(disk), io);
 }
 
+static enum io_answer submit_to_set(struct request_disk *disk, struct io *io)
+{
+	const struct device *device = device_of(disk);
+
+	return member_submit(device->member, device->replica, io);
+}
+
 static bool withdraw_from_store(struct request_disk *disk, struct io *io)
 {
 	return store_withdraw(store_of(disk), io);
 }
 
-static int open_device(struct device *device, const struct device_configuration *configuration,
-		       struct completions *completions, struct diagnostic *diagnostic)
+static int open_device(struct device_table *table, struct device *device,
+		       const struct device_configuration *configuration, bool has_image, struct diagnostic *diagnostic)
 {
+	struct completions *completions = table->completions;
 	const struct store_settings settings = settings_of(configuration);
 	uint32_t buffer_size = configuration->buffer;
 
+	if (configuration->replicated) {
+		device->member = table->member;
+		completions = member_completions(table->member);
+	}
 	memcpy(device->name, configuration->name, sizeof(device->name));
 	device->read_only = configuration->read_only;
 	device->is_volatile = configuration->is_volatile || configuration->type == MEMORY_IMAGE;
@@ -119,11 +135,18 @@ static int open_device(struct device *device, const struct device_configuration 
 		device->buffers = NULL;
 		return diagnostic_set(diagnostic, "no memory for buffers of %u bytes", buffer_size);
 	}
-	if (store_open(&device->store, &settings, completions, diagnostic)) {
+	if (has_image && store_open(&device->store, &settings, completions, diagnostic)) {
 		free(device->buffers);
 		device->buffers = NULL;
 		return -1;
 	}
+	if (device->member) {
+		request_disk_init(&device->disk, submit_to_set, RDISK_SECTOR_SIZE, device->buffers, buffer_size);
+		device->disk.reads_pend = true;
+		device->disk.stable_writes = true;
+		return 0;
+	}
+	device->size = device->store.size;
 	request_disk_init(&device->disk, submit_to_store, device->store.overlap_block, device->buffers, buffer_size);
 	device->disk.withdraw = withdraw_from_store;
 	return 0;
@@ -137,12 +160,14 @@ static int open_minor(struct device_table *table, int minor, const struct config
 	struct device *device = &table->devices[minor];
 	int line = configuration->devices[minor].image_line;
 
-	if (open_device(device, &configuration->devices[minor], table->completions, diagnostic))
+	if (open_device(table, device, &configuration->devices[minor],
+			device_configuration_has_image(configuration, minor), diagnostic))
 		return at_line(diagnostic, path, line);
 	for (int i = 0; i < table->nr_devices; i++) {
 		const struct device *other = &table->devices[i];
 
-		if (i == minor || !other->buffers || !store_same_id(&device->store, &other->store))
+		if (i == minor || !other->store.operations || !device->store.operations ||
+		    !store_same_id(&device->store, &other->store))
 			continue;
 		same_id(device->name, other->name, device->store.id, diagnostic);
 		return at_line(diagnostic, path, line);
@@ -165,7 +190,7 @@ int device_table_open(struct device_table *table, const struct configuration *co
 	for (int minor = 0; minor < configuration->nr_devices; minor++) {
 		const struct store_settings settings = settings_of(&configuration->devices[minor]);
 
-		if (store_missing(&settings))
+		if (device_configuration_has_image(configuration, minor) && store_missing(&settings))
 			continue;
 		if (open_minor(table, minor, configuration, path, diagnostic)) {
 			/* One that went away since it was looked for may have been created all the same. */
@@ -214,7 +239,7 @@ int device_table_flush(struct device_table *table)
 	for (int minor = 0; minor < table->nr_devices; minor++) {
 		struct device *device = &table->devices[minor];
 
-		if (!device->read_only && store_settle(&device->store))
+		if (device->store.operations && !device->read_only && store_settle(&device->store))
 			code = -1;
 	}
 	return code;
@@ -230,10 +255,56 @@ void device_table_close(struct device_table *table)
 	table->nr_devices = 0;
 }
 
+/* Nobody has it open by this any more. */
+static void end_open(struct device *device, struct device_open *open)
+{
+	if (open->number)
+		member_forget_client(device->member, open->number);
+	*open = (struct device_open){ 0 };
+}
+
 void device_table_forget_opens(struct device_table *table)
 {
-	for (int minor = 0; minor < table->nr_devices; minor++)
-		memset(table->devices[minor].opens, 0, sizeof(table->devices[minor].opens));
+	for (int minor = 0; minor < table->nr_devices; minor++) {
+		for (int slot = 0; slot < NR_SLOTS; slot++)
+			end_open(&table->devices[minor], &table->devices[minor].opens[slot]);
+	}
+}
+
+void device_table_forget_dead(struct device_table *table)
+{
+	for (int minor = 0; minor < table->nr_devices; minor++) {
+		struct device *device = &table->devices[minor];
+
+		for (int slot = 0; device->member && slot < NR_SLOTS; slot++) {
+			struct device_open *open = &device->opens[slot];
+
+			if (open->count == 0 || dvk_peer_incarnation(slot - NR_TASKS) == open->incarnation)
+				continue;
+			log_info("device %s: endpoint %d died with it open", device->name, slot - NR_TASKS);
+			end_open(device, open);
+		}
+	}
+}
+
+void device_table_forget_replicated(struct device_table *table)
+{
+	for (int minor = 0; minor < table->nr_devices; minor++) {
+		struct device *device = &table->devices[minor];
+
+		for (int slot = 0; device->member && slot < NR_SLOTS; slot++)
+			end_open(device, &device->opens[slot]);
+	}
+	if (table->member)
+		member_cancel_all(table->member);
+}
+
+void device_learn(struct device *device)
+{
+	struct member_disk disk;
+
+	if (device->member && member_disk(device->member, device->replica, &disk))
+		device->size = disk.size;
 }
 
 struct device *device_find(struct device_table *table, int minor)
@@ -265,7 +336,7 @@ static bool is_refused(const struct device_table *table, struct device *device, 
 		if (!is_stale(table, open, holder))
 			return true;
 		log_info("device %s: endpoint %d died with it open", device->name, holder);
-		*open = (struct device_open){ 0 };
+		end_open(device, open);
 	}
 	return false;
 }
@@ -283,8 +354,10 @@ int device_open(struct device_table *table, struct device *device, int endpoint,
 	write = access ? (access & RDISK_OPEN_WRITE) != 0 : !device->read_only;
 	if (write && device->read_only)
 		return EDVSROFS;
-	if (open->incarnation != incarnation)
-		*open = (struct device_open){ .incarnation = incarnation };
+	if (open->incarnation != incarnation) {
+		end_open(device, open);
+		open->incarnation = incarnation;
+	}
 	if (open->count == INT32_MAX)
 		return EDVSINVAL;
 	if (!device->shared && is_refused(table, device, endpoint, write))
@@ -292,6 +365,30 @@ int device_open(struct device_table *table, struct device *device, int endpoint,
 	open->count++;
 	open->write |= write;
 	return 0;
+}
+
+uint32_t device_open_number(struct device_table *table, struct device *device, int endpoint, bool *tell)
+{
+	struct device_open *open = &device->opens[dvk_endpoint_slot(endpoint)];
+
+	*tell = !open->told || open->write != open->told_write;
+	if (!open->number)
+		open->number = ++table->last_open;
+	open->told = true;
+	open->told_write = open->write;
+	return open->number;
+}
+
+void device_open_failed(struct device *device, int endpoint)
+{
+	struct device_open *open = &device->opens[dvk_endpoint_slot(endpoint)];
+
+	if (--open->count == 0) {
+		end_open(device, open);
+		return;
+	}
+	/* The others of this client only read, or there had been nothing to tell. */
+	open->write = open->told_write = false;
 }
 
 /* The opens of a client that lives, or NULL. */
@@ -309,7 +406,7 @@ int device_close(struct device *device, int endpoint)
 	if (!find_open(device, endpoint))
 		return EDVSNXIO;
 	if (--open->count == 0)
-		*open = (struct device_open){ 0 };
+		end_open(device, open);
 	return 0;
 }
 
@@ -329,6 +426,7 @@ int device_access(const struct device *device, int endpoint, bool write)
 void device_info(const struct device_table *table, int minor, struct rdisk_info *info)
 {
 	const struct device *device = &table->devices[minor];
+	struct member_disk disk;
 
 	*info = (struct rdisk_info){
 		.size_of = sizeof(*info),
@@ -337,7 +435,7 @@ void device_info(const struct device_table *table, int minor, struct rdisk_info 
 			 (device->store.discards ? RDISK_INFO_DISCARD : 0) | (device->shared ? RDISK_INFO_SHARED : 0),
 		.nr_minors = (uint32_t)table->nr_devices,
 		.minor = (uint32_t)minor,
-		.size = device->store.size,
+		.size = device->size,
 		.logical_block = RDISK_SECTOR_SIZE,
 		.physical_block = device->store.physical_block,
 		.max_segments = RDISK_VECTOR_MAX,
@@ -348,15 +446,21 @@ void device_info(const struct device_table *table, int minor, struct rdisk_info 
 	};
 	memcpy(info->name, device->name, sizeof(info->name));
 	memcpy(info->id, device->store.id, sizeof(info->id));
+	if (device->member && member_disk(device->member, device->replica, &disk)) {
+		info->image_id = disk.identity;
+		info->physical_block = DISK_BLOCK;
+		info->flags |= RDISK_INFO_DISCARD;
+		memcpy(info->id, disk.id, sizeof(info->id));
+	}
 }
 
 void device_partition(const struct device *device, struct rdisk_partition *partition)
 {
-	uint64_t cylinders = device->store.size / (RDISK_SECTOR_SIZE * HEADS * SECTORS);
+	uint64_t cylinders = device->size / (RDISK_SECTOR_SIZE * HEADS * SECTORS);
 
 	*partition = (struct rdisk_partition){
 		.base = 0,
-		.size = device->store.size,
+		.size = device->size,
 		.cylinders = cylinders > UINT32_MAX ? UINT32_MAX : (uint32_t)cylinders,
 		.heads = HEADS,
 		.sectors = SECTORS,

@@ -16,6 +16,7 @@
 #include "configured.h"
 #include "diagnostic.h"
 #include "dvk_endpoint.h"
+#include "member.h"
 #include "request.h"
 #include "store.h"
 
@@ -24,11 +25,17 @@ struct device_open {
 	int incarnation; /* of the client: dvk_peer_incarnation() */
 	int count;	 /* opens that were not closed yet; 0: unused */
 	bool write;
+	uint32_t number; /* of a replicated device: of the open in the set; 0: none */
+	bool told;	 /* the set knows of it */
+	bool told_write; /* ... and that it writes */
 };
 
 struct device {
 	struct store store;
-	struct request_disk disk; /* over the store */
+	struct member *member;	  /* of the set that it is a disk of; NULL: it is not replicated */
+	int replica;		  /* its index there */
+	uint64_t size;		  /* bytes; 0: of a replicated one, not known yet */
+	struct request_disk disk; /* over the store, or the set */
 	char name[RDISK_NAME_SIZE];
 	bool read_only;
 	bool is_volatile;
@@ -38,8 +45,10 @@ struct device {
 };
 
 struct device_table {
-	uint64_t instance; /* random, another one at each start */
-	int dcid;	   /* of the server's endpoint */
+	uint64_t instance;     /* random, another one at each start */
+	int dcid;	       /* of the server's endpoint */
+	struct member *member; /* NULL: no device is replicated */
+	uint32_t last_open;    /* number of the last open in the set */
 	struct completions *completions;
 	int nr_devices;
 	struct device devices[DEVICES_MAX];
@@ -83,6 +92,12 @@ void device_table_close(struct device_table *table);
 /* Forgets all opens. */
 void device_table_forget_opens(struct device_table *table);
 
+/* Whose disk it is. */
+static inline struct device *device_of(struct request_disk *disk)
+{
+	return (struct device *)((char *)disk - offsetof(struct device, disk));
+}
+
 /* The device of a minor, or NULL. */
 struct device *device_find(struct device_table *table, int minor);
 
@@ -92,8 +107,38 @@ struct device *device_find(struct device_table *table, int minor);
  */
 int device_open(struct device_table *table, struct device *device, int endpoint, int access);
 
+/*
+ * The number of a client's open in the set, of a replicated device that it has open: a new one for its first open.
+ * *tell: the set is to be told of it, or that it writes from now on.
+ */
+uint32_t device_open_number(struct device_table *table, struct device *device, int endpoint, bool *tell);
+
+/* The set has refused what it was told: that is one open less, and it is as it was before. */
+void device_open_failed(struct device *device, int endpoint);
+
+/* Whether a client has it open for writing. */
+static inline bool device_writes(const struct device *device, int endpoint)
+{
+	return device->opens[dvk_endpoint_slot(endpoint)].write;
+}
+
+/* That number; 0: it has none. */
+static inline uint32_t device_client(const struct device *device, int endpoint)
+{
+	return device->opens[dvk_endpoint_slot(endpoint)].number;
+}
+
 /* One open less. 0; EDVSNXIO: the client has none. */
 int device_close(struct device *device, int endpoint);
+
+/* Ends the opens that the dead have of replicated devices: others may wait for that on other hosts. */
+void device_table_forget_dead(struct device_table *table);
+
+/* Ends all opens of replicated devices: the server ends. */
+void device_table_forget_replicated(struct device_table *table);
+
+/* What the set says of a replicated device by now: its size. */
+void device_learn(struct device *device);
 
 /* Whether a client may do I/O on a device: 0; EDVSNXIO, EDVSROFS, EDVSBADOWNER. */
 int device_access(const struct device *device, int endpoint, bool write);

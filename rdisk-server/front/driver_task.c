@@ -3,9 +3,7 @@
  * The loop, in the manner of MINIX's block driver library. What is done with a message of each type:
  *
  * type                             begun by       fields and rules: rdisk_protocol.h
- * DEV_OPEN                         begin_open
- * DEV_CLOSE                        close_device
- * DEV_IOCTL                        handle_ioctl
+ * DEV_OPEN, DEV_CLOSE, DEV_IOCTL   opening.h
  * CANCEL                           0: who sends it has given up whatever he was waiting for
  * DEV_BATCH                        batch_begin (batch.h)
  * those that ask for I/O           begin_io (intake.h)
@@ -17,12 +15,17 @@
 #include "answer.h"
 #include "batch.h"
 #include "client_memory.h"
+#include "coarse_clock.h"
 #include "collect.h"
 #include "dvk.h"
 #include "intake.h"
 #include "log.h"
+#include "opening.h"
 #include "reply.h"
 #include "termination.h"
+
+#define DEAD_LOOK_NS (NS_PER_SECOND / 20) /* between two looks for clients of replicated disks that have died */
+#define STOP_NS	     (10 * NS_PER_SECOND) /* for handing them over */
 
 int driver_init(struct server *server)
 {
@@ -48,84 +51,29 @@ static void begin_io(struct server *server, const message *asked)
 	begin_request(server, request, intake_message(server, request, asked));
 }
 
-/*
- * An open waits, as a request, for what clients that have died or given up may still do to the device: whoever has it
- * open sees only what its openers do.
- */
-static void begin_open(struct server *server, struct device *device, const message *asked)
-{
-	int code = device_open(&server->devices, device, asked->m_source, asked->COUNT);
-	struct front_request *request;
-
-	log_debug("device %s: open by endpoint %d, access %d: %d", device->name, asked->m_source, asked->COUNT, code);
-	if (!code)
-		clients_forget_dead(server);
-	if (code || device->disk.nr_abandoned == 0) {
-		reply_status(asked, code);
-		return;
-	}
-	request = front_request_take(server, asked->m_source);
-	request->kind = ANSWER_MESSAGE;
-	request->message = *asked;
-	request->request.disk = &device->disk;
-	request->request.operation = REQUEST_SETTLE;
-	begin_request(server, request, INTAKE_BEGIN);
-}
-
-/* Whoever opens it next sees nothing any more of what the client has suspended. */
-static int close_device(struct server *server, struct device *device, int endpoint)
-{
-	int code = device_close(device, endpoint);
-
-	if (!code && device_access(device, endpoint, false))
-		collect_closed(server, client_of(server, endpoint), &device->disk);
-	return code;
-}
-
-static int handle_ioctl(struct server *server, struct device *device, const message *asked)
-{
-	uint64_t address = (uint64_t)(uintptr_t)asked->ADDRESS;
-	struct rdisk_partition partition;
-	struct memory_owner owner;
-	struct rdisk_info info;
-	int code = intake_check_memory(server, asked);
-
-	if (!code)
-		code = client_memory_owner(server, asked, &owner);
-	if (code)
-		return code;
-	switch (asked->REQUEST) {
-	case DIOCGETP:
-		device_partition(device, &partition);
-		return client_memory_write(&owner, address, &partition, sizeof(partition));
-	case RDISK_IOC_INFO:
-		device_info(&server->devices, asked->DEVICE, &info);
-		return client_memory_write(&owner, address, &info, sizeof(info));
-	default:
-		return EDVSNOTTY;
-	}
-}
-
 /* What is no I/O. */
 static void begin_other(struct server *server, const message *asked)
 {
 	struct device *device = device_find(&server->devices, asked->DEVICE);
+	bool known = asked->m_type == DEV_OPEN || asked->m_type == DEV_CLOSE || asked->m_type == DEV_IOCTL ||
+		     asked->m_type == CANCEL;
 
+	if (known && !device) {
+		reply_status(asked, EDVSNXIO);
+		return;
+	}
 	switch (asked->m_type) {
 	case DEV_OPEN:
-		if (device)
-			begin_open(server, device, asked);
-		else
-			reply_status(asked, EDVSNXIO);
+		opening_open(server, device, asked);
 		break;
 	case DEV_CLOSE:
-		reply_status(asked, device ? close_device(server, device, asked->m_source) : EDVSNXIO);
+		opening_close(server, device, asked);
 		break;
 	case DEV_IOCTL:
-		reply_status(asked, device ? handle_ioctl(server, device, asked) : EDVSNXIO);
+		opening_ioctl(server, device, asked);
 		break;
 	case CANCEL:
-		reply_status(asked, device ? 0 : EDVSNXIO);
+		reply_status(asked, 0);
 		break;
 	default:
 		reply_status(asked, EDVSBADREQUEST);
@@ -150,6 +98,24 @@ void driver_begin(struct server *server, const message *asked)
 		begin_other(server, asked);
 }
 
+/* What is due for the replicated disks. */
+static void turn_set(struct server *server)
+{
+	uint64_t now = coarse_clock_ns();
+
+	member_turn(server->devices.member);
+	server->turn_control(server);
+	if (now < server->next_look)
+		return;
+	server->next_look = now + DEAD_LOOK_NS;
+	device_table_forget_dead(&server->devices);
+}
+
+static bool set_has_done(const struct server *server)
+{
+	return server->devices.member && member_any_done(server->devices.member);
+}
+
 void driver_drain(struct server *server)
 {
 	for (;;) {
@@ -160,9 +126,46 @@ void driver_drain(struct server *server)
 	}
 }
 
+/* Those with something under way in the set are owed nothing any more, or its end would be their answer. */
+static void forget_clients_of_set(struct server *server)
+{
+	for (int slot = 0; slot < NR_SLOTS; slot++) {
+		const struct front_request *request = server->clients[slot].requests;
+
+		while (request && !device_of(request->request.disk)->member)
+			request = request->next;
+		if (request)
+			client_forget(server, slot - NR_TASKS);
+	}
+}
+
+/*
+ * The replicated disks are handed over to others. What clients have under way there is not answered: they ask again,
+ * when there is a server again.
+ */
+static void leave_set(struct server *server)
+{
+	struct member *member = server->devices.member;
+	uint64_t deadline = coarse_clock_ns() + STOP_NS;
+
+	member_stop(member);
+	while (!member_stopped(member) && !member_failed(member) && coarse_clock_ns() < deadline) {
+		member_before_wait(member);
+		member_wait(member);
+		member_turn(member);
+		answer_all_done(server);
+	}
+	if (!member_stopped(member))
+		log_warning("the replica set could not take over in %llu s", STOP_NS / NS_PER_SECOND);
+	forget_clients_of_set(server);
+	device_table_forget_replicated(&server->devices);
+}
+
 /* Answers what was received and is not answered yet. Results that nobody has collected by now are lost. */
 static void finish(struct server *server)
 {
+	if (server->devices.member)
+		leave_set(server);
 	for (int slot = 0; slot < NR_SLOTS; slot++) {
 		struct client *client = &server->clients[slot];
 
@@ -186,19 +189,37 @@ static bool has_room(const struct server *server)
 
 int driver_task(struct server *server)
 {
+	bool ready = true; /* there may be something to do for the replicated disks */
+
 	while (!termination_requested()) {
 		message request;
 		int code;
 
-		if (completions_any(&server->completions) || requests_can_go_on(&server->requests))
+		if (server->devices.member && (ready || member_due(server->devices.member)))
+			turn_set(server);
+		ready = false;
+		if (completions_any(&server->completions) || requests_can_go_on(&server->requests) ||
+		    set_has_done(server))
 			answer_all_done(server);
 		/* The stores have so much to do that nothing more is taken on. */
 		if (!has_room(server)) {
-			completions_await(&server->completions);
+			if (server->devices.member) {
+				member_before_wait(server->devices.member);
+				member_wait(server->devices.member);
+				ready = true;
+			} else {
+				completions_await(&server->completions);
+			}
 			continue;
 		}
+		if (server->devices.member) {
+			if (member_failed(server->devices.member))
+				return EDVSIO;
+			member_before_wait(server->devices.member);
+		}
 		code = dvk_receive(ANY, &request);
-		if (code == EDVSINTR)
+		ready = code == EDVSREADY;
+		if (ready || code == EDVSINTR)
 			continue;
 		if (code) {
 			clients_forget_all(server);

@@ -87,10 +87,10 @@ static int set_data(struct server *server, struct front_request *request, const 
 	}
 	if (length > INT32_MAX)
 		return EDVSINVAL;
-	if (length == 0 || position >= device->store.size)
+	if (length == 0 || position >= device->size)
 		return 0;
-	if (length > device->store.size - position)
-		length = device->store.size - position;
+	if (length > device->size - position)
+		length = device->size - position;
 	below->position = position;
 	below->length = length;
 	below->vector = request->vector;
@@ -105,7 +105,7 @@ static int set_range(struct front_request *request, const struct device *device,
 {
 	uint64_t end;
 
-	if (__builtin_add_overflow(position, length, &end) || end > device->store.size)
+	if (__builtin_add_overflow(position, length, &end) || end > device->size)
 		return EDVSINVAL;
 	request->request.position = position;
 	request->request.length = length;
@@ -226,6 +226,7 @@ int intake_message(struct server *server, struct front_request *request, const m
 	if (!device)
 		return EDVSNXIO;
 	below->disk = &device->disk;
+	below->client = device_client(device, asked->m_source);
 	switch (below->operation) {
 	case REQUEST_READ:
 	case REQUEST_WRITE:
@@ -247,6 +248,8 @@ int intake_message(struct server *server, struct front_request *request, const m
 		return set_range(request, device, (uint64_t)asked->POSITION, (uint64_t)asked->LENGTH);
 	case REQUEST_FLUSH:
 	case REQUEST_SETTLE:
+	case REQUEST_OPEN:
+	case REQUEST_DESCRIBE:
 		break;
 	}
 	code = device_access(device, asked->m_source, false);
@@ -350,6 +353,7 @@ int intake_element(struct server *server, struct front_request *request, const s
 	if (request->kind == ANSWER_COLLECTED && request->owner->nr_suspended >= RDISK_SUSPENDED_MAX)
 		return EDVSAGAIN;
 	below->disk = &device->disk;
+	below->client = device_client(device, request->client);
 	below->stable = element->flags & RDISK_REQUEST_FUA;
 	switch (below->operation) {
 	case REQUEST_READ:
@@ -360,6 +364,8 @@ int intake_element(struct server *server, struct front_request *request, const s
 		return set_range(request, device, element->position, element->length);
 	case REQUEST_FLUSH:
 	case REQUEST_SETTLE:
+	case REQUEST_OPEN:
+	case REQUEST_DESCRIBE:
 		break;
 	}
 	return set_flush(request, device);

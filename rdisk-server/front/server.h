@@ -22,6 +22,8 @@
 #define REQUESTS_MAX	   4096
 #define CLIENT_WAITERS_MAX (REQUESTS_MAX / 2)
 
+struct membership_control;
+
 struct server {
 	int dcid;
 	int endpoint; /* the server's own */
@@ -32,7 +34,11 @@ struct server {
 	struct completions completions;
 	struct requests requests;
 	unsigned int nr_client_waiters; /* requests that may have to wait for their client */
-	uint64_t received_ns;		/* when the message came that is being begun; 0: nothing is recorded */
+	/* Of a member of a replica set; see membership.h. */
+	struct membership_control *control;
+	void (*turn_control)(struct server *server);
+	uint64_t next_look;   /* time: for clients of replicated disks that have died */
+	uint64_t received_ns; /* when the message came that is being begun; 0: nothing is recorded */
 	struct rdisk_request batch[RDISK_BATCH_MAX]; /* copy of what a client sent, while it is begun */
 	struct client clients[NR_SLOTS];	     /* by their slots */
 	struct front_request pool[REQUESTS_MAX];

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From the configuration of a replica set to this server as one of its members. Main thread.
+ */
+#ifndef RDISK_MEMBERSHIP_H
+#define RDISK_MEMBERSHIP_H
+
+#include "configured.h"
+#include "diagnostic.h"
+#include "options.h"
+#include "server.h"
+
+/*
+ * Before the devices are opened: makes server->devices.member, if the configuration has a set. 0, or -1 and
+ * *diagnostic.
+ */
+int membership_create(struct server *server, const struct configuration *configuration, struct diagnostic *diagnostic);
+
+/*
+ * When all devices are open: the member begins. Strings of the configuration and options are used as long as there is
+ * the member. 0, or -1 and *diagnostic.
+ */
+int membership_start(struct server *server, const struct configuration *configuration, const struct options *options,
+		     struct diagnostic *diagnostic);
+
+/* When nothing is served any more, before the devices are closed. Harmless without one. */
+void membership_end(struct server *server);
+
+#endif

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * See membership_control.h. An order that takes its time is answered when the status shows that it is done.
+ */
+#include "membership_control.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "coarse_clock.h"
+#include "control.h"
+#include "membership_waits.h"
+#include "service_notify.h"
+
+#define STATUS_LINE_SIZE 256 /* bytes */
+
+/* The only orders that take their time end with a member that serves. */
+struct pending_order {
+	uint64_t order; /* 0: none */
+	int member;
+};
+
+struct membership_control {
+	struct server *server;
+	const struct configuration *configuration;
+	struct control *control;
+	struct pending_order pending;
+	bool was_quorate;
+	bool resync_paused;
+	struct member_disk disks[REPLICATION_DEVICES_MAX];
+	char line[STATUS_LINE_SIZE];
+};
+
+static struct member *member_of(const struct membership_control *control)
+{
+	return control->server->devices.member;
+}
+
+/* ---- status ---- */
+
+static uint64_t size_of_all(const struct replica_status *status)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < REPLICA_DEVICES_MAX; i++)
+		sum += status->configuration.sizes[i];
+	return sum;
+}
+
+static void fill_member(const struct replica_status *from, int index, struct control_member *to)
+{
+	const struct replica_member_status *status = &from->members[index];
+
+	to->connected = status->connected;
+	if (status->state == REPLICA_MEMBER_RESYNCING && status->out_of_sync != UINT64_MAX) {
+		to->resync.done = status->resynced;
+		to->resync.total = status->resynced + status->out_of_sync;
+		to->resync.kind = status->compares			  ? CONTROL_RESYNC_HASH
+				  : to->resync.total >= size_of_all(from) ? CONTROL_RESYNC_FULL
+									  : CONTROL_RESYNC_BITMAP;
+		to->resync.rate = status->resync_rate;
+		to->resync.seconds_left =
+			status->resync_left == UINT64_MAX ? CONTROL_UNKNOWN : status->resync_left / NS_PER_SECOND;
+	}
+	to->out_of_sync = status->out_of_sync == UINT64_MAX ? CONTROL_UNKNOWN : status->out_of_sync;
+	switch (status->state) {
+	case REPLICA_MEMBER_UNKNOWN:
+		to->state = CONTROL_STATE_UNKNOWN;
+		break;
+	case REPLICA_MEMBER_IN_SYNC:
+		to->role = (int)from->configuration.primary == index ? CONTROL_ROLE_PRIMARY : CONTROL_ROLE_BACKUP;
+		to->state = CONTROL_STATE_IN_SYNC;
+		break;
+	case REPLICA_MEMBER_RESYNCING:
+		to->state = CONTROL_STATE_RESYNCING;
+		break;
+	case REPLICA_MEMBER_OUTDATED:
+		to->state = CONTROL_STATE_OUTDATED;
+		break;
+	case REPLICA_MEMBER_DISKLESS:
+		to->role = CONTROL_ROLE_DISKLESS;
+		to->state = status->connected ? CONTROL_STATE_IN_SYNC : CONTROL_STATE_UNKNOWN;
+		break;
+	}
+	if (member_in(from->parted | from->configuration.dead, index))
+		to->state = CONTROL_STATE_EXCLUDED;
+}
+
+static bool is_quorate(const struct membership_control *control, const struct replica_status *status)
+{
+	int voters = 0, there = 0;
+
+	for (int i = 0; i < control->configuration->replication.nr_members; i++) {
+		/* Whoever was taken for dead has no vote. */
+		if (member_in(status->configuration.dead, i))
+			continue;
+		voters++;
+		there += status->members[i].connected;
+	}
+	return there > voters / 2;
+}
+
+static void fill_devices(struct membership_control *control, struct control_status *status)
+{
+	const struct configuration *configuration = control->configuration;
+
+	for (int minor = 0; minor < configuration->nr_devices; minor++) {
+		struct control_device *device = &status->devices[status->nr_devices];
+		struct member_disk *disk = &control->disks[status->nr_devices];
+
+		if (!configuration->devices[minor].replicated)
+			continue;
+		if (!member_disk(member_of(control), status->nr_devices, disk))
+			*disk = (struct member_disk){ 0 };
+		*device = (struct control_device){
+			.minor = minor,
+			.name = configuration->devices[minor].name,
+			.id = disk->id,
+			.size = disk->size,
+		};
+		status->nr_devices++;
+	}
+}
+
+static void fill_status(struct membership_control *control, struct control_status *status)
+{
+	struct replica_status from;
+	const struct replica_configuration *configuration = &from.configuration;
+
+	replica_status(member_replica(member_of(control)), &from);
+	*status = (struct control_status){
+		.born = configuration->epoch > 0,
+		.generation = configuration->generation.number,
+		.generation_id = configuration->generation.id,
+		.epoch = configuration->epoch,
+		.primary = configuration->epoch ? (int)configuration->primary : REPLICATION_NO_MEMBER,
+		.quorate = is_quorate(control, &from),
+		.resync_paused = control->resync_paused,
+	};
+	static_assert(sizeof(status->uuid) == sizeof(configuration->set.bytes), "a set's identity is a UUID");
+	memcpy(status->uuid, configuration->set.bytes, sizeof(status->uuid));
+	if (from.primary)
+		status->serving = from.serving;
+	else
+		status->serving = status->born && from.decided && from.members[configuration->primary].connected;
+	if (!status->serving)
+		membership_waits_text(&control->configuration->replication, &from, status->blocked,
+				      sizeof(status->blocked));
+	for (int i = 0; i < control->configuration->replication.nr_members; i++)
+		fill_member(&from, i, &status->members[i]);
+	fill_devices(control, status);
+}
+
+static void get_status(void *user, uint64_t now, struct control_status *status)
+{
+	(void)now;
+	fill_status(user, status);
+}
+
+/* ---- orders ---- */
+
+/* What the core says to an order, as it is to be answered. */
+static int refused(int code, const char *text, struct diagnostic *why)
+{
+	diagnostic_set(why, "%s", text ? text : strerror(-code));
+	return code;
+}
+
+static int wait_for(struct membership_control *control, uint64_t order, int member, struct diagnostic *why)
+{
+	if (control->pending.order)
+		return refused(-EAGAIN, "another order of this kind is under way", why);
+	control->pending = (struct pending_order){ order, member };
+	return CONTROL_LATER;
+}
+
+static int promote(void *user, uint64_t now, uint64_t order, int member, struct diagnostic *why)
+{
+	struct membership_control *control = user;
+	const char *text = NULL;
+	int code;
+
+	(void)now;
+	if (control->pending.order)
+		return refused(-EAGAIN, "another order of this kind is under way", why);
+	code = replica_promote(member_replica(member_of(control)), member_now(), member, &text);
+	return code ? refused(code, text, why) : wait_for(control, order, member, why);
+}
+
+static int force(void *user, uint64_t now, uint64_t order, unsigned int dead, struct diagnostic *why)
+{
+	struct membership_control *control = user;
+	const char *text = NULL;
+	int code;
+
+	(void)now;
+	if (control->pending.order)
+		return refused(-EAGAIN, "another order of this kind is under way", why);
+	code = replica_force(member_replica(member_of(control)), member_now(), (member_set)dead, &text);
+	return code ? refused(code, text, why)
+		    : wait_for(control, order, control->configuration->replication.self, why);
+}
+
+static int init(void *user, uint64_t now, uint64_t order, int from, struct diagnostic *why)
+{
+	struct membership_control *control = user;
+	const char *text = NULL;
+	int code = replica_init_from(member_replica(member_of(control)), member_now(), from, &text);
+
+	(void)now;
+	(void)order;
+	return code ? refused(code, text, why) : 0;
+}
+
+static int invalidate(void *user, uint64_t now, uint64_t order, int member, struct diagnostic *why)
+{
+	struct membership_control *control = user;
+	const struct replication_configuration *replication = &control->configuration->replication;
+	const char *text = NULL;
+	int code;
+
+	(void)now;
+	(void)order;
+	if (member != replication->self) {
+		diagnostic_set(why, "a copy is discarded where it is: give this order on the host of %s",
+			       replication->members[member].name);
+		return -EINVAL;
+	}
+	code = replica_invalidate(member_replica(member_of(control)), member_now(), &text);
+	return code ? refused(code, text, why) : 0;
+}
+
+static int pause_resync(void *user, uint64_t now, uint64_t order, struct diagnostic *why)
+{
+	struct membership_control *control = user;
+
+	(void)now;
+	(void)order;
+	(void)why;
+	control->resync_paused = true;
+	replica_pause_resync(member_replica(member_of(control)), member_now(), true);
+	return 0;
+}
+
+static int resume_resync(void *user, uint64_t now, uint64_t order, struct diagnostic *why)
+{
+	struct membership_control *control = user;
+
+	(void)now;
+	(void)order;
+	(void)why;
+	control->resync_paused = false;
+	replica_pause_resync(member_replica(member_of(control)), member_now(), false);
+	return 0;
+}
+
+static const struct control_orders orders = {
+	.status = get_status,
+	.promote = promote,
+	.force = force,
+	.init = init,
+	.invalidate = invalidate,
+	.pause_resync = pause_resync,
+	.resume_resync = resume_resync,
+};
+
+/* ---- turns and events ---- */
+
+static void look_at_order(struct membership_control *control)
+{
+	struct control_status status;
+	uint64_t order = control->pending.order;
+
+	if (!order)
+		return;
+	fill_status(control, &status);
+	if (status.primary != control->pending.member || !status.serving)
+		return;
+	control->pending.order = 0;
+	control_answer(control->control, order, 0, NULL);
+}
+
+static void tell_manager(struct membership_control *control, const struct control_status *status)
+{
+	char line[STATUS_LINE_SIZE] = "STATUS=";
+	size_t used = strlen(line);
+
+	control_status_line(&control->configuration->replication, status, line + used, sizeof(line) - used);
+	if (!strcmp(line, control->line))
+		return;
+	memcpy(control->line, line, sizeof(line));
+	service_notify(line);
+}
+
+static enum control_event_kind kind_of(enum replica_event_kind kind)
+{
+	switch (kind) {
+	case REPLICA_EVENT_SERVING:
+	case REPLICA_EVENT_PAUSED:
+		return CONTROL_EVENT_PRIMARY;
+	case REPLICA_EVENT_MEMBER:
+	case REPLICA_EVENT_REFUSED:
+		return CONTROL_EVENT_MEMBER;
+	case REPLICA_EVENT_DISK:
+		return CONTROL_EVENT_DISK_ERROR;
+	case REPLICA_EVENT_SPLIT:
+		return CONTROL_EVENT_SPLIT;
+	case REPLICA_EVENT_EPOCH:
+	case REPLICA_EVENT_LOSS:
+	case REPLICA_EVENTS:
+		break;
+	}
+	return CONTROL_EVENT_EPOCH;
+}
+
+void membership_control_tell(struct membership_control *control, const struct replica_event *from)
+{
+	struct control_status status;
+	struct control_event event;
+
+	if (!control)
+		return;
+	fill_status(control, &status);
+	event = (struct control_event){
+		.kind = kind_of(from->kind),
+		.epoch = status.epoch,
+		.member = from->member == NO_MEMBER ? REPLICATION_NO_MEMBER : from->member,
+		.status = from->member == NO_MEMBER ? NULL : &status.members[from->member],
+		.text = from->text,
+	};
+	control_event(control->control, &event);
+	if (status.quorate != control->was_quorate) {
+		control->was_quorate = status.quorate;
+		event = (struct control_event){
+			.kind = CONTROL_EVENT_QUORUM,
+			.epoch = status.epoch,
+			.member = REPLICATION_NO_MEMBER,
+			.text = status.quorate ? "a majority of the members is seen"
+					       : "no majority of the members is seen",
+		};
+		control_event(control->control, &event);
+	}
+	tell_manager(control, &status);
+}
+
+void membership_control_turn(struct membership_control *control)
+{
+	look_at_order(control);
+	control_turn(control->control, coarse_clock_ns());
+}
+
+int membership_control_open(struct membership_control **result, struct server *server,
+			    const struct configuration *configuration, struct diagnostic *diagnostic)
+{
+	struct membership_control *control = calloc(1, sizeof(*control));
+
+	if (!control)
+		return diagnostic_set(diagnostic, "no memory for the control socket");
+	control->server = server;
+	control->configuration = configuration;
+	if (control_open(&control->control, &configuration->replication, &orders, control, diagnostic)) {
+		free(control);
+		return -1;
+	}
+	if (member_watch(server->devices.member, control_descriptor(control->control), diagnostic)) {
+		control_close(control->control);
+		free(control);
+		return -1;
+	}
+	*result = control;
+	return 0;
+}
+
+void membership_control_close(struct membership_control *control)
+{
+	if (!control)
+		return;
+	control_close(control->control);
+	free(control);
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Clients of a replicated device: opens are made in the set, questions wait until it is known, what the dead had is
+ * given up, and the end of the server leaves nothing behind.
+ */
+#include <errno.h>
+
+#include "fake_member.h"
+#include "front_test.h"
+
+#define OTHER (CLIENT + 1)
+
+static const struct configuration configuration = {
+	.nr_devices = 1,
+	.replication = { .nr_members = 1, .self = 0, .members = { { .node = 1, .name = "a", .diskless = true } } },
+	.devices = { { .name = "DISK",
+		       .type = FILE_IMAGE,
+		       .buffer = BUFFER_SIZE,
+		       .shared = true,
+		       .replicated = true,
+		       .line = 1 } },
+};
+
+static int setup_set(bool granted)
+{
+	struct diagnostic diagnostic;
+
+	if (granted ? setup_granted(NULL) : setup_copied(NULL))
+		return -1;
+	device_table_close(&server.devices);
+	memset(&server.devices, 0, sizeof(server.devices));
+	fake_member_reset();
+	fake_member.size = DISK_SIZE;
+	server.devices.member = (struct member *)&fake_member;
+	return device_table_open(&server.devices, &configuration, "test.cfg", &server.completions, &diagnostic);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	return setup_set(true);
+}
+
+static int setup_memory_copied(void **state)
+{
+	(void)state;
+	return setup_set(false);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	none_answered();
+	assert_int_equal(fake_member.nr_pending, 0);
+	assert_int_equal(server.requests.nr_free, REQUESTS_MAX);
+	assert_int_equal(fake_dvk.pins, 0);
+	device_table_close(&server.devices);
+	completions_destroy(&server.completions);
+	return 0;
+}
+
+/* What the set does ends so, and the server takes it. */
+static void end_in_set(enum io_operation operation, uint32_t client, int result)
+{
+	fake_member_end(operation, client, result);
+	answer_all_done(&server);
+}
+
+static void open_disk(int endpoint, int access, uint32_t number)
+{
+	const message asked = build(endpoint, DEV_OPEN, DISK, access, 0, NULL);
+
+	begin(&asked);
+	end_in_set(IO_OPEN, number, 0);
+	assert_int_equal(answered(endpoint), 0);
+}
+
+static void test_open(void **state)
+{
+	const message again = build(CLIENT, DEV_OPEN, DISK, 0, 0, NULL);
+	const message reading = build(CLIENT, DEV_OPEN, DISK, RDISK_OPEN_READ, 0, NULL);
+
+	(void)state;
+	begin(&reading);
+	assert_true(fake_member.pending[0]->read_only);
+	assert_true(fake_member.pending[0]->shared);
+	/* Refused by the set: it has nothing open. */
+	end_in_set(IO_OPEN, 1, -EBUSY);
+	assert_int_equal(answered(CLIENT), EDVSBUSY);
+	assert_int_equal(ask_for(CLIENT, DEV_READ, DISK, 512, 0, memory[0].data), EDVSNXIO);
+	assert_int_equal(fake_member.forgotten[0], 1);
+	/* Another number; a second open of the same kind is this host's business alone. */
+	open_disk(CLIENT, RDISK_OPEN_READ, 2);
+	assert_int_equal(ask_for(CLIENT, DEV_OPEN, DISK, RDISK_OPEN_READ, 0, NULL), 0);
+	/* One that writes is not. Refused, it leaves the others as they are. */
+	begin(&again);
+	assert_false(fake_member.pending[0]->read_only);
+	end_in_set(IO_OPEN, 2, -EBUSY);
+	assert_int_equal(answered(CLIENT), EDVSBUSY);
+	assert_int_equal(ask_for(CLIENT, DEV_WRITE, DISK, 512, 0, memory[0].data), EDVSBADOWNER);
+	begin(&again);
+	end_in_set(IO_OPEN, 2, 0);
+	assert_int_equal(answered(CLIENT), 0);
+	/* The last close ends it in the set. */
+	assert_int_equal(fake_member.nr_forgotten, 1);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(ask_for(CLIENT, DEV_CLOSE, DISK, 0, 0, NULL), 0);
+	assert_int_equal(fake_member.nr_forgotten, 2);
+	assert_int_equal(fake_member.forgotten[1], 2);
+	assert_int_equal(ask_for(CLIENT, DEV_CLOSE, DISK, 0, 0, NULL), EDVSNXIO);
+}
+
+static void test_requests(void **state)
+{
+	message asked = build(CLIENT, DEV_WRITE_FUA, DISK, 512, 4096, memory[0].data);
+
+	(void)state;
+	open_disk(CLIENT, 0, 1);
+	begin(&asked);
+	assert_true(fake_member.pending[0]->stable);
+	end_in_set(IO_WRITE, 1, 0);
+	assert_int_equal(answered(CLIENT), 512); /* without a flush */
+	asked = build(CLIENT, DEV_READ, DISK, 512, DISK_SIZE - 100, memory[0].data);
+	begin(&asked);
+	assert_int_equal(fake_member.pending[0]->length, 100);
+	end_in_set(IO_READ, 1, -EIO);
+	assert_int_equal(answered(CLIENT), EDVSIO);
+	asked = build(CLIENT, DEV_FLUSH, DISK, 0, 0, NULL);
+	begin(&asked);
+	end_in_set(IO_FLUSH, 1, 0);
+	assert_int_equal(answered(CLIENT), 0);
+}
+
+/* Reads to memory that is copied are pending as all others. */
+static void test_copied_read(void **state)
+{
+	const message asked = build(CLIENT, DEV_READ, DISK, 2 * BUFFER_SIZE, 0, memory[0].data);
+
+	(void)state;
+	open_disk(CLIENT, 0, 1);
+	begin(&asked);
+	for (int i = 1; i <= 2; i++) {
+		none_answered();
+		assert_int_equal(fake_member.pending[0]->length, BUFFER_SIZE);
+		memset(fake_member.pending[0]->vector->iov_base, i, BUFFER_SIZE);
+		end_in_set(IO_READ, 1, 0);
+	}
+	assert_int_equal(answered(CLIENT), 2 * BUFFER_SIZE);
+	assert_int_equal(memory[0].data[0], 1);
+	assert_int_equal(memory[0].data[2 * BUFFER_SIZE - 1], 2);
+}
+
+static void test_not_known_yet(void **state)
+{
+	struct rdisk_info info = { 0 };
+	message asked = build(CLIENT, DEV_IOCTL, DISK, 0, 0, memory[0].data);
+
+	(void)state;
+	asked.REQUEST = RDISK_IOC_INFO;
+	fake_member.size = 0;
+	begin(&asked);
+	fake_member.size = DISK_SIZE;
+	end_in_set(IO_DESCRIBE, 0, 0);
+	assert_int_equal(answered(CLIENT), 0);
+	memcpy(&info, memory[0].data, sizeof(info));
+	assert_int_equal(info.size, DISK_SIZE);
+	assert_string_equal(info.id, "the-set-s-disk");
+	assert_int_equal(info.image_id, 77);
+	/* From now on at once. */
+	assert_int_equal(ask(&asked), 0);
+}
+
+static void test_death(void **state)
+{
+	const message asked = build(CLIENT, DEV_WRITE, DISK, 512, 0, memory[0].data);
+	const message open = build(OTHER, DEV_OPEN, DISK, 0, 0, NULL);
+
+	(void)state;
+	open_disk(CLIENT, 0, 1);
+	begin(&asked);
+	begin(&open);
+	die(CLIENT);
+	die(OTHER);
+	device_table_forget_dead(&server.devices);
+	answer_all_done(&server);
+	assert_int_equal(fake_member.nr_forgotten, 2);
+	none_answered();
+	/* Whoever comes there next is another. */
+	succeed(CLIENT);
+	assert_int_equal(ask_for(CLIENT, DEV_READ, DISK, 512, 0, memory[0].data), EDVSNXIO);
+	open_disk(CLIENT, 0, 3);
+}
+
+/* What clients have under way at the end is not answered: another server does it. */
+static void test_end(void **state)
+{
+	const message asked = build(CLIENT, DEV_WRITE, DISK, 512, 0, memory[0].data);
+
+	(void)state;
+	open_disk(CLIENT, 0, 1);
+	begin(&asked);
+	end_is_requested = true;
+	assert_int_equal(driver_task(&server), 0);
+	none_answered();
+	assert_int_equal(fake_member.forgotten[0], 1);
+}
+
+#define SET_TEST(function)    cmocka_unit_test_setup_teardown(function, setup, teardown)
+#define COPIED_TEST(function) cmocka_unit_test_setup_teardown(function, setup_memory_copied, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		SET_TEST(test_open),	      SET_TEST(test_requests), COPIED_TEST(test_copied_read),
+		SET_TEST(test_not_known_yet), SET_TEST(test_death),    SET_TEST(test_end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
