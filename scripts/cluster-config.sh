@@ -29,8 +29,8 @@ members() {
 
 # device: the disk. Of a set that is not replicated each host has one of its own.
 device() {
-	printf '  { name = "disk"; image_type = "FILE_IMAGE"; image_file = "disk.img"; size = "%s"; replicated = %s; }\n' \
-		"$size" "$([ "$replicated" = yes ] && echo true || echo false)"
+	printf '  { name = "disk"; image_type = "FILE_IMAGE"; image_file = "disk.img"; size = "%s"; shared = %s; replicated = %s; }\n' \
+		"$size" "$shared" "$([ "$replicated" = yes ] && echo true || echo false)"
 }
 
 # write_rdisk_config: into every host's folder. `settings` has what --set has added.

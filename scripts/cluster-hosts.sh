@@ -14,6 +14,8 @@
 # /run of the set has, besides what hosts.sh makes: hosts/A.init, "PID NAMESPACE" of the init in the set; hosts/lost/I-K where
 # what host I sends to host K is lost; outer-proc, the user's /proc, which hosts see too.
 
+script=$rdisk_root/scripts/cluster.sh # in a set its path may be another than the one it was called by
+
 # The paths that must be seen everywhere, also where they are below a directory that is private there.
 visible_paths() {
 	printf '%s\n' "$dir" "$rdisk_root" "$bin" /run/outer-proc
@@ -74,7 +76,7 @@ holder_pid() {
 start_holder() {
 	local ready line
 
-	exec {ready}< <(exec setsid "$0" --dir "$dir" inside-watch "$@" </dev/null 2>"$dir/holder.log")
+	exec {ready}< <(exec setsid "$script" --dir "$dir" inside-watch "$@" </dev/null 2>"$dir/holder.log")
 	read -r line <&"$ready" || true
 	exec {ready}<&-
 	[ "$line" = ready ] || { sed 's/^/  /' "$dir/holder.log" >&2; return 1; }
@@ -83,7 +85,7 @@ start_holder() {
 # The parent of the holder: its pipe says "ready".
 watch_set() {
 	local space watcher
-	local make=(unshare --user --map-root-user --net --mount --pid --fork --kill-child "$0" --dir "$dir" inside-hold "$1")
+	local make=(unshare --user --map-root-user --net --mount --pid --fork --kill-child "$script" --dir "$dir" inside-hold "$1")
 
 	[ -n "$2" ] || exec "${make[@]}"
 	"${make[@]}" &
@@ -94,7 +96,7 @@ watch_set() {
 	wait -n || true
 	kill -KILL "$watcher" 2>/dev/null || true
 	if kill -0 "$space" 2>/dev/null; then
-		"$0" --dir "$dir" down
+		"$script" --dir "$dir" down
 	fi
 }
 
@@ -104,7 +106,7 @@ enter_set() {
 
 	holder=$(holder_pid) || die "there is no set in $dir any more: its holder has ended (cluster.sh down, then up)"
 	exec nsenter --target "$holder" --user --preserve-credentials --mount --net --pid --wdns="$dir" \
-		setpriv --pdeathsig KILL "$0" --dir "$dir" inside "$PWD" "$@"
+		setpriv --pdeathsig KILL "$script" --dir "$dir" inside "$PWD" "$@"
 }
 
 # ---- in the set ----
@@ -195,7 +197,7 @@ boot_host() {
 	number=$(host_number "$1")
 	[ -e "/run/hosts/$number" ] || join_network "$number" "$2"
 	exec {ready}< <(exec nsenter --net="/run/hosts/$number" setsid unshare --mount --propagation slave --pid --uts --ipc \
-		--fork --kill-child "$0" --dir "$dir" inside-init "$1" </dev/null 2>>"$dir/holder.log")
+		--fork --kill-child "$script" --dir "$dir" inside-init "$1" </dev/null 2>>"$dir/holder.log")
 	read -r line <&"$ready" || true
 	exec {ready}<&-
 	[ "$line" = ready ] || die "host $1 does not start: $(tail -n 1 "$dir/holder.log")"

@@ -31,15 +31,18 @@ process_state() {
 	echo "${line%% *}"
 }
 
-# launch HOST SERVICE COMMAND...: in the background, with its log appended to.
+# launch HOST SERVICE COMMAND...: in the background, with its log appended to. DIR/HOST/NAME.status gets a line with its exit
+# status when it ends; not when the host does.
 launch() {
 	local pid folder=$dir/$1 name=$2
 
 	[ -d "$folder" ] || die "there is no $folder"
 	# shellcheck disable=SC2016,SC2094 # the inner shell expands these; all append
 	read -r pid < <(enter_host "$1" "$folder" setsid --fork bash -c \
-		'read -r pid _ </run/outer-proc/self/stat; echo "$pid"; exec "$@" >>"$0" 2>&1' "$folder/$name.log" "${@:3}" \
-		</dev/null 2>>"$folder/$name.log") || die "host $1: $name cannot be started: $(tail -n 1 "$folder/$name.log")"
+		'exec 2>/dev/null
+		(read -r pid _ </run/outer-proc/self/stat; echo "$pid"; exec "$@" >>"$0.log" 2>&1)
+		echo "$?" >>"$0.status"' "$folder/$name" "${@:3}" </dev/null 2>>"$folder/$name.log") ||
+		die "host $1: $name cannot be started: $(tail -n 1 "$folder/$name.log")"
 	printf '%s\n' "$pid" >"$folder/$name.pid"
 }
 
@@ -115,7 +118,7 @@ start_rdisk() {
 	[ "$replicated" != yes ] || arguments=(--node "${host,,}" --boot-id-file "$dir/$host/boot-id")
 	from=$(log_size "$log")
 	launch "$host" rdisk env "DVK_RUNTIME_DIR=$dir/$host/node" "${variables[@]}" \
-		"$bin/rdisk" -d 0 -e 3 -c "$dir/$host/rdisk.cfg" "${arguments[@]}" "$@"
+		"$bin/rdisk" -d 0 -e 3 -c "$dir/$host/rdisk.cfg" --log-time "${arguments[@]}" "$@"
 	await_word "$host" rdisk "$from" '(^|[ :])ready( |$)' || die "host $host: rdisk ended at once: $(tail -n 1 "$log")"
 }
 

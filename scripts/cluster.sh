@@ -11,6 +11,7 @@
 #       --size SIZE            of the disk; 256M unless told
 #       --set KEY=VALUE        a setting of `replication` in rdisk.cfg; may be repeated
 #       --group G              who says which hosts are there: corosync (if it is installed) or beacons
+#       --shared               several clients may have the disk open for writing
 #       --unreplicated         a disk of its own for each host instead; it returns when each is served
 #       --no-power-log         what rdisk writes is not logged: faster, and power cannot be cut
 #       --timeout SECONDS      120 unless told
@@ -33,7 +34,8 @@
 #   status [--json]            what there is
 #   down [--keep]              ends everything and removes the hosts' folders, unless they were there before or are kept
 # DIR: RDISK_CLUSTER_DIR, or a folder of the user's runtime directory. DIR/A has the host's rdisk.cfg, corosync.conf, disk.img,
-# state, node (for DVK_RUNTIME_DIR), boot-id, logs (rdisk.log, corosync.log) and the pid of its rdisk as it is outside (rdisk.pid).
+# state, node (for DVK_RUNTIME_DIR), boot-id, logs (rdisk.log, corosync.log), the pid of its rdisk as it is outside (rdisk.pid)
+# and, a line each, the exit status of those that have ended (rdisk.status).
 #
 # environment: RDISK_BIN  the directory of the programs, for up, instead of build/release/bin
 # exit status: 0 done; 1 failed; 2 usage; 3 the time ran out; 77 the machine does not allow it; of exec and guest the program's
@@ -47,7 +49,7 @@ done
 export PATH=$PATH:/usr/sbin:/sbin
 
 # Of the set, as DIR/set has it.
-bin='' size=256M group='' replicated=yes power=yes
+bin='' size=256M group='' replicated=yes power=yes shared=false
 hosts=() diskless=() made=()
 listeners=() passed=''
 declare -A settings=()
@@ -113,7 +115,7 @@ save_set() {
 	local key
 
 	{
-		printf '%s\n' "bin $bin" "size $size" "group $group" "replicated $replicated" "power $power"
+		printf '%s\n' "bin $bin" "size $size" "group $group" "replicated $replicated" "power $power" "shared $shared"
 		[ ${#diskless[@]} -eq 0 ] || printf 'diskless %s\n' "${diskless[@]}"
 		[ ${#made[@]} -eq 0 ] || printf 'made %s\n' "${made[@]}"
 		printf 'host %s\n' "${hosts[@]}"
@@ -130,7 +132,7 @@ load_set() {
 	[ -f "$dir/set" ] || return 1
 	while read -r key value; do
 		case $key in
-		bin | size | group | replicated | power) declare -g "$key=$value" ;;
+		bin | size | group | replicated | power | shared) declare -g "$key=$value" ;;
 		diskless) diskless+=("$value") ;;
 		made) made+=("$value") ;;
 		host) hosts+=("$value") ;;
@@ -178,6 +180,7 @@ parse_up() {
 	shift
 	while [ $# -gt 0 ]; do
 		case $1 in
+		--shared) shared=true; shift; continue ;;
 		--unreplicated) replicated=no; shift; continue ;;
 		--no-power-log) power=no; shift; continue ;;
 		esac
@@ -234,7 +237,7 @@ make_folders() {
 	save_set
 	for host in "${hosts[@]}"; do
 		mkdir -p "$dir/$host"
-		rm -rf "$dir/$host/node" "$dir/$host/rdisk.sock" "$dir/$host/power.log" "$dir/$host/"{rdisk,corosync}.pid
+		rm -rf "$dir/$host/node" "$dir/$host/rdisk.sock" "$dir/$host/power.log" "$dir/$host/"{rdisk,corosync}.{pid,status}
 		mkdir -m 700 "$dir/$host/node"
 		new_boot_id "$host"
 		[ "$group" != corosync ] || write_corosync_config "$host"

@@ -1,0 +1,258 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Wrong state and wrong input: state that was damaged, is another set's, another member's, of a newer version; two members with
+# one number; configuration files that differ; a wrong key, none, and garbage at the port. Either a member does not start and says
+# what to do, or it takes no part until it is well again; the others go on, and nothing is overwritten.
+
+. "$(dirname "$0")/functions.sh"
+# shellcheck source=histories.sh
+. "$(dirname "$0")/histories.sh"
+
+seed=9 hosts=(A B C) images=(A B)
+state=$work/set/B/state/cluster
+
+begin_histories
+up 3 --diskless C --shared --group beacons --no-power-log --size 4M --set lease_ms=500
+start_client C --depth 4 --pace 3000000 --length 262144
+goes_on() {
+	has_answer "$nr_clients" "$1"
+}
+await "the client is not answered" goes_on "$(now)"
+
+sums() {
+	(cd "$work/set/B" && find disk.img state -type f ! -name lock -exec sha256sum {} + | sort)
+}
+
+# off: B is, with its files as they are; they are kept.
+off() {
+	cluster kill B
+	cluster wait B=outdated
+	rm -rf "$work/kept"
+	cp -a --sparse=always "$work/set/B" "$work/kept"
+}
+
+# as_kept: B's files are what they were when it went off.
+as_kept() {
+	local file
+
+	for file in disk.img rdisk.cfg key; do
+		cp -a --sparse=always "$work/kept/$file" "$work/set/B/$file"
+	done
+	rm -rf "$work/set/B/state"
+	cp -a "$work/kept/state" "$work/set/B/state"
+}
+
+# last_words: of B.
+last_words() {
+	grep '^rdisk: ' "$work/set/B/rdisk.log" | tail -n 1
+}
+
+# refuses_to_start PATTERN [ARGUMENT...]: with exit status 1 and these words; its files are as they were.
+refuses_to_start() {
+	local before
+
+	before=$(sums)
+	expect 1 start B rdisk "${@:2}" 2>>"$work/words"
+	note "it says: $(last_words)"
+	[ "$(tail -n 1 "$work/set/B/rdisk.status")" = 1 ] || fail "it ended with status $(tail -n 1 "$work/set/B/rdisk.status"), not 1"
+	[[ $(last_words) =~ $1 ]] || fail "it does not speak of \"$1\""
+	[ "$(sums)" = "$before" ] || fail "something was overwritten"
+	await "the client is not answered" goes_on "$(now)"
+}
+
+# comes_back: B starts, and is brought up.
+comes_back() {
+	cluster start B
+	cluster wait in-sync
+	check_images
+}
+
+# says HOST FROM PATTERN: its log does, after byte FROM.
+says() {
+	tail -c "+$(($2 + 1))" "$work/set/$1/rdisk.log" | grep -q "$3"
+}
+
+# change_byte FILE OFFSET
+change_byte() {
+	local old
+
+	old=$(od -An -tu1 -j "$2" -N 1 "$1")
+	# shellcheck disable=SC2059 # the format is the byte
+	printf "\\x$(printf '%02x' $((old ^ 0x55)))" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
+}
+
+note "one slot is damaged: the other one makes it good"
+off
+change_byte "$state/slot-0" 100
+comes_back
+
+note "one slot is cut"
+off
+truncate -s 100 "$state/slot-1"
+comes_back
+
+note "both slots are damaged"
+off
+change_byte "$state/slot-0" 100
+change_byte "$state/slot-1" 100
+before=$(sums)
+status=0
+cluster start B 2>>"$work/words" || status=$?
+if [ "$status" -eq 1 ]; then
+	note "it says: $(last_words)"
+	[ "$(sums)" = "$before" ] || fail "something was overwritten"
+	rm -rf "$work/set/B/state"
+	cluster start B
+fi
+cluster wait in-sync
+check_images
+
+note "sectors of the maps are damaged: their blocks count as missing"
+off
+for file in "$state"/log-disk "$state"/bits-disk-*; do
+	[ ! -s "$file" ] || change_byte "$file" 50
+done
+comes_back
+
+note "the state of another set"
+off
+sed -i 's/set = "cluster"/set = "other"/' "$work/set/B/rdisk.cfg"
+mv "$state" "$work/set/B/state/other"
+from=$(stat -c %s "$work/set/B/rdisk.log")
+status=0
+cluster start B 2>>"$work/words" || status=$?
+[ "$status" -ne 0 ] || await "nobody says that the set is another" says B "$from" 'set'
+await "the client is not answered" goes_on "$(now)"
+[ "$status" -ne 0 ] || { sleep 2; expect_field '.members[] | select(.name == "b") | .connected' false; cluster kill B; }
+note "it says: $(last_words)"
+as_kept
+comes_back
+
+note "the state of another member"
+off
+rm -rf "$work/set/B/state"
+cp -a "$work/set/A/state" "$work/set/B/state"
+from=$(stat -c %s "$work/set/B/rdisk.log")
+status=0
+cluster start B 2>>"$work/words" || status=$?
+note "status $status; it says: $(last_words)"
+await "the client is not answered" goes_on "$(now)"
+[ "$status" -ne 0 ] || cluster kill B
+as_kept
+comes_back
+
+note "the image of another disk"
+off
+head -c 4M /dev/zero >"$work/set/B/disk.img.new"
+mv "$work/set/B/disk.img.new" "$work/set/B/disk.img"
+comes_back
+
+note "an image that is too small"
+off
+truncate -s 2M "$work/set/B/disk.img"
+before=$(sums)
+status=0
+cluster start B 2>>"$work/words" || status=$?
+note "status $status; it says: $(last_words)"
+await "the client is not answered" goes_on "$(now)"
+expect 3 wait --timeout 5 in-sync
+[ "$status" -ne 0 ] || cluster kill B
+as_kept
+comes_back
+
+note "a slot of a newer version"
+off
+for slot in "$state"/slot-0 "$state"/slot-1; do
+	"$tools/slot_version" "$slot" 99
+done
+refuses_to_start 'version'
+as_kept
+comes_back
+
+note "two members with one number: b is on C's host as well"
+end_clients
+start_client A --depth 4 --pace 3000000 --length 262144
+cluster kill C
+mkdir "$work/set/C/double"
+cp -p "$work/set/B/key" "$work/set/C/double/key"
+sed 's/"10\.77\.0\.3"/"10.77.0.4"/; s/"10\.77\.0\.2"/"10.77.0.3"/' "$work/set/B/rdisk.cfg" >"$work/set/C/double/rdisk.cfg"
+status=0
+cluster exec C -- env "DVK_RUNTIME_DIR=$work/set/C/node" timeout 8 rdisk -d 1 -e 3 -c "$work/set/C/double/rdisk.cfg" --node b \
+	--boot-id-file "$work/set/C/boot-id" >"$work/double.log" 2>&1 || status=$?
+note "status $status; it says: $(grep -m 1 'warning' "$work/double.log")"
+grep -q 'warning: .*node 1 .*10.77.0.1' "$work/double.log" || fail "it is not told that it is refused"
+! grep -q 'this member serves\|brought up' "$work/double.log" || fail "it takes part"
+await "the client is not answered" goes_on "$(now)"
+expect_field '.members[] | select(.name == "b") | .state' in-sync
+cluster start C
+cluster wait in-sync
+check_images
+
+note "configuration files that differ: the list of members"
+off
+sed -i 's/{ node = 3; name = "c";/{ node = 4; name = "c";/' "$work/set/B/rdisk.cfg"
+from=$(stat -c %s "$work/set/B/rdisk.log")
+before=$(sums)
+status=0
+cluster start B 2>>"$work/words" || status=$?
+if [ "$status" -eq 0 ]; then
+	await "it is not said that the lists differ" says B "$from" 'refused: .*configuration files'
+	await "the client is not answered" goes_on "$(now)"
+	expect 3 wait --timeout 5 in-sync
+	cluster kill B
+fi
+note "status $status; it says: $(last_words)"
+as_kept
+comes_back
+
+note "configuration files that differ: the lease"
+off
+sed -i 's/lease_ms = 500/lease_ms = 900/' "$work/set/B/rdisk.cfg"
+from=$(stat -c %s "$work/set/B/rdisk.log")
+cluster start B
+await "it is not said that the leases differ" says B "$from" 'refused: .*lease_ms'
+expect 3 wait --timeout 3 in-sync
+cluster kill B
+note "it says: $(last_words)"
+as_kept
+comes_back
+
+note "a wrong key"
+off
+rdiskctl=$bin/rdiskctl
+rm "$work/set/B/key"
+"$rdiskctl" keygen "$work/set/B/key" 2>>"$work/words"
+from=$(stat -c %s "$work/set/B/rdisk.log")
+cluster start B
+await "it is not said that the key is wrong" says B "$from" 'key'
+expect_field '.members[] | select(.name == "b") | .connected' false
+await "the client is not answered" goes_on "$(now)"
+grep -m 1 'key' <(tail -c "+$((from + 1))" "$work/set/B/rdisk.log") >&2
+cluster kill B
+
+note "a key that others can read; none"
+chmod 644 "$work/set/B/key"
+refuses_to_start 'key'
+rm "$work/set/B/key"
+refuses_to_start 'key'
+as_kept
+comes_back
+
+note "garbage at the port"
+for input in 'head -c 100000 /dev/urandom' 'head -c 100000 /dev/zero' 'printf GET' "yes 'GET / HTTP/1.1'"; do
+	for host in A B C; do
+		cluster exec C -- timeout 5 bash -c "exec 3<>/dev/tcp/10.77.0.$(($(printf '%d' "'$host") - 64))/7300; $input | head -c 1000000 >&3" \
+			2>/dev/null || true
+	done
+done
+for ((count = 0; count < 64; count++)); do
+	cluster exec A -- timeout 5 bash -c 'exec 3<>/dev/tcp/10.77.0.2/7300; exec 4<>/dev/tcp/10.77.0.2/7300; read -r -t 0.05 -u 3' 2>/dev/null || true
+done
+await "the client is not answered" goes_on "$(now)"
+cluster wait in-sync
+
+end_clients
+sweep_all 262144
+check_images
+note "$(check_history)"
