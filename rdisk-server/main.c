@@ -308,14 +308,18 @@ static int run(const struct options *options, const struct configuration *config
 	    membership_start(&server, configuration, options, &diagnostic) ||
 	    (options->record &&
 	     recording_open(&server.recording, options->record, &server.devices, server.endpoint, &diagnostic))) {
-		log_plain("%s", diagnostic.text);
+		if (termination_requested())
+			status = EXIT_ENDED; /* while it waited for the member before it */
+		else
+			log_plain("%s", diagnostic.text);
 		device_table_uncreate(&server.devices, configuration);
 		goto out_node;
 	}
 	device_table_log(&server.devices);
 	status = serve(&server, configuration);
 	termination_acknowledge();
-	device_table_forget_replicated(&server.devices);
+	/* Done already, unless the node was lost. */
+	driver_leave_set(&server);
 	driver_drain(&server);
 	recording_close(server.recording);
 	service_notify("STOPPING=1");

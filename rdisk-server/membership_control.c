@@ -169,8 +169,10 @@ static int refused(int code, const char *text, struct diagnostic *why)
 
 static int wait_for(struct membership_control *control, uint64_t order, int member, struct diagnostic *why)
 {
+	(void)why;
+	/* The core knows the last one only. */
 	if (control->pending.order)
-		return refused(-EAGAIN, "another order of this kind is under way", why);
+		control_answer(control->control, control->pending.order, -EAGAIN, "another order took its place");
 	control->pending = (struct pending_order){ order, member };
 	return CONTROL_LATER;
 }
@@ -182,8 +184,6 @@ static int promote(void *user, uint64_t now, uint64_t order, int member, struct 
 	int code;
 
 	(void)now;
-	if (control->pending.order)
-		return refused(-EAGAIN, "another order of this kind is under way", why);
 	code = replica_promote(member_replica(member_of(control)), member_now(), member, &text);
 	return code ? refused(code, text, why) : wait_for(control, order, member, why);
 }
@@ -195,8 +195,6 @@ static int force(void *user, uint64_t now, uint64_t order, unsigned int dead, st
 	int code;
 
 	(void)now;
-	if (control->pending.order)
-		return refused(-EAGAIN, "another order of this kind is under way", why);
 	code = replica_force(member_replica(member_of(control)), member_now(), (member_set)dead, &text);
 	return code ? refused(code, text, why)
 		    : wait_for(control, order, control->configuration->replication.self, why);

@@ -80,7 +80,13 @@ bool client_lives(const struct server *server, int endpoint)
 
 void client_abandon(struct server *server, struct front_request *request)
 {
+	struct device *device = request->request.disk ? device_of(request->request.disk) : NULL;
+
 	client_remove(request);
+	/* What it has given up it does not have open; if the process is another, all that the last one had is gone. */
+	if (request->request.operation == REQUEST_OPEN && request->request.phase != REQUEST_DONE && device &&
+	    device_has_open(device, request->client))
+		device_open_failed(device, request->client);
 	request_abandon(&server->requests, &request->request);
 }
 

@@ -83,7 +83,7 @@ int device_table_check(const struct configuration *configuration, const char *pa
 		       struct diagnostic *diagnostic)
 {
 	for (int minor = 0; minor < configuration->nr_devices; minor++) {
-		found[minor] = (struct store_found){ .size = configuration->devices[minor].size };
+		found[minor] = (struct store_found){ 0 }; /* how large it is says the set */
 		if (device_configuration_has_image(configuration, minor) &&
 		    check_device(configuration, minor, found, diagnostic))
 			return at_line(diagnostic, path, configuration->devices[minor].image_line);
@@ -374,9 +374,15 @@ uint32_t device_open_number(struct device_table *table, struct device *device, i
 	*tell = !open->told || open->write != open->told_write;
 	if (!open->number)
 		open->number = ++table->last_open;
+	return open->number;
+}
+
+void device_open_told(struct device *device, int endpoint)
+{
+	struct device_open *open = &device->opens[dvk_endpoint_slot(endpoint)];
+
 	open->told = true;
 	open->told_write = open->write;
-	return open->number;
 }
 
 void device_open_failed(struct device *device, int endpoint)
@@ -387,8 +393,8 @@ void device_open_failed(struct device *device, int endpoint)
 		end_open(device, open);
 		return;
 	}
-	/* The others of this client only read, or there had been nothing to tell. */
-	open->write = open->told_write = false;
+	/* The others of this client are as the set knows them. */
+	open->write = open->told_write;
 }
 
 /* The opens of a client that lives, or NULL. */
@@ -397,6 +403,11 @@ static const struct device_open *find_open(const struct device *device, int endp
 	const struct device_open *open = &device->opens[dvk_endpoint_slot(endpoint)];
 
 	return open->count > 0 && dvk_peer_incarnation(endpoint) == open->incarnation ? open : NULL;
+}
+
+bool device_has_open(const struct device *device, int endpoint)
+{
+	return find_open(device, endpoint) != NULL;
 }
 
 int device_close(struct device *device, int endpoint)

@@ -113,8 +113,15 @@ int device_open(struct device_table *table, struct device *device, int endpoint,
  */
 uint32_t device_open_number(struct device_table *table, struct device *device, int endpoint, bool *tell);
 
-/* The set has refused what it was told: that is one open less, and it is as it was before. */
+/* The set has taken what it was told. */
+void device_open_told(struct device *device, int endpoint);
+
+/* The set has refused what it was told, or the client has given up waiting for that: that is one open less, and it is
+ * as it was before. */
 void device_open_failed(struct device *device, int endpoint);
+
+/* Whether the process that is at an endpoint now has opened it, or is about to. */
+bool device_has_open(const struct device *device, int endpoint);
 
 /* Whether a client has it open for writing. */
 static inline bool device_writes(const struct device *device, int endpoint)

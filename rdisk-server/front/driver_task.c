@@ -25,7 +25,6 @@
 #include "termination.h"
 
 #define DEAD_LOOK_NS (NS_PER_SECOND / 20) /* between two looks for clients of replicated disks that have died */
-#define STOP_NS	     (10 * NS_PER_SECOND) /* for handing them over */
 
 int driver_init(struct server *server)
 {
@@ -143,20 +142,21 @@ static void forget_clients_of_set(struct server *server)
  * The replicated disks are handed over to others. What clients have under way there is not answered: they ask again,
  * when there is a server again.
  */
-static void leave_set(struct server *server)
+void driver_leave_set(struct server *server)
 {
 	struct member *member = server->devices.member;
-	uint64_t deadline = coarse_clock_ns() + STOP_NS;
 
+	if (!member)
+		return;
+	/* The core bounds it: a few time-outs of members. */
 	member_stop(member);
-	while (!member_stopped(member) && !member_failed(member) && coarse_clock_ns() < deadline) {
+	while (!member_stopped(member) && !member_failed(member)) {
 		member_before_wait(member);
 		member_wait(member);
 		member_turn(member);
+		server->turn_control(server);
 		answer_all_done(server);
 	}
-	if (!member_stopped(member))
-		log_warning("the replica set could not take over in %llu s", STOP_NS / NS_PER_SECOND);
 	forget_clients_of_set(server);
 	device_table_forget_replicated(&server->devices);
 }
@@ -164,8 +164,7 @@ static void leave_set(struct server *server)
 /* Answers what was received and is not answered yet. Results that nobody has collected by now are lost. */
 static void finish(struct server *server)
 {
-	if (server->devices.member)
-		leave_set(server);
+	driver_leave_set(server);
 	for (int slot = 0; slot < NR_SLOTS; slot++) {
 		struct client *client = &server->clients[slot];
 
@@ -198,6 +197,10 @@ int driver_task(struct server *server)
 		if (server->devices.member && (ready || member_due(server->devices.member)))
 			turn_set(server);
 		ready = false;
+		if (server->devices.member && member_failed(server->devices.member)) {
+			finish(server);
+			return EDVSIO;
+		}
 		if (completions_any(&server->completions) || requests_can_go_on(&server->requests) ||
 		    set_has_done(server))
 			answer_all_done(server);
@@ -213,9 +216,10 @@ int driver_task(struct server *server)
 			continue;
 		}
 		if (server->devices.member) {
-			if (member_failed(server->devices.member))
-				return EDVSIO;
 			member_before_wait(server->devices.member);
+			/* What was answered at once, since that was looked at, is not to wait for the next message. */
+			if (set_has_done(server) || member_due(server->devices.member))
+				dvk_interrupt();
 		}
 		code = dvk_receive(ANY, &request);
 		ready = code == EDVSREADY;

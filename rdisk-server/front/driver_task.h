@@ -20,6 +20,12 @@ int driver_init(struct server *server);
 int driver_task(struct server *server);
 
 /* Waits until the stores have nothing under way any more. */
+/*
+ * Hands the replicated disks over to others and gives up what clients have under way there, which is not answered.
+ * Harmless without one, and when it was done already.
+ */
+void driver_leave_set(struct server *server);
+
 void driver_drain(struct server *server);
 
 /* Begins what one message asks for. For driver_task() and tests of single messages. */

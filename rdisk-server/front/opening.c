@@ -111,6 +111,8 @@ int opening_result(struct server *server, struct front_request *request)
 	case REQUEST_OPEN:
 		if (code)
 			device_open_failed(device, request->client);
+		else
+			device_open_told(device, request->client);
 		return code == -EBUSY ? EDVSBUSY : code;
 	case REQUEST_DESCRIBE:
 		return code ? code : ioctl(server, device, &request->message);

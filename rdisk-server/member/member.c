@@ -330,7 +330,8 @@ static void look_whether_known(struct member *member)
 	if (member->known)
 		return;
 	replica_status(member->replica, &status);
-	if (status.configuration.epoch)
+	/* What was accepted at a birth may be another set's that never is. */
+	if (status.decided || status.configuration.epoch > 1)
 		member_became_known(member);
 }
 
@@ -362,6 +363,7 @@ void member_before_wait(struct member *member)
 	struct itimerspec when = { 0 };
 
 	sessions_push(member->sessions);
+	tell_bulk_room(member);
 	of_sessions = sessions_next_time(member->sessions);
 	if (of_sessions < next)
 		next = of_sessions;
@@ -383,7 +385,7 @@ void member_wait(struct member *member)
 {
 	struct pollfd ready = { .fd = member->epoll, .events = POLLIN };
 
-	if (completions_any(&member->stores) || completions_any(&member->saved))
+	if (member_due(member) || member_any_done(member))
 		return;
 	(void)poll(&ready, 1, WAIT_MAX_MS);
 }

@@ -70,11 +70,31 @@ static void run(void *context, struct io *io)
 	completions_put(directory->saved, io);
 }
 
+static void close_fd(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
 static int make_folder(const char *path, struct diagnostic *diagnostic)
 {
-	if (mkdir(path, 0700) && errno != EEXIST)
+	char parent[PATH_MAX];
+	int fd, code;
+
+	if (mkdir(path, 0700)) {
+		if (errno == EEXIST)
+			return 0;
 		return diagnostic_set(diagnostic, "cannot make the folder %s for the state of the replica set: %s",
 				      path, strerror(errno));
+	}
+	/* It is not to be gone after a loss of power, with all that was made stable in it. */
+	if (snprintf(parent, sizeof(parent), "%s/..", path) >= (int)sizeof(parent))
+		return diagnostic_set(diagnostic, "the path %s is too long", path);
+	fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	code = fd < 0 || fsync(fd) ? errno : 0;
+	close_fd(fd);
+	if (code)
+		return diagnostic_set(diagnostic, "cannot sync the folder %s: %s", parent, strerror(code));
 	return 0;
 }
 
@@ -122,12 +142,6 @@ static int lock(struct state_directory *directory, struct diagnostic *diagnostic
 	if (open_file(directory, "lock", &directory->lock, diagnostic))
 		return -1;
 	return image_lock(directory->lock, &wait, true, diagnostic);
-}
-
-static void close_fd(int fd)
-{
-	if (fd >= 0)
-		close(fd);
 }
 
 int state_directory_open(struct state_directory **result, const struct state_directory_settings *settings,

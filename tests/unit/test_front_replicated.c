@@ -110,6 +110,33 @@ static void test_open(void **state)
 	assert_int_equal(ask_for(CLIENT, DEV_CLOSE, DISK, 0, 0, NULL), EDVSNXIO);
 }
 
+/* A client that gives up waiting has nothing open, and what it asks next is asked of the set again. */
+static void test_open_given_up(void **state)
+{
+	const message writing = build(CLIENT, DEV_OPEN, DISK, 0, 0, NULL);
+	const message reading = build(CLIENT, DEV_OPEN, DISK, RDISK_OPEN_READ, 0, NULL);
+
+	(void)state;
+	begin(&reading);
+	begin(&writing);
+	assert_int_equal(fake_member.forgotten[0], 1);
+	assert_int_equal(fake_member.nr_pending, 1);
+	end_in_set(IO_OPEN, 2, 0);
+	assert_int_equal(answered(CLIENT), 0);
+	assert_int_equal(ask_for(CLIENT, DEV_CLOSE, DISK, 0, 0, NULL), 0);
+	/* The same of one that is to write as well: those that only read stay. */
+	open_disk(CLIENT, RDISK_OPEN_READ, 3);
+	begin(&writing);
+	begin(&writing);
+	assert_int_equal(fake_member.nr_pending, 2);
+	end_in_set(IO_OPEN, 3, 0); /* nobody waits for this one */
+	end_in_set(IO_OPEN, 3, -EBUSY);
+	assert_int_equal(answered(CLIENT), EDVSBUSY);
+	assert_int_equal(ask_for(CLIENT, DEV_WRITE, DISK, 512, 0, memory[0].data), EDVSBADOWNER);
+	assert_int_equal(ask_for(CLIENT, DEV_CLOSE, DISK, 0, 0, NULL), 0);
+	assert_int_equal(ask_for(CLIENT, DEV_CLOSE, DISK, 0, 0, NULL), EDVSNXIO);
+}
+
 static void test_requests(void **state)
 {
 	message asked = build(CLIENT, DEV_WRITE_FUA, DISK, 512, 4096, memory[0].data);
@@ -211,8 +238,10 @@ static void test_end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		SET_TEST(test_open),	      SET_TEST(test_requests), COPIED_TEST(test_copied_read),
-		SET_TEST(test_not_known_yet), SET_TEST(test_death),    SET_TEST(test_end),
+		SET_TEST(test_open),	      SET_TEST(test_open_given_up),
+		SET_TEST(test_requests),      COPIED_TEST(test_copied_read),
+		SET_TEST(test_not_known_yet), SET_TEST(test_death),
+		SET_TEST(test_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -359,7 +359,7 @@ int main(void)
 	devices = (struct device_table){ .instance = 77, .dcid = 5, .nr_devices = 2 };
 	strcpy(devices.devices[0].name, "FIRST");
 	strcpy(devices.devices[1].name, "SECOND");
-	devices.devices[1].store.size = 1 << 20;
+	devices.devices[1].size = 1 << 20;
 	devices.devices[1].read_only = true;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
