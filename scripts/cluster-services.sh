@@ -118,7 +118,7 @@ start_rdisk() {
 	[ "$replicated" != yes ] || arguments=(--node "${host,,}" --boot-id-file "$dir/$host/boot-id")
 	from=$(log_size "$log")
 	launch "$host" rdisk env "DVK_RUNTIME_DIR=$dir/$host/node" "${variables[@]}" \
-		"$bin/rdisk" -d 0 -e 3 -c "$dir/$host/rdisk.cfg" --log-time "${arguments[@]}" "$@"
+		"$bin/rdisk" -d 0 -e 3 -c "$dir/$host/rdisk.cfg" "${arguments[@]}" --log-time "$@"
 	await_word "$host" rdisk "$from" '(^|[ :])ready( |$)' || die "host $host: rdisk ended at once: $(tail -n 1 "$log")"
 }
 

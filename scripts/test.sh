@@ -7,7 +7,7 @@
 # usage: test.sh [PART...]
 #   unit local fault  these tests with the builds debug, asan and tsan (fault: not tsan)
 #   uml               the tests with a real guest
-#   cluster           the tests with several hosts (scripts/cluster.sh)
+#   cluster           the tests with several hosts (scripts/cluster.sh), and some minutes of random faults (scripts/soak.sh)
 #   fuzz              a quarter of a minute of each target of scripts/fuzz.sh
 #   sim               scripts/sim-all.sh: the replication core in the simulator; scripts/sim-foreign.sh
 #   model             scripts/model.sh: spin searches the models of the replication protocol
@@ -190,6 +190,14 @@ fi
 if wanted cluster; then
 	wanted uml || run "build release" build_preset release
 	run_ctest release -L cluster
+	# A few minutes, without those after which writes may be lost: such histories can be too long to be judged. Those, and
+	# other seeds, are for scripts/soak.sh.
+	faults=()
+	for name in kill kill_two kill_all stop term kill_client promote kill_host stop_host cut cut_pair cut_one_way flap corosync; do
+		faults+=(--only "$name")
+	done
+	run "random faults" scripts/soak.sh --minutes 2 --seed 1 "${faults[@]}"
+	run "random faults, with sanitizers" scripts/soak.sh --minutes 1 --seed 1001 --build asan "${faults[@]}"
 fi
 if wanted fuzz; then
 	for name in message metadata done_table; do

@@ -241,7 +241,7 @@ static const char *hello_wrong(const struct replica *replica, int member, const 
 			       : "it is of a version that is too old for this one: update it, by way of the versions "
 				 "between them";
 	if (message->digest != replica->digest)
-		return "its list of members is another" MAKE_THE_SAME;
+		return "its members, devices or lease_ms are others" MAKE_THE_SAME;
 	if (settings_wrong(replica, &message->settings))
 		return settings_wrong(replica, &message->settings);
 	if (!message->process.incarnation)

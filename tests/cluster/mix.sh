@@ -17,7 +17,7 @@
 #   --seconds N     of faults, in each round; 30
 #   --calm SECONDS  in which all must be in sync after the last fault; 120
 #   --only FAULT    only this (the functions named fault_... here); may be repeated
-#   --kept FOLDER   for what is left of a failed run: a folder there is named after it. /var/tmp/rdisk-mix unless told
+#   --kept FOLDER   for what is left of a failed run: a folder there is named after it. /var/tmp/rdisk-mix-UID unless told
 # environment: RDISK_BIN (build/release/bin), TMPDIR: as long as it runs all is in a folder there
 # exit status: 0 nothing is wrong; 1 something is; 2 usage; 77 the machine does not allow it
 
@@ -32,7 +32,7 @@ export RDISK_BIN=${RDISK_BIN:-$repository/build/release/bin}
 # shellcheck source=mix_verdict.sh
 . "$here/mix_verdict.sh"
 
-seed=1 kind='' clients='' group='' rounds=2 seconds=30 calm=120 only=() kept=/var/tmp/rdisk-mix
+seed=1 kind='' clients='' group='' rounds=2 seconds=30 calm=120 only=() kept=/var/tmp/rdisk-mix-$(id -u)
 
 say() {
 	printf 'mix: %s\n' "$*" >&2
@@ -100,10 +100,13 @@ one_of() {
 
 # Everything that the seed decides is drawn, also what was told: so the rest stays what it is.
 choose() {
-	local groups=(beacons)
+	local groups=(beacons) count
 
-	RANDOM=$((seed % 32768))
-	pick $((1 + seed / 32768 % 1000))
+	# Seeds that follow each other begin alike.
+	RANDOM=$((seed * 2654435761 % 2147483647))
+	for ((count = 0; count < 16; count++)); do
+		pick 2
+	done
 	one_of 3 3 diskless 5
 	kind=${kind:-$chosen}
 	one_of shared shared turns

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# A member is away while much is written: when it comes back only what has changed travels. A member that has lost its image, or
-# is told to discard it (-U FULL), gets all that is not empty. What travels is counted where it arrives, at the network card. And
-# a member becomes primary while another one is brought up.
+# A member is away while much is written: when it comes back only what has changed travels. One that has lost its image gets all
+# that is not empty, one that is told to discard its copy (-U FULL) all that differs. What travels is counted where it arrives, at
+# the network card. And a member becomes primary while another one is brought up.
 
 . "$(dirname "$0")/functions.sh"
 # shellcheck source=histories.sh
@@ -73,9 +73,12 @@ write_mebibytes "$before" 16
 cluster kill C
 bring_up C 0 $((before / 2))
 
-note "-U FULL"
-cluster kill C
-bring_up C $((before + written)) $((before + written + before / 2)) -U FULL
+note "-U FULL: whatever is in the image, what differs from the others' is copied"
+end_well C
+dd if=/dev/urandom of="$work/set/C/disk.img" bs=1M seek=7 count=2 conv=notrunc status=none
+dd if=/dev/zero of="$work/set/C/disk.img" bs=1M seek=$((before + 5)) count=3 conv=notrunc status=none
+dd if=/dev/urandom of="$work/set/C/disk.img" bs=1M seek=$((written * 3)) count=1 conv=notrunc status=none
+bring_up C 5 $((before / 2)) -U FULL
 
 note "an empty member: its image and state are gone"
 cluster kill B

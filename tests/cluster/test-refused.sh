@@ -12,9 +12,13 @@
 seed=9 hosts=(A B C) images=(A B)
 state=$work/set/B/state/cluster
 
+client() {
+	start_client "$1" --depth 4 --pace 3000000 --length 262144
+}
+
 begin_histories
 up 3 --diskless C --shared --group beacons --no-power-log --size 4M --set lease_ms=500
-start_client C --depth 4 --pace 3000000 --length 262144
+client A
 goes_on() {
 	has_answer "$nr_clients" "$1"
 }
@@ -61,11 +65,18 @@ refuses_to_start() {
 	await "the client is not answered" goes_on "$(now)"
 }
 
-# comes_back: B starts, and is brought up.
+# is_well: all are in sync and equal; nobody writes while that is looked at.
+is_well() {
+	cluster wait in-sync
+	end_clients
+	check_images
+	client A
+	await "the client is not answered" goes_on "$(now)"
+}
+
 comes_back() {
 	cluster start B
-	cluster wait in-sync
-	check_images
+	is_well
 }
 
 # says HOST FROM PATTERN: its log does, after byte FROM.
@@ -105,8 +116,7 @@ if [ "$status" -eq 1 ]; then
 	rm -rf "$work/set/B/state"
 	cluster start B
 fi
-cluster wait in-sync
-check_images
+is_well
 
 note "sectors of the maps are damaged: their blocks count as missing"
 off
@@ -171,8 +181,6 @@ as_kept
 comes_back
 
 note "two members with one number: b is on C's host as well"
-end_clients
-start_client A --depth 4 --pace 3000000 --length 262144
 cluster kill C
 mkdir "$work/set/C/double"
 cp -p "$work/set/B/key" "$work/set/C/double/key"
@@ -186,8 +194,7 @@ grep -q 'warning: .*node 1 .*10.77.0.1' "$work/double.log" || fail "it is not to
 await "the client is not answered" goes_on "$(now)"
 expect_field '.members[] | select(.name == "b") | .state' in-sync
 cluster start C
-cluster wait in-sync
-check_images
+is_well
 
 note "configuration files that differ: the list of members"
 off
