@@ -15,10 +15,16 @@
 
 #define STATUS_LINE_SIZE 256 /* bytes */
 
+#define PROMOTE_NS	 (30 * NS_PER_SECOND) /* in which who is to be promoted has to serve */
+#define PROMOTE_AGAIN_NS (NS_PER_SECOND / 4)
+
 /* The only orders that take their time end with a member that serves. */
 struct pending_order {
 	uint64_t order; /* 0: none */
 	int member;
+	bool promote;	   /* to be given again: a primary that does not serve yet forgets it */
+	uint64_t deadline; /* of a promote; coarse clock, ns */
+	uint64_t again;	   /* when it is given again */
 };
 
 struct membership_control {
@@ -173,19 +179,28 @@ static int wait_for(struct membership_control *control, uint64_t order, int memb
 	/* The core knows the last one only. */
 	if (control->pending.order)
 		control_answer(control->control, control->pending.order, -EAGAIN, "another order took its place");
-	control->pending = (struct pending_order){ order, member };
+	control->pending = (struct pending_order){ .order = order, .member = member };
 	return CONTROL_LATER;
 }
 
 static int promote(void *user, uint64_t now, uint64_t order, int member, struct diagnostic *why)
 {
 	struct membership_control *control = user;
+	struct replica_status status;
 	const char *text = NULL;
-	int code;
+	int code = 0;
 
 	(void)now;
-	code = replica_promote(member_replica(member_of(control)), member_now(), member, &text);
-	return code ? refused(code, text, why) : wait_for(control, order, member, why);
+	replica_status(member_replica(member_of(control)), &status);
+	if (!status.decided || (int)status.configuration.primary != member)
+		code = replica_promote(member_replica(member_of(control)), member_now(), member, &text);
+	if (code)
+		return refused(code, text, why);
+	code = wait_for(control, order, member, why);
+	control->pending.promote = true;
+	control->pending.deadline = coarse_clock_ns() + PROMOTE_NS;
+	control->pending.again = coarse_clock_ns() + PROMOTE_AGAIN_NS;
+	return code;
 }
 
 static int force(void *user, uint64_t now, uint64_t order, unsigned int dead, struct diagnostic *why)
@@ -265,6 +280,23 @@ static const struct control_orders orders = {
 
 /* ---- turns and events ---- */
 
+/* The core may have forgotten it, as the primary did not serve, or was another by then. */
+static void promote_again(struct membership_control *control)
+{
+	uint64_t order = control->pending.order, now = coarse_clock_ns();
+	const char *text = NULL;
+
+	if (now >= control->pending.deadline) {
+		control->pending.order = 0;
+		control_answer(control->control, order, -EAGAIN,
+			       "it does not serve after 30 s: rdiskctl status says what is waited for");
+	} else if (now >= control->pending.again) {
+		control->pending.again = now + PROMOTE_AGAIN_NS;
+		/* What is refused now may be taken next time. */
+		(void)replica_promote(member_replica(member_of(control)), member_now(), control->pending.member, &text);
+	}
+}
+
 static void look_at_order(struct membership_control *control)
 {
 	struct control_status status;
@@ -273,10 +305,12 @@ static void look_at_order(struct membership_control *control)
 	if (!order)
 		return;
 	fill_status(control, &status);
-	if (status.primary != control->pending.member || !status.serving)
-		return;
-	control->pending.order = 0;
-	control_answer(control->control, order, 0, NULL);
+	if (status.primary == control->pending.member && status.serving) {
+		control->pending.order = 0;
+		control_answer(control->control, order, 0, NULL);
+	} else if (control->pending.promote) {
+		promote_again(control);
+	}
 }
 
 static void tell_manager(struct membership_control *control, const struct control_status *status)
