@@ -43,9 +43,9 @@ build_foreign() { # PROCESSOR
 
 	mkdir -p "$directory"
 	rm -f "$directory"/*.o
-	(cd "$directory" && printf '%s\n' "$sim"/*.c "$replication"/*.c "$request"/*.c | grep -v '/sim/rdisk_check\.c$' |
+	(cd "$directory" && printf '%s\n' "$sim"/*.c "$replication"/*.c "$request"/*.c | grep -Ev '/(rdisk_check|group|group_corosync)\.c$' |
 		xargs -P "$(nproc)" -n 8 "$cc" -c -O2 -g -std=gnu17 -Wall -Wextra -Werror -D_GNU_SOURCE -UNDEBUG -DXXH_INLINE_ALL= \
-			"-DSIM_SCENARIOS=\"$sim/scenarios\"" "-I$sim" "-I$replication" "-I$request" \
+			"-DSIM_SCENARIOS=\"$sim/scenarios\"" "-I$sim" "-I$replication" "-I$request" "-I$rdisk_root/common/base" \
 			-idirafter "$(pkg-config --variable=includedir libxxhash)")
 	"$cc" -static -o "$directory/rdisk-sim" "$directory"/*.o
 }
