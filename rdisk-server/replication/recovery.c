@@ -289,7 +289,7 @@ static member_set waited_for(const struct replica *replica)
 	member_set all = core_configuration(replica)->in_sync;
 
 	if (reign->role == ROLE_CONFIRMING)
-		return all & (member_set)~reign->confirmed;
+		return (member_set)(all & ~reign->confirmed);
 	return other_images(replica) & (member_set) ~(reign->told ? reign->reconciled : reign->sent);
 }
 

