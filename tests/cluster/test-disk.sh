@@ -102,7 +102,7 @@ note "reads fail on the primary"
 begin A
 disk A read-error
 await "clients wait for the primary's disk" goes_on "$(now)"
-sleep 1
+# And go on.
 await "clients wait for the primary's disk" goes_on "$(now)"
 disk A ''
 cluster wait --timeout "$recovery" in-sync
