@@ -193,6 +193,31 @@ void cluster_init(struct cluster *cluster, int members, member_set diskless)
 	}
 }
 
+static int setup(void **state, int members, member_set diskless)
+{
+	*state = malloc(sizeof(struct cluster));
+	assert_non_null(*state);
+	cluster_init(*state, members, diskless);
+	return 0;
+}
+
+int cluster_setup(void **state)
+{
+	return setup(state, 3, 0);
+}
+
+int cluster_setup_five(void **state)
+{
+	return setup(state, 5, member_bit(D) | member_bit(E));
+}
+
+int cluster_teardown(void **state)
+{
+	cluster_end(*state);
+	free(*state);
+	return 0;
+}
+
 void cluster_settings(struct cluster *cluster, int index, struct replica_settings *settings)
 {
 	struct cluster_member *member = &cluster->member[index];
@@ -265,6 +290,16 @@ void cluster_start_all(struct cluster *cluster)
 {
 	for (int i = 0; i < cluster->members; i++)
 		cluster_start(cluster, i);
+}
+
+void cluster_begin(struct cluster *cluster)
+{
+	cluster_start_all(cluster);
+	cluster_until(cluster, cluster_serves, A);
+	for (int i = 0; i < cluster->members; i++) {
+		if (!cluster->member[i].diskless)
+			cluster_until(cluster, cluster_in_sync, i);
+	}
 }
 
 static void drop_frames(struct cluster *cluster, int a, int b)
@@ -538,7 +573,7 @@ void cluster_until(struct cluster *cluster, bool (*is)(struct cluster *cluster, 
 
 				if (!cluster->member[i].replica)
 					continue;
-				replica_status(cluster->member[i].replica, &status);
+				status = cluster_status(cluster, i);
 				print_error("%c: epoch %llu%s primary %u in sync %x%s%s %s\n", 'A' + i,
 					    (unsigned long long)status.configuration.epoch,
 					    status.decided ? "" : " undecided", status.configuration.primary,
@@ -553,12 +588,7 @@ void cluster_until(struct cluster *cluster, bool (*is)(struct cluster *cluster, 
 
 bool cluster_serves(struct cluster *cluster, int member)
 {
-	struct replica_status status;
-
-	if (!cluster->member[member].replica)
-		return false;
-	replica_status(cluster->member[member].replica, &status);
-	return status.serving;
+	return cluster->member[member].replica && cluster_status(cluster, member).serving;
 }
 
 bool cluster_in_sync(struct cluster *cluster, int member)
@@ -568,7 +598,7 @@ bool cluster_in_sync(struct cluster *cluster, int member)
 
 	if (primary == NO_MEMBER)
 		return false;
-	replica_status(cluster->member[primary].replica, &status);
+	status = cluster_status(cluster, primary);
 	return status.decided && member_in(status.configuration.in_sync, member) && cluster->member[member].replica &&
 	       status.configuration.processes[member].incarnation == cluster->member[member].incarnation;
 }
@@ -580,6 +610,22 @@ int cluster_primary(struct cluster *cluster)
 			return i;
 	}
 	return NO_MEMBER;
+}
+
+struct replica_status cluster_status(struct cluster *cluster, int member)
+{
+	struct replica_status status;
+
+	replica_status(cluster->member[member].replica, &status);
+	return status;
+}
+
+void cluster_assert_equal(struct cluster *cluster)
+{
+	for (int i = 1; i < cluster->members; i++) {
+		if (!cluster->member[i].diskless)
+			assert_memory_equal(cluster->member[0].image, cluster->member[i].image, CLUSTER_SIZE);
+	}
 }
 
 /* ---- requests ---- */

@@ -11,6 +11,8 @@
 
 #include "replica.h"
 
+enum { A, B, C, D, E }; /* members, by their index */
+
 #define CLUSTER_MEMBERS	  5
 #define CLUSTER_SIZE	  (64u * 4096) /* bytes of the one device */
 #define CLUSTER_BLOCK	  4096u
@@ -83,6 +85,14 @@ struct cluster {
 	void (*adjust)(struct cluster *cluster, int member, struct replica_settings *settings);
 };
 
+/*
+ * Fixtures: *state is a cluster of three copies; or of five members, three copies with votes enough to do without two
+ * of them. None is started.
+ */
+int cluster_setup(void **state);
+int cluster_setup_five(void **state);
+int cluster_teardown(void **state);
+
 /* Blank members; those of the set `diskless` have no image. None is started. */
 void cluster_init(struct cluster *cluster, int members, member_set diskless);
 void cluster_end(struct cluster *cluster);
@@ -91,6 +101,8 @@ void cluster_end(struct cluster *cluster);
 void cluster_settings(struct cluster *cluster, int member, struct replica_settings *settings);
 void cluster_start(struct cluster *cluster, int member);
 void cluster_start_all(struct cluster *cluster);
+/* The same, and lets everything happen until the first serves and all that have an image are in sync. */
+void cluster_begin(struct cluster *cluster);
 /* The process ends; its host lives on. Or its host dies: what was not flushed is gone. */
 void cluster_kill(struct cluster *cluster, int member);
 void cluster_power(struct cluster *cluster, int member);
@@ -112,6 +124,9 @@ bool cluster_serves(struct cluster *cluster, int member);
 bool cluster_in_sync(struct cluster *cluster, int member);
 /* Who serves; NO_MEMBER. */
 int cluster_primary(struct cluster *cluster);
+struct replica_status cluster_status(struct cluster *cluster, int member);
+/* All images are as the first. */
+void cluster_assert_equal(struct cluster *cluster);
 
 /* An open of a client of a member's host, and its requests. result 1: not answered (yet). */
 struct cluster_request {

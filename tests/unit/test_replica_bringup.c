@@ -11,40 +11,6 @@
 
 #include "replica_cluster.h"
 
-enum { A, B, C, D, E };
-
-/* Three copies, and votes enough to do without two of them. */
-static int setup(void **state)
-{
-	*state = malloc(sizeof(struct cluster));
-	assert_non_null(*state);
-	cluster_init(*state, 5, member_bit(D) | member_bit(E));
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	cluster_end(*state);
-	free(*state);
-	return 0;
-}
-
-static void begin(struct cluster *cluster)
-{
-	cluster_start_all(cluster);
-	cluster_until(cluster, cluster_serves, A);
-	cluster_until(cluster, cluster_in_sync, B);
-	cluster_until(cluster, cluster_in_sync, C);
-}
-
-static void assert_all_equal(struct cluster *cluster)
-{
-	for (int i = 1; i < cluster->members; i++) {
-		if (!cluster->member[i].diskless)
-			assert_memory_equal(cluster->member[0].image, cluster->member[i].image, CLUSTER_SIZE);
-	}
-}
-
 /* Every second block, so that nothing is one range. */
 static void write_scattered(struct cluster *cluster, uint32_t client, unsigned char byte)
 {
@@ -58,7 +24,7 @@ static void test_narrow_queue(void **state)
 	struct cluster *cluster = *state;
 	uint32_t client;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	client = cluster_open(cluster, A);
 	write_scattered(cluster, client, 1);
 	cluster_kill(cluster, B);
@@ -79,7 +45,7 @@ static void test_narrow_queue(void **state)
 	assert_memory_equal(cluster->member[B].image, cluster->member[C].image, CLUSTER_SIZE);
 	cluster_start(cluster, A);
 	cluster_until(cluster, cluster_in_sync, A);
-	assert_all_equal(cluster);
+	cluster_assert_equal(cluster);
 }
 
 /* A full copy costs what is not zero; and zeroes are zeroes whatever was there. */
@@ -88,7 +54,7 @@ static void test_zeroes(void **state)
 	struct cluster *cluster = *state;
 	uint32_t client;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	client = cluster_open(cluster, A);
 	assert_int_equal(cluster_write_now(cluster, A, client, 8 * CLUSTER_BLOCK, 1), 0);
 	assert_int_equal(cluster_write_now(cluster, A, client, 9 * CLUSTER_BLOCK, 2), 0);
@@ -99,7 +65,7 @@ static void test_zeroes(void **state)
 	cluster_start(cluster, B);
 	cluster_until(cluster, cluster_in_sync, B);
 	assert_int_equal(cluster->data[MESSAGE_COPY], 3 * CLUSTER_BLOCK);
-	assert_all_equal(cluster);
+	cluster_assert_equal(cluster);
 }
 
 /* All blocks, and all is flushed: who leaves then is known to lack nothing. */
@@ -117,7 +83,7 @@ static void test_compare(void **state)
 {
 	struct cluster *cluster = *state;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	fill(cluster);
 	cluster_kill(cluster, B);
 	cluster_replace(cluster, B, 0);
@@ -130,7 +96,7 @@ static void test_compare(void **state)
 	cluster_until(cluster, cluster_in_sync, B);
 	assert_int_equal(cluster->data[MESSAGE_COPY], 2 * CLUSTER_BLOCK);
 	assert_int_equal(cluster->data[MESSAGE_HASHES], CLUSTER_SIZE / CLUSTER_BLOCK * MESSAGE_HASH_SIZE);
-	assert_all_equal(cluster);
+	cluster_assert_equal(cluster);
 	assert_memory_equal(cluster->member[A].image, cluster->member[B].stable_image, CLUSTER_SIZE);
 }
 
@@ -153,7 +119,7 @@ static bool copies_half(struct cluster *cluster, int member)
 /* A full copy of B from A that has come half of its way. */
 static void copy_half(struct cluster *cluster)
 {
-	begin(cluster);
+	cluster_begin(cluster);
 	fill(cluster);
 	cluster_kill(cluster, B);
 	cluster_replace(cluster, B, 0);
@@ -174,7 +140,7 @@ static void assert_goes_on(struct cluster *cluster)
 {
 	cluster_until(cluster, cluster_in_sync, B);
 	assert_in_range(cluster->data[MESSAGE_COPY], CLUSTER_SIZE / 4, CLUSTER_SIZE / 2 + 4 * CLUSTER_BLOCK);
-	assert_all_equal(cluster);
+	cluster_assert_equal(cluster);
 }
 
 static void test_session_breaks(void **state)
@@ -223,7 +189,7 @@ static void test_rate(void **state)
 	uint64_t began;
 
 	cluster->resync_rate = CLUSTER_SIZE / 8;
-	begin(cluster);
+	cluster_begin(cluster);
 	fill(cluster);
 	cluster_kill(cluster, B);
 	cluster_replace(cluster, B, 0);
@@ -248,7 +214,7 @@ static void test_share(void **state)
 	uint32_t client;
 	int writes = 0;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	client = cluster_open(cluster, A);
 	write_scattered(cluster, client, 1);
 	cluster_kill(cluster, B);
@@ -265,7 +231,7 @@ static void test_share(void **state)
 		cluster_go(cluster, CLUSTER_HEARTBEAT / 100);
 	}
 	cluster->no_room = false;
-	assert_all_equal(cluster);
+	cluster_assert_equal(cluster);
 }
 
 static bool loses_answers_of_b(struct cluster *cluster, int from, int to, enum message_type type)
@@ -283,7 +249,7 @@ static void test_slow_target(void **state)
 	uint32_t client;
 	int answered = 0;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	client = cluster_open(cluster, A);
 	write_scattered(cluster, client, 1);
 	cluster_kill(cluster, B);
@@ -300,7 +266,7 @@ static void test_slow_target(void **state)
 	assert_in_range(answered, 90, 99);
 	cluster->loses = NULL;
 	cluster_until(cluster, cluster_in_sync, B);
-	assert_all_equal(cluster);
+	cluster_assert_equal(cluster);
 }
 
 /* The activity log is lost: all of the image may be anything. */
@@ -308,7 +274,7 @@ static void test_log_is_lost(void **state)
 {
 	struct cluster *cluster = *state;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	fill(cluster);
 	cluster_kill(cluster, B);
 	assert_true(cluster->member[B].saved_log);
@@ -318,7 +284,7 @@ static void test_log_is_lost(void **state)
 	cluster_start(cluster, B);
 	cluster_until(cluster, cluster_in_sync, B);
 	assert_int_equal(cluster->data[MESSAGE_COPY], CLUSTER_BLOCK);
-	assert_all_equal(cluster);
+	cluster_assert_equal(cluster);
 	/* It is written again, and a quiet set has nothing hot. */
 	cluster_go(cluster, 5 * CLUSTER_LEASE);
 	cluster_kill(cluster, B);
@@ -331,16 +297,16 @@ static void test_log_is_lost(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_zeroes, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_compare, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_session_breaks, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_target_restarts, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_source_dies, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_rate, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_share, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_slow_target, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_log_is_lost, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_narrow_queue, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_zeroes, cluster_setup_five, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_compare, cluster_setup_five, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_session_breaks, cluster_setup_five, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_target_restarts, cluster_setup_five, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_source_dies, cluster_setup_five, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_rate, cluster_setup_five, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_share, cluster_setup_five, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_slow_target, cluster_setup_five, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_log_is_lost, cluster_setup_five, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_narrow_queue, cluster_setup_five, cluster_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

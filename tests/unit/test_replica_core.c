@@ -12,45 +12,12 @@
 #include "core.h"
 #include "replica_cluster.h"
 
-enum { A, B, C };
-
-static int setup(void **state)
-{
-	*state = malloc(sizeof(struct cluster));
-	assert_non_null(*state);
-	cluster_init(*state, 3, 0);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	cluster_end(*state);
-	free(*state);
-	return 0;
-}
-
-static void begin(struct cluster *cluster)
-{
-	cluster_start_all(cluster);
-	cluster_until(cluster, cluster_serves, A);
-	cluster_until(cluster, cluster_in_sync, B);
-	cluster_until(cluster, cluster_in_sync, C);
-}
-
-static void assert_all_equal(struct cluster *cluster)
-{
-	for (int i = 1; i < cluster->members; i++) {
-		if (!cluster->member[i].diskless)
-			assert_memory_equal(cluster->member[0].image, cluster->member[i].image, CLUSTER_SIZE);
-	}
-}
-
 static void test_birth_and_write(void **state)
 {
 	struct cluster *cluster = *state;
 	uint32_t on_a, on_b;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	on_a = cluster_open(cluster, A);
 	on_b = cluster_open(cluster, B);
 	assert_int_equal(cluster_write_now(cluster, A, on_a, 0, 1), 0);
@@ -58,7 +25,7 @@ static void test_birth_and_write(void **state)
 	assert_int_equal(cluster_read_now(cluster, B, on_b, 0), 1);
 	assert_int_equal(cluster_read_now(cluster, A, on_a, 4096), 2);
 	assert_int_equal(cluster_flush_now(cluster, B, on_b), 0);
-	assert_all_equal(cluster);
+	cluster_assert_equal(cluster);
 	for (int i = 0; i < 3; i++)
 		assert_memory_equal(cluster->member[i].image, cluster->member[i].stable_image, CLUSTER_SIZE);
 }
@@ -85,7 +52,7 @@ static void test_primary_dies(void **state)
 	uint32_t client;
 	int primary;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	client = cluster_open(cluster, C);
 	assert_int_equal(cluster_write_now(cluster, C, client, 0, 1), 0);
 	cluster_kill(cluster, A);
@@ -95,7 +62,7 @@ static void test_primary_dies(void **state)
 	assert_true(primary == B || primary == C);
 	cluster_start(cluster, A);
 	cluster_until(cluster, cluster_in_sync, A);
-	assert_all_equal(cluster);
+	cluster_assert_equal(cluster);
 }
 
 /* A backup dies: nothing is answered before it is out; it returns with what it lacks. */
@@ -105,7 +72,7 @@ static void test_backup_dies(void **state)
 	struct cluster_request write;
 	uint32_t client;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	client = cluster_open(cluster, A);
 	cluster_cut(cluster, B, true);
 	cluster_write(cluster, A, client, &write, 0, 4096, 5);
@@ -115,7 +82,7 @@ static void test_backup_dies(void **state)
 	assert_int_equal(cluster->member[B].image[0], 0);
 	cluster_cut(cluster, B, false);
 	cluster_until(cluster, cluster_in_sync, B);
-	assert_all_equal(cluster);
+	cluster_assert_equal(cluster);
 }
 
 /* The primary is cut off: it answers nothing, another does, and its client gets what the other has. */
@@ -125,7 +92,7 @@ static void test_primary_is_cut_off(void **state)
 	struct cluster_request write, read;
 	uint32_t on_a, on_b;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	on_a = cluster_open(cluster, A);
 	on_b = cluster_open(cluster, B);
 	cluster_cut(cluster, A, true);
@@ -142,7 +109,7 @@ static void test_primary_is_cut_off(void **state)
 	assert_int_equal(read.result, 0);
 	assert_int_equal(read.data[0], 2);
 	assert_int_equal(cluster_read_now(cluster, B, on_b, 0), 1);
-	assert_all_equal(cluster);
+	cluster_assert_equal(cluster);
 }
 
 /* All processes are killed: the hosts still have what was written. */
@@ -151,7 +118,7 @@ static void test_all_are_killed(void **state)
 	struct cluster *cluster = *state;
 	uint32_t client;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	client = cluster_open(cluster, A);
 	assert_int_equal(cluster_write_now(cluster, A, client, 0, 7), 0);
 	for (int i = 0; i < 3; i++)
@@ -180,7 +147,7 @@ static void test_diskless_vote(void **state)
 	assert_int_equal(cluster_read_now(cluster, C, client, 0), 3);
 	cluster_start(cluster, A);
 	cluster_until(cluster, cluster_in_sync, A);
-	assert_all_equal(cluster);
+	cluster_assert_equal(cluster);
 }
 
 /* All hosts lose power: what was flushed is there, and an open of before is told that something may not be. */
@@ -189,7 +156,7 @@ static void test_all_lose_power(void **state)
 	struct cluster *cluster = *state;
 	uint32_t client;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	client = cluster_open(cluster, A);
 	assert_int_equal(cluster_write_now(cluster, A, client, 0, 7), 0);
 	assert_int_equal(cluster_flush_now(cluster, A, client), 0);
@@ -206,7 +173,7 @@ static void test_all_lose_power(void **state)
 		cluster_until(cluster, cluster_in_sync, i);
 	client = cluster_open(cluster, B);
 	assert_int_equal(cluster_read_now(cluster, B, client, 0), 7);
-	assert_all_equal(cluster);
+	cluster_assert_equal(cluster);
 }
 
 /* The same when all was quiet for a while: nothing is lost, and nobody has to wait for anybody. */
@@ -215,7 +182,7 @@ static void test_power_when_quiet(void **state)
 	struct cluster *cluster = *state;
 	uint32_t client;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	client = cluster_open(cluster, A);
 	assert_int_equal(cluster_write_now(cluster, A, client, 0, 7), 0);
 	cluster_go(cluster, CLUSTER_LEASE * 10);
@@ -227,7 +194,7 @@ static void test_power_when_quiet(void **state)
 	assert_int_equal(cluster_read_now(cluster, B, client, 0), 7);
 	cluster_start(cluster, A);
 	cluster_until(cluster, cluster_in_sync, A);
-	assert_all_equal(cluster);
+	cluster_assert_equal(cluster);
 }
 
 /* A write that all have, but whose answer was lost with the primary, is not done again over a later one. */
@@ -237,7 +204,7 @@ static void test_resent_request(void **state)
 	struct cluster_request write;
 	uint32_t on_c, on_b;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	on_b = cluster_open(cluster, B);
 	on_c = cluster_open(cluster, C);
 	cluster->loses = loses_answers;
@@ -264,7 +231,7 @@ static void test_promote_by_any(void **state)
 	const char *why = NULL;
 	uint32_t client;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	client = cluster_open(cluster, C);
 	assert_int_equal(cluster_write_now(cluster, C, client, 0, 1), 0);
 	assert_true(replica_promote(cluster->member[B].replica, cluster->now, A, &why) < 0);
@@ -286,7 +253,7 @@ static void test_hand_over_is_not_delayed(void **state)
 	const char *why = NULL;
 	uint64_t began;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	cluster_cut_link(cluster, A, B, true);
 	cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
 	cluster_cut_link(cluster, A, B, false);
@@ -322,18 +289,18 @@ static void test_lease_margin(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_birth_and_write, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_birth_and_write, cluster_setup, cluster_teardown),
 		cmocka_unit_test(test_lease_margin),
-		cmocka_unit_test_setup_teardown(test_promote_by_any, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_hand_over_is_not_delayed, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_primary_dies, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_backup_dies, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_primary_is_cut_off, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_all_are_killed, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_diskless_vote, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_all_lose_power, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_power_when_quiet, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_resent_request, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_promote_by_any, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_hand_over_is_not_delayed, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_primary_dies, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_backup_dies, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_primary_is_cut_off, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_all_are_killed, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_diskless_vote, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_all_lose_power, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_power_when_quiet, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_resent_request, cluster_setup, cluster_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

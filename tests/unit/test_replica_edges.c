@@ -15,41 +15,6 @@
 
 #include "replica_cluster.h"
 
-enum { A, B, C };
-
-static int setup(void **state)
-{
-	*state = malloc(sizeof(struct cluster));
-	assert_non_null(*state);
-	cluster_init(*state, 3, 0);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	cluster_end(*state);
-	free(*state);
-	return 0;
-}
-
-static void begin(struct cluster *cluster)
-{
-	cluster_start_all(cluster);
-	cluster_until(cluster, cluster_serves, A);
-	for (int i = 1; i < cluster->members; i++) {
-		if (!cluster->member[i].diskless)
-			cluster_until(cluster, cluster_in_sync, i);
-	}
-}
-
-static struct replica_status status_of(struct cluster *cluster, int member)
-{
-	struct replica_status status;
-
-	replica_status(cluster->member[member].replica, &status);
-	return status;
-}
-
 /* ---- few members, odd sizes ---- */
 
 static void test_one_member(void **state)
@@ -59,7 +24,7 @@ static void test_one_member(void **state)
 
 	cluster_end(cluster);
 	cluster_init(cluster, 1, 0);
-	begin(cluster);
+	cluster_begin(cluster);
 	client = cluster_open(cluster, A);
 	assert_int_equal(cluster_write_now(cluster, A, client, 0, 1), 0);
 	assert_int_equal(cluster_flush_now(cluster, A, client), 0);
@@ -75,7 +40,7 @@ static void test_one_member(void **state)
 	cluster_power(cluster, A);
 	cluster_start(cluster, A);
 	cluster_until(cluster, cluster_serves, A);
-	assert_int_equal(status_of(cluster, A).configuration.generation.number, 2);
+	assert_int_equal(cluster_status(cluster, A).configuration.generation.number, 2);
 	client = cluster_open(cluster, A);
 	assert_int_equal(cluster_read_now(cluster, A, client, 0), 1);
 }
@@ -97,8 +62,8 @@ static void test_larger_image(void **state)
 	uint32_t client;
 
 	cluster->adjust = small_but_b;
-	begin(cluster);
-	assert_int_equal(status_of(cluster, A).configuration.sizes[0], size);
+	cluster_begin(cluster);
+	assert_int_equal(cluster_status(cluster, A).configuration.sizes[0], size);
 	client = cluster_open(cluster, C);
 	cluster_write(cluster, C, client, &write, size - 512, 512, 1);
 	assert_int_equal(cluster_answer(cluster, &write), 0);
@@ -148,7 +113,7 @@ static void test_requests_without_sense(void **state)
 	struct cluster_request request;
 	uint32_t client;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	client = cluster_open(cluster, B);
 	for (unsigned int i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		request.request = wrong[i];
@@ -172,7 +137,7 @@ static void test_too_many_opens(void **state)
 	struct cluster_request open;
 	int refused = 0, granted = 0;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	for (int i = 0; i < 20; i++) {
 		int result;
 
@@ -210,7 +175,7 @@ static void test_error_on_no_quorum(void **state)
 	uint32_t client;
 
 	cluster->adjust = two_and_errors;
-	begin(cluster);
+	cluster_begin(cluster);
 	client = cluster_open(cluster, A);
 	cluster_kill(cluster, B);
 	cluster_kill(cluster, C);
@@ -260,7 +225,7 @@ static void test_full_queue(void **state)
 	struct cluster *cluster = *state;
 	uint32_t client;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	client = cluster_open(cluster, C);
 	cluster->full = is_full;
 	for (unsigned int i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
@@ -285,7 +250,7 @@ static void test_metadata_fails(void **state)
 	struct replica_status status;
 	uint32_t client;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	client = cluster_open(cluster, C);
 	a = cluster->member[A].replica;
 	cluster->member[A].save_result = -EIO;
@@ -313,7 +278,7 @@ static void test_both_slots_broken(void **state)
 	struct cluster *cluster = *state;
 	uint32_t client;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	client = cluster_open(cluster, A);
 	assert_int_equal(cluster_write_now(cluster, A, client, 0, 1), 0);
 	cluster_kill(cluster, C);
@@ -322,10 +287,10 @@ static void test_both_slots_broken(void **state)
 	cluster->member[C].saved_log = false;
 	memset(cluster->member[C].saved_bits, 0, sizeof(cluster->member[C].saved_bits));
 	cluster_start(cluster, C);
-	assert_false(status_of(cluster, C).votes);
+	assert_false(cluster_status(cluster, C).votes);
 	cluster_until(cluster, cluster_in_sync, C);
 	cluster_go(cluster, CLUSTER_LEASE * 3);
-	assert_true(status_of(cluster, C).votes);
+	assert_true(cluster_status(cluster, C).votes);
 	cluster_kill(cluster, A);
 	cluster_go(cluster, CLUSTER_LEASE * 5);
 	assert_int_not_equal(cluster_primary(cluster), NO_MEMBER);
@@ -340,7 +305,7 @@ static void test_log_hangs(void **state)
 	struct cluster_request write;
 	uint32_t client;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	client = cluster_open(cluster, C);
 	cluster->member[A].saves_hang = true;
 	cluster_write(cluster, C, client, &write, 0, 4096, 1);
@@ -362,7 +327,7 @@ static void test_sessions_told_twice(void **state)
 	struct cluster *cluster = *state;
 	uint32_t client;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	client = cluster_open(cluster, B);
 	/* Up again without a word of its end: what was sent on the last one is not on this one. */
 	replica_connected(cluster->member[A].replica, cluster->now, B);
@@ -382,7 +347,7 @@ static void test_stop_twice(void **state)
 {
 	struct cluster *cluster = *state;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	assert_false(replica_stopped(cluster->member[A].replica));
 	for (int i = 0; i < 2; i++)
 		replica_stop(cluster->member[A].replica, cluster->now);
@@ -405,7 +370,7 @@ static void test_read_error(void **state)
 	struct cluster *cluster = *state;
 	uint32_t client;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	client = cluster_open(cluster, A);
 	assert_int_equal(cluster_write_now(cluster, A, client, 0, 1), 0);
 	cluster->member[A].read_result = -EIO;
@@ -429,7 +394,7 @@ static void test_copy_cannot_be_read(void **state)
 
 	cluster_end(cluster);
 	cluster_init(cluster, 3, member_bit(C));
-	begin(cluster);
+	cluster_begin(cluster);
 	client = cluster_open(cluster, A);
 	cluster_kill(cluster, B);
 	assert_int_equal(cluster_write_now(cluster, A, client, 0, 1), 0);
@@ -448,19 +413,19 @@ static void test_copy_cannot_be_read(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_one_member, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_larger_image, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_requests_without_sense, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_too_many_opens, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_error_on_no_quorum, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_full_queue, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_metadata_fails, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_both_slots_broken, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_log_hangs, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_sessions_told_twice, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_stop_twice, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_read_error, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_copy_cannot_be_read, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_one_member, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_larger_image, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_requests_without_sense, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_too_many_opens, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_error_on_no_quorum, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_full_queue, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_metadata_fails, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_both_slots_broken, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_log_hangs, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_sessions_told_twice, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_stop_twice, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_read_error, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_copy_cannot_be_read, cluster_setup, cluster_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

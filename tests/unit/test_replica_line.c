@@ -11,42 +11,15 @@
 
 #include "replica_cluster.h"
 
-enum { A, B, C, D, E };
-
 #define SECOND CLUSTER_LEASE
 
 /* A, B, C have images, D votes. */
 static int setup(void **state)
 {
-	*state = malloc(sizeof(struct cluster));
-	assert_non_null(*state);
+	int error = cluster_setup(state);
+
 	cluster_init(*state, 4, member_bit(D));
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	cluster_end(*state);
-	free(*state);
-	return 0;
-}
-
-static void begin(struct cluster *cluster)
-{
-	cluster_start_all(cluster);
-	cluster_until(cluster, cluster_serves, A);
-	for (int i = 0; i < cluster->members; i++) {
-		if (!cluster->member[i].diskless)
-			cluster_until(cluster, cluster_in_sync, i);
-	}
-}
-
-static struct replica_status status_of(struct cluster *cluster, int member)
-{
-	struct replica_status status;
-
-	replica_status(cluster->member[member].replica, &status);
-	return status;
+	return error;
 }
 
 static bool is_removed(struct cluster *cluster, int member)
@@ -56,7 +29,7 @@ static bool is_removed(struct cluster *cluster, int member)
 
 	if (primary == NO_MEMBER)
 		return false;
-	status = status_of(cluster, primary);
+	status = cluster_status(cluster, primary);
 	return status.decided && !member_in(status.configuration.in_sync, member);
 }
 
@@ -64,20 +37,21 @@ static bool is_resyncing(struct cluster *cluster, int member)
 {
 	int primary = cluster_primary(cluster);
 
-	return primary != NO_MEMBER && status_of(cluster, primary).members[member].state == REPLICA_MEMBER_RESYNCING;
+	return primary != NO_MEMBER &&
+	       cluster_status(cluster, primary).members[member].state == REPLICA_MEMBER_RESYNCING;
 }
 
 static bool has_parted(struct cluster *cluster, int member)
 {
-	return status_of(cluster, member).parted;
+	return cluster_status(cluster, member).parted;
 }
 
 static bool votes(struct cluster *cluster, int member)
 {
 	int primary = cluster_primary(cluster);
 
-	return primary != NO_MEMBER && status_of(cluster, member).votes &&
-	       !member_in(status_of(cluster, primary).configuration.dead, member);
+	return primary != NO_MEMBER && cluster_status(cluster, member).votes &&
+	       !member_in(cluster_status(cluster, primary).configuration.dead, member);
 }
 
 static void force(struct cluster *cluster, int member, member_set dead)
@@ -110,7 +84,7 @@ static void part_c_from_b(struct cluster *cluster)
 {
 	uint32_t client;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	client = cluster_open(cluster, A);
 	assert_int_equal(cluster_write_now(cluster, A, client, 3 * CLUSTER_BLOCK, 1), 0);
 	cluster_go(cluster, 5 * SECOND);
@@ -141,7 +115,7 @@ static void test_told_by_a_third(void **state)
 	assert_true(cluster->told[C][REPLICA_EVENT_SPLIT] > 0);
 	cluster_cut_link(cluster, B, C, false);
 	cluster_go(cluster, 5 * SECOND);
-	status = status_of(cluster, C);
+	status = cluster_status(cluster, C);
 	assert_int_equal(status.configuration.generation.number, 1);
 	assert_int_equal(status.parted, member_bit(B) | member_bit(D));
 	assert_int_equal(byte_at(cluster, C, 7), 7);
@@ -154,7 +128,7 @@ static void test_told_by_a_third(void **state)
 	cluster_kill(cluster, C);
 	cluster_start(cluster, C);
 	cluster_go(cluster, 5 * SECOND);
-	assert_int_equal(status_of(cluster, C).configuration.generation.number, 1);
+	assert_int_equal(cluster_status(cluster, C).configuration.generation.number, 1);
 	assert_int_equal(byte_at(cluster, C, 7), 7);
 }
 
@@ -185,7 +159,7 @@ static void test_invalidated(void **state)
 	cluster_until(cluster, cluster_in_sync, A);
 	cluster_until(cluster, votes, A);
 	assert_same(cluster, A, B);
-	assert_int_equal(status_of(cluster, B).configuration.dead, 0);
+	assert_int_equal(cluster_status(cluster, B).configuration.dead, 0);
 }
 
 /* It is stopped between the order and its end: it goes on with that, and does not go back. */
@@ -207,7 +181,7 @@ static void test_invalidated_and_killed(void **state)
 	cluster_start(cluster, C);
 	/* It sees only A, of its own line. */
 	cluster_go(cluster, 5 * SECOND);
-	assert_int_equal(status_of(cluster, C).configuration.epoch, 0);
+	assert_int_equal(cluster_status(cluster, C).configuration.epoch, 0);
 	cluster_cut(cluster, B, false);
 	cluster_cut(cluster, D, false);
 	cluster_until(cluster, cluster_in_sync, C);
@@ -222,7 +196,7 @@ static void test_third_was_later(void **state)
 	struct cluster *cluster = *state;
 	uint32_t client;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	client = cluster_open(cluster, A);
 	cluster_cut(cluster, B, true);
 	cluster_until(cluster, is_removed, B);
@@ -253,7 +227,7 @@ static void test_third_was_target(void **state)
 
 	cluster_end(cluster);
 	cluster_init(cluster, 5, member_bit(D) | member_bit(E));
-	begin(cluster);
+	cluster_begin(cluster);
 	client = cluster_open(cluster, A);
 	for (int i = 0; i < 8; i++)
 		assert_int_equal(cluster_write_now(cluster, A, client, (uint64_t)i * 5 * CLUSTER_BLOCK, 1), 0);
@@ -290,7 +264,7 @@ static void test_two_children(void **state)
 
 	cluster_end(cluster);
 	cluster_init(cluster, 3, member_bit(C));
-	begin(cluster);
+	cluster_begin(cluster);
 	cluster_cut_link(cluster, A, B, true);
 	cluster_cut_link(cluster, A, C, true);
 	cluster_until(cluster, cluster_serves, B);
@@ -320,7 +294,7 @@ static void test_invalidate_refused(void **state)
 	struct cluster *cluster = *state;
 	const char *why = NULL;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	assert_true(replica_invalidate(cluster->member[B].replica, cluster->now, &why) < 0);
 	assert_non_null(why);
 }
@@ -328,13 +302,13 @@ static void test_invalidate_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_told_by_a_third, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_invalidated, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_invalidated_and_killed, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_third_was_later, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_third_was_target, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_two_children, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_invalidate_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_told_by_a_third, setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_invalidated, setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_invalidated_and_killed, setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_third_was_later, setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_third_was_target, setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_two_children, setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_invalidate_refused, setup, cluster_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,8 +13,6 @@
 
 #include "replica_cluster.h"
 
-enum { A, B, C };
-
 static bool none_for_data;
 static int refused;
 
@@ -32,24 +30,18 @@ void *__wrap_malloc(size_t size)
 
 static int setup(void **state)
 {
+	int error = cluster_setup(state);
+
 	none_for_data = false;
 	refused = 0;
-	*state = malloc(sizeof(struct cluster));
-	assert_non_null(*state);
-	cluster_init(*state, 3, 0);
-	cluster_start_all(*state);
-	cluster_until(*state, cluster_serves, A);
-	cluster_until(*state, cluster_in_sync, B);
-	cluster_until(*state, cluster_in_sync, C);
-	return 0;
+	cluster_begin(*state);
+	return error;
 }
 
 static int teardown(void **state)
 {
 	none_for_data = false;
-	cluster_end(*state);
-	free(*state);
-	return 0;
+	return cluster_teardown(state);
 }
 
 /* The primary's own client: nothing was done, and it may ask again. */

@@ -13,34 +13,7 @@
 
 #include "replica_cluster.h"
 
-enum { A, B, C };
-
 #define GRACE CLUSTER_GRACE
-
-static int setup(void **state)
-{
-	*state = malloc(sizeof(struct cluster));
-	assert_non_null(*state);
-	cluster_init(*state, 3, 0);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	cluster_end(*state);
-	free(*state);
-	return 0;
-}
-
-static void begin(struct cluster *cluster)
-{
-	cluster_start_all(cluster);
-	cluster_until(cluster, cluster_serves, A);
-	for (int i = B; i < cluster->members; i++) {
-		if (!cluster->member[i].diskless)
-			cluster_until(cluster, cluster_in_sync, i);
-	}
-}
 
 /* Opens, or is refused: the result; *client is another each time. */
 static int open_as(struct cluster *cluster, int member, bool shared, bool read_only, uint32_t *client)
@@ -76,7 +49,7 @@ static void test_exclusive(void **state)
 	struct cluster *cluster = *state;
 	uint32_t owner, other, reader;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	assert_int_equal(open_alone(cluster, B, &owner), 0);
 	assert_int_equal(open_alone(cluster, A, &other), -EBUSY);
 	assert_int_equal(open_alone(cluster, B, &other), -EBUSY);
@@ -104,7 +77,7 @@ static void test_open_again(void **state)
 	struct cluster *cluster = *state;
 	uint32_t one, other;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	assert_int_equal(open_as(cluster, B, false, true, &one), 0);
 	assert_int_equal(open_as(cluster, C, false, true, &other), 0);
 	assert_int_equal(cluster_open_again(cluster, B, one, false, false), -EBUSY);
@@ -121,7 +94,7 @@ static void test_refused_again_and_again(void **state)
 	struct cluster *cluster = *state;
 	uint32_t owner, other;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	assert_int_equal(open_alone(cluster, B, &owner), 0);
 	for (int i = 0; i < 40; i++)
 		assert_int_equal(open_alone(cluster, i % 3, &other), -EBUSY);
@@ -138,7 +111,7 @@ static void test_after_promotion(void **state)
 	struct cluster *cluster = *state;
 	uint32_t owner, other;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	assert_int_equal(open_alone(cluster, C, &owner), 0);
 	cluster_kill(cluster, A);
 	assert_int_equal(open_alone(cluster, B, &other), -EBUSY);
@@ -158,7 +131,7 @@ static void test_absent_owner_returns(void **state)
 	struct cluster_request request;
 	uint32_t owner;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	assert_int_equal(open_alone(cluster, C, &owner), 0);
 	cluster_cut(cluster, C, true);
 	cluster_ask_to_open(cluster, B, &request, false, false);
@@ -176,7 +149,7 @@ static void test_owners_process_is_another(void **state)
 	uint32_t owner, other;
 	uint64_t began;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	assert_int_equal(open_alone(cluster, B, &owner), 0);
 	cluster_kill(cluster, B);
 	cluster_start(cluster, B);
@@ -200,7 +173,7 @@ static void test_absent_owner_lapses(void **state)
 	struct cluster_request request;
 	uint32_t owner, next;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	assert_int_equal(open_alone(cluster, C, &owner), 0);
 	cluster_cut(cluster, C, true);
 	next = cluster_ask_to_open(cluster, B, &request, false, false);
@@ -220,7 +193,7 @@ static void test_time_of_another(void **state)
 	struct cluster *cluster = *state;
 	uint32_t one, other;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	for (int round = 0; round < 8; round++) {
 		cluster_until(cluster, cluster_in_sync, C);
 		assert_int_equal(open_alone(cluster, C, &one), 0);
@@ -253,7 +226,7 @@ static void test_dead_owners_write(void **state)
 	struct cluster_request write, request, read;
 	uint32_t owner, next;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	assert_int_equal(open_alone(cluster, C, &owner), 0);
 	cluster->member[B].io_hangs = true;
 	cluster_write(cluster, C, owner, &write, 0, 4096, 1);
@@ -280,7 +253,7 @@ static void test_dead_owners_write_and_primary(void **state)
 	struct cluster_request write, request;
 	uint32_t owner, reader;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	assert_int_equal(open_alone(cluster, C, &owner), 0);
 	cluster->loses = loses_writes_to_b;
 	cluster->member[B].io_hangs = true;
@@ -311,7 +284,7 @@ static void test_all_are_restarted(void **state)
 
 	cluster_end(cluster);
 	cluster_init(cluster, 3, member_bit(C));
-	begin(cluster);
+	cluster_begin(cluster);
 	assert_int_equal(open_alone(cluster, C, &owner), 0);
 	cluster_kill(cluster, A);
 	cluster_kill(cluster, B);
@@ -334,7 +307,7 @@ static void test_all_are_restarted_and_it_is_idle(void **state)
 
 	cluster_end(cluster);
 	cluster_init(cluster, 3, member_bit(C));
-	begin(cluster);
+	cluster_begin(cluster);
 	assert_int_equal(open_alone(cluster, C, &owner), 0);
 	cluster_go(cluster, 5 * GRACE);
 	cluster_kill(cluster, A);
@@ -356,7 +329,7 @@ static void test_lapsed_before_all_are_restarted(void **state)
 
 	cluster_end(cluster);
 	cluster_init(cluster, 4, member_bit(C) | member_bit(C + 1));
-	begin(cluster);
+	cluster_begin(cluster);
 	assert_int_equal(open_alone(cluster, C, &owner), 0);
 	cluster_cut(cluster, C, true);
 	cluster_write(cluster, C, owner, &write, 0, 4096, 1);
@@ -374,19 +347,19 @@ static void test_lapsed_before_all_are_restarted(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_exclusive, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_open_again, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_refused_again_and_again, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_after_promotion, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_absent_owner_returns, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_absent_owner_lapses, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_time_of_another, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_dead_owners_write, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_dead_owners_write_and_primary, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_owners_process_is_another, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_all_are_restarted, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_all_are_restarted_and_it_is_idle, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_lapsed_before_all_are_restarted, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_exclusive, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_open_again, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_refused_again_and_again, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_after_promotion, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_absent_owner_returns, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_absent_owner_lapses, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_time_of_another, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_dead_owners_write, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_dead_owners_write_and_primary, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_owners_process_is_another, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_all_are_restarted, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_all_are_restarted_and_it_is_idle, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_lapsed_before_all_are_restarted, cluster_setup, cluster_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

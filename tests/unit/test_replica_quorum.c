@@ -13,23 +13,6 @@
 
 #include "replica_cluster.h"
 
-enum { A, B, C };
-
-static int setup(void **state)
-{
-	*state = malloc(sizeof(struct cluster));
-	assert_non_null(*state);
-	cluster_init(*state, 3, 0);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	cluster_end(*state);
-	free(*state);
-	return 0;
-}
-
 static void begin(struct cluster *cluster, member_set diskless, unsigned int min_in_sync, bool error)
 {
 	cluster_end(cluster);
@@ -237,11 +220,11 @@ static void test_silent_and_not_seen(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_no_majority, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_too_few_in_sync, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_none_in_sync, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_views, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_silent_and_not_seen, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_majority, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_too_few_in_sync, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_none_in_sync, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_views, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_silent_and_not_seen, cluster_setup, cluster_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,8 +16,6 @@
 #include "replica_cluster.h"
 #include "replica_values.h"
 
-enum { A, B, C };
-
 /* ---- memory that runs out: the allocation that fails, counted from 1; 0: none does ---- */
 
 static unsigned int fails_at, nr_allocations;
@@ -37,20 +35,10 @@ void *__wrap_malloc(size_t size)
 	return fails_at && ++nr_allocations == fails_at ? NULL : __real_malloc(size);
 }
 
-static int setup(void **state)
-{
-	*state = malloc(sizeof(struct cluster));
-	assert_non_null(*state);
-	cluster_init(*state, 3, 0);
-	return 0;
-}
-
 static int teardown(void **state)
 {
 	fails_at = 0;
-	cluster_end(*state);
-	free(*state);
-	return 0;
+	return cluster_teardown(state);
 }
 
 /* Of the second member of three, with what a process has. */
@@ -230,21 +218,13 @@ static void test_sectors(void **state)
 
 /* ---- orders ---- */
 
-static void begin(struct cluster *cluster)
-{
-	cluster_start_all(cluster);
-	cluster_until(cluster, cluster_serves, A);
-	cluster_until(cluster, cluster_in_sync, B);
-	cluster_until(cluster, cluster_in_sync, C);
-}
-
 static void test_promote_refused(void **state)
 {
 	struct cluster *cluster = *state;
 	struct replica *a, *b;
 	const char *why = NULL;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	a = cluster->member[A].replica;
 	b = cluster->member[B].replica;
 	assert_int_equal(replica_promote(b, cluster->now, A, &why), -EAGAIN);
@@ -376,16 +356,16 @@ static void test_smaller_image_of_blank_set(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_settings, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_no_memory, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_slots, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_sectors, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_promote_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_force_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_init_from, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_one_with_data, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_smaller_image_at_birth, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_smaller_image_of_blank_set, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_settings, cluster_setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_memory, cluster_setup, teardown),
+		cmocka_unit_test_setup_teardown(test_slots, cluster_setup, teardown),
+		cmocka_unit_test_setup_teardown(test_sectors, cluster_setup, teardown),
+		cmocka_unit_test_setup_teardown(test_promote_refused, cluster_setup, teardown),
+		cmocka_unit_test_setup_teardown(test_force_refused, cluster_setup, teardown),
+		cmocka_unit_test_setup_teardown(test_init_from, cluster_setup, teardown),
+		cmocka_unit_test_setup_teardown(test_one_with_data, cluster_setup, teardown),
+		cmocka_unit_test_setup_teardown(test_smaller_image_at_birth, cluster_setup, teardown),
+		cmocka_unit_test_setup_teardown(test_smaller_image_of_blank_set, cluster_setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

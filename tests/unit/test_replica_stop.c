@@ -11,34 +11,7 @@
 
 #include "replica_cluster.h"
 
-enum { A, B, C, D };
-
 #define BOUND (3 * (CLUSTER_LEASE * 2) + 4 * (CLUSTER_LEASE / 2) + 2 * CLUSTER_LEASE)
-
-static int setup(void **state)
-{
-	*state = malloc(sizeof(struct cluster));
-	assert_non_null(*state);
-	cluster_init(*state, 3, 0);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	cluster_end(*state);
-	free(*state);
-	return 0;
-}
-
-static void begin(struct cluster *cluster)
-{
-	cluster_start_all(cluster);
-	cluster_until(cluster, cluster_serves, A);
-	for (int i = 0; i < cluster->members; i++) {
-		if (!cluster->member[i].diskless)
-			cluster_until(cluster, cluster_in_sync, i);
-	}
-}
 
 static void ask_to_stop(struct cluster *cluster, int member)
 {
@@ -111,7 +84,7 @@ static void stop_in_order(struct cluster *cluster, const int *order, int nr)
 {
 	uint32_t client;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	client = cluster_open(cluster, order[nr - 1]);
 	for (int i = 0; i < 6; i++)
 		assert_int_equal(cluster_write_now(cluster, order[nr - 1], client, (uint64_t)i * CLUSTER_BLOCK, 7), 0);
@@ -144,7 +117,7 @@ static void test_with_a_vote(void **state)
 
 		cluster_end(cluster);
 		cluster_init(cluster, 3, member_bit(C));
-		begin(cluster);
+		cluster_begin(cluster);
 		client = cluster_open(cluster, A);
 		assert_int_equal(cluster_write_now(cluster, A, client, 5 * CLUSTER_BLOCK, 9), 0);
 		for (int k = 0; k < 3; k++)
@@ -165,7 +138,7 @@ static void test_all_at_once(void **state)
 	struct cluster *cluster = *state;
 	uint32_t client;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	client = cluster_open(cluster, B);
 	assert_int_equal(cluster_write_now(cluster, B, client, 5 * CLUSTER_BLOCK, 3), 0);
 	for (int i = 0; i < 3; i++)
@@ -186,7 +159,7 @@ static void test_alone(void **state)
 
 	cluster_end(cluster);
 	cluster_init(cluster, 1, 0);
-	begin(cluster);
+	cluster_begin(cluster);
 	client = cluster_open(cluster, A);
 	assert_int_equal(cluster_write_now(cluster, A, client, 5 * CLUSTER_BLOCK, 4), 0);
 	stop(cluster, A);
@@ -202,7 +175,7 @@ static void test_with_writes_under_way(void **state)
 	uint32_t client;
 	unsigned char value = 0;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	client = cluster_open(cluster, A);
 	ask_to_stop(cluster, B);
 	while (!has_stopped(cluster, B)) {
@@ -237,7 +210,7 @@ static void test_bounded(void **state)
 	uint32_t client;
 
 	/* Nobody can decide that A hands over. */
-	begin(cluster);
+	cluster_begin(cluster);
 	client = cluster_open(cluster, A);
 	assert_int_equal(cluster_write_now(cluster, A, client, 5 * CLUSTER_BLOCK, 6), 0);
 	cluster->loses = loses_acceptances;
@@ -265,7 +238,7 @@ static void test_without_majority(void **state)
 
 	cluster_end(cluster);
 	cluster_init(cluster, 4, 0);
-	begin(cluster);
+	cluster_begin(cluster);
 	client = cluster_open(cluster, A);
 	assert_int_equal(cluster_write_now(cluster, A, client, 5 * CLUSTER_BLOCK, 6), 0);
 	cluster_kill(cluster, C);
@@ -289,7 +262,7 @@ static void test_disk_hangs(void **state)
 	struct cluster *cluster = *state;
 	uint32_t client;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	client = cluster_open(cluster, A);
 	assert_int_equal(cluster_write_now(cluster, A, client, 5 * CLUSTER_BLOCK, 6), 0);
 	cluster->member[B].io_hangs = true;
@@ -307,14 +280,14 @@ static void test_disk_hangs(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_all_orders, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_with_a_vote, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_all_at_once, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_alone, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_with_writes_under_way, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_bounded, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_without_majority, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_disk_hangs, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_all_orders, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_with_a_vote, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_all_at_once, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_alone, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_with_writes_under_way, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_bounded, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_without_majority, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_disk_hangs, cluster_setup, cluster_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

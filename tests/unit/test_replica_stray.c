@@ -16,31 +16,6 @@
 
 #include "replica_cluster.h"
 
-enum { A, B, C };
-
-static int setup(void **state)
-{
-	*state = malloc(sizeof(struct cluster));
-	assert_non_null(*state);
-	cluster_init(*state, 3, 0);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	cluster_end(*state);
-	free(*state);
-	return 0;
-}
-
-static void begin(struct cluster *cluster)
-{
-	cluster_start_all(cluster);
-	cluster_until(cluster, cluster_serves, A);
-	cluster_until(cluster, cluster_in_sync, B);
-	cluster_until(cluster, cluster_in_sync, C);
-}
-
 static struct replica_configuration configuration_of(struct cluster *cluster, int member)
 {
 	struct replica_status status;
@@ -174,7 +149,7 @@ static void test_of_another_time(void **state)
 	struct cluster *cluster = *state;
 	struct replica_configuration before;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	write_one(cluster);
 	before = configuration_of(cluster, A);
 	for (int from = A; from <= C; from++) {
@@ -220,7 +195,7 @@ static void test_of_another_member(void **state)
 	struct cluster *cluster = *state;
 	struct replica_configuration before;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	write_one(cluster);
 	before = configuration_of(cluster, A);
 	for (enum message_type type = 1; type < MESSAGE_TYPES; type++) {
@@ -248,7 +223,7 @@ static void test_nonsense_of_the_primary(void **state)
 	struct replica_configuration before;
 	struct message message;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	write_one(cluster);
 	before = configuration_of(cluster, A);
 	for (unsigned int i = 0; i < 2; i++) {
@@ -297,7 +272,7 @@ static void test_nonsense_of_a_forwarder(void **state)
 	struct replica_configuration before;
 	struct message message;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	write_one(cluster);
 	before = configuration_of(cluster, A);
 	spoil_other_data();
@@ -330,7 +305,7 @@ static void test_request_of_before(void **state)
 	struct message message;
 	uint32_t client;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	client = cluster_open(cluster, B);
 	for (int i = 0; i < 40; i++)
 		assert_int_equal(cluster_write_now(cluster, B, client, 0, 1), 0);
@@ -350,7 +325,7 @@ static void test_order_of_hello(void **state)
 	struct replica_configuration before;
 	struct message message;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	write_one(cluster);
 	before = configuration_of(cluster, A);
 	message = plausible(cluster, B, MESSAGE_HELLO);
@@ -381,7 +356,7 @@ static void test_wrong_names(void **state)
 	struct replica_configuration before;
 	struct message message;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	write_one(cluster);
 	before = configuration_of(cluster, A);
 	message = plausible(cluster, B, MESSAGE_STATUS);
@@ -468,7 +443,7 @@ static void test_wrong_hello(void **state)
 	struct cluster *cluster = *state;
 	struct replica_configuration before;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	write_one(cluster);
 	before = configuration_of(cluster, A);
 	for (int variant = 0; variant <= 8; variant++) {
@@ -503,7 +478,7 @@ static void test_nonsense_to_a_target(void **state)
 	struct replica_configuration before;
 	struct message message;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	write_one(cluster);
 	before = configuration_of(cluster, A);
 	cluster_kill(cluster, C);
@@ -576,7 +551,7 @@ static void test_nonsense_to_a_new_primary(void **state)
 	struct message message;
 	int primary;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	write_one(cluster);
 	before = configuration_of(cluster, A);
 	cluster->loses = reports_are_lost;
@@ -620,7 +595,7 @@ static void test_candidate_leaves(void **state)
 	struct cluster_request write;
 	uint32_t client;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	write_one(cluster);
 	cluster_kill(cluster, C);
 	client = cluster_open(cluster, A);
@@ -651,7 +626,7 @@ static void test_decisions_of_before(void **state)
 	struct replica_configuration before, now;
 	struct message message;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	write_one(cluster);
 	before = configuration_of(cluster, A);
 	/* An older one, another one of the same epoch, in a higher ballot: from who says that it is decided, or not. */
@@ -691,7 +666,7 @@ static void test_votes_for_nothing(void **state)
 	struct cluster *cluster = *state;
 	struct replica_configuration before, now;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	write_one(cluster);
 	before = configuration_of(cluster, A);
 	for (unsigned int i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
@@ -711,19 +686,19 @@ static void test_votes_for_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_of_another_time, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_of_another_member, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_nonsense_of_the_primary, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_nonsense_of_a_forwarder, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_request_of_before, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_order_of_hello, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_wrong_names, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_wrong_hello, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_nonsense_to_a_target, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_nonsense_to_a_new_primary, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_candidate_leaves, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_decisions_of_before, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_votes_for_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_of_another_time, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_of_another_member, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_nonsense_of_the_primary, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_nonsense_of_a_forwarder, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_request_of_before, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_order_of_hello, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_wrong_names, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_wrong_hello, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_nonsense_to_a_target, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_nonsense_to_a_new_primary, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_candidate_leaves, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_decisions_of_before, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_votes_for_nothing, cluster_setup, cluster_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

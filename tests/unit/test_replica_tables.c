@@ -12,33 +12,7 @@
 
 #include "replica_cluster.h"
 
-enum { A, B, C, D, E };
-
 #define LENGTH (4 * CLUSTER_BLOCK) /* of the request: two pieces when it is equalised */
-
-/* Three copies, and votes enough to do without two of them. */
-static int setup(void **state)
-{
-	*state = malloc(sizeof(struct cluster));
-	assert_non_null(*state);
-	cluster_init(*state, 5, member_bit(D) | member_bit(E));
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	cluster_end(*state);
-	free(*state);
-	return 0;
-}
-
-static void begin(struct cluster *cluster)
-{
-	cluster_start_all(cluster);
-	cluster_until(cluster, cluster_serves, A);
-	cluster_until(cluster, cluster_in_sync, B);
-	cluster_until(cluster, cluster_in_sync, C);
-}
 
 /* ---- what is lost ---- */
 
@@ -153,7 +127,7 @@ static void test_table_without_data(void **state)
 	struct cluster_request write;
 	uint32_t on_d;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	on_d = cluster_open(cluster, D);
 	lose_two(cluster, on_d, &write, C, 0);
 	hear_d(cluster);
@@ -168,7 +142,7 @@ static void test_held(void **state)
 	struct cluster_request write, read, over;
 	uint32_t on_d, on_e;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	on_d = cluster_open(cluster, D);
 	on_e = cluster_open(cluster, E);
 	lose_two(cluster, on_d, &write, C, 1);
@@ -194,7 +168,7 @@ static void test_not_wanted(void **state)
 	struct cluster_request write, over;
 	uint32_t on_d, on_e;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	on_d = cluster_open(cluster, D);
 	on_e = cluster_open(cluster, E);
 	lose_two(cluster, on_d, &write, C, 1);
@@ -214,7 +188,7 @@ static void test_overwritten(void **state)
 	struct cluster_request write;
 	uint32_t on_d;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	on_d = cluster_open(cluster, D);
 	lose_two(cluster, on_d, &write, B, 1);
 	hear_d(cluster);
@@ -229,7 +203,7 @@ static void test_done_stays_done(void **state)
 	struct cluster_request write, over;
 	uint32_t on_d, on_e;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	on_d = cluster_open(cluster, D);
 	on_e = cluster_open(cluster, E);
 	lost.answers = true;
@@ -252,7 +226,7 @@ static void test_all_have_the_table(void **state)
 	struct cluster *cluster = *state;
 	uint32_t on_e;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	on_e = cluster_open(cluster, E);
 	assert_int_equal(cluster_write_now(cluster, E, on_e, 0, 1), 0);
 	lost.reconciled_of_c = true;
@@ -271,7 +245,7 @@ static void test_restarted_hands_over(void **state)
 	struct cluster_request write;
 	uint32_t on_d, on_e;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	on_d = cluster_open(cluster, D);
 	on_e = cluster_open(cluster, E);
 	lost.from_a_to_b = lost.from_a_to_c = 0;
@@ -315,7 +289,7 @@ static void test_all_fail(void **state)
 	struct cluster_request write;
 	uint32_t on_e;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	on_e = cluster_open(cluster, E);
 	fail_all(cluster, on_e, &write);
 	for (int i = A; i <= C; i++) {
@@ -336,7 +310,7 @@ static void test_all_fail_and_another_serves(void **state)
 	const char *why;
 	uint32_t on_e;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	on_e = cluster_open(cluster, E);
 	fail_all(cluster, on_e, &write);
 	for (int i = A; i <= C; i++) {
@@ -359,7 +333,7 @@ static void test_narrow_queue(void **state)
 	struct cluster_request write;
 	uint32_t on_e;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	on_e = cluster_open(cluster, E);
 	assert_int_equal(cluster_write_now(cluster, E, on_e, 0, 1), 0);
 	lost.without = C;
@@ -379,7 +353,7 @@ static void test_narrow_queue(void **state)
 
 static int setup_losing(void **state)
 {
-	int error = setup(state);
+	int error = cluster_setup_five(state);
 
 	nothing_is_lost();
 	((struct cluster *)*state)->loses = loses;
@@ -389,16 +363,16 @@ static int setup_losing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_table_without_data, setup_losing, teardown),
-		cmocka_unit_test_setup_teardown(test_held, setup_losing, teardown),
-		cmocka_unit_test_setup_teardown(test_not_wanted, setup_losing, teardown),
-		cmocka_unit_test_setup_teardown(test_overwritten, setup_losing, teardown),
-		cmocka_unit_test_setup_teardown(test_done_stays_done, setup_losing, teardown),
-		cmocka_unit_test_setup_teardown(test_all_have_the_table, setup_losing, teardown),
-		cmocka_unit_test_setup_teardown(test_restarted_hands_over, setup_losing, teardown),
-		cmocka_unit_test_setup_teardown(test_all_fail, setup_losing, teardown),
-		cmocka_unit_test_setup_teardown(test_all_fail_and_another_serves, setup_losing, teardown),
-		cmocka_unit_test_setup_teardown(test_narrow_queue, setup_losing, teardown),
+		cmocka_unit_test_setup_teardown(test_table_without_data, setup_losing, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_held, setup_losing, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_not_wanted, setup_losing, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_overwritten, setup_losing, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_done_stays_done, setup_losing, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_all_have_the_table, setup_losing, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_restarted_hands_over, setup_losing, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_all_fail, setup_losing, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_all_fail_and_another_serves, setup_losing, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_narrow_queue, setup_losing, cluster_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

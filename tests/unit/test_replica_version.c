@@ -14,8 +14,6 @@
 
 #include "replica_cluster.h"
 
-enum { A, B, C };
-
 #define SECOND CLUSTER_LEASE
 
 static member_set newer;				     /* who is started as that version */
@@ -48,24 +46,15 @@ static bool looks(struct cluster *cluster, int from, int to, enum message_type t
 
 static int setup(void **state)
 {
-	struct cluster *cluster = malloc(sizeof(*cluster));
+	int error = cluster_setup(state);
+	struct cluster *cluster = *state;
 
-	assert_non_null(cluster);
-	*state = cluster;
-	cluster_init(cluster, 3, 0);
 	cluster->adjust = adjust;
 	cluster->loses = looks;
 	newer = 0;
 	made_up = 0;
 	change = NULL;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	cluster_end(*state);
-	free(*state);
-	return 0;
+	return error;
 }
 
 static void all_in_sync(struct cluster *cluster)
@@ -247,10 +236,10 @@ static void test_settings_differ(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_up_and_down_again, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_remembered, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_no_way_back, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_settings_differ, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_up_and_down_again, setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_remembered, setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_no_way_back, setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_settings_differ, setup, cluster_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

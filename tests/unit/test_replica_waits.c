@@ -11,48 +11,13 @@
 
 #include "replica_cluster.h"
 
-enum { A, B, C };
-
 #define ALL    (member_bit(A) | member_bit(B) | member_bit(C))
 #define SECOND CLUSTER_LEASE
-
-static int setup(void **state)
-{
-	*state = malloc(sizeof(struct cluster));
-	assert_non_null(*state);
-	cluster_init(*state, 3, 0);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	cluster_end(*state);
-	free(*state);
-	return 0;
-}
-
-static void begin(struct cluster *cluster)
-{
-	cluster_start_all(cluster);
-	cluster_until(cluster, cluster_serves, A);
-	for (int i = 0; i < cluster->members; i++) {
-		if (!cluster->member[i].diskless)
-			cluster_until(cluster, cluster_in_sync, i);
-	}
-}
-
-static struct replica_status status_of(struct cluster *cluster, int member)
-{
-	struct replica_status status;
-
-	replica_status(cluster->member[member].replica, &status);
-	return status;
-}
 
 static void assert_waits(struct cluster *cluster, int member, enum replica_wait what, member_set members,
 			 unsigned int needed)
 {
-	struct replica_status status = status_of(cluster, member);
+	struct replica_status status = cluster_status(cluster, member);
 
 	assert_int_equal(status.waits.what, what);
 	assert_int_equal(status.waits.members, members);
@@ -68,13 +33,13 @@ static void test_birth(void **state)
 	cluster_start(cluster, B);
 	cluster_go(cluster, SECOND);
 	assert_waits(cluster, A, REPLICA_WAITS_BIRTH, ALL, 3);
-	assert_int_equal(status_of(cluster, A).seen, member_bit(A) | member_bit(B));
+	assert_int_equal(cluster_status(cluster, A).seen, member_bit(A) | member_bit(B));
 	cluster_start(cluster, C);
 	cluster_until(cluster, cluster_serves, A);
 	cluster_go(cluster, SECOND);
 	for (int i = 0; i < 3; i++)
 		assert_waits(cluster, i, REPLICA_WAITS_NOT, 0, 0);
-	assert_int_equal(status_of(cluster, C).seen, ALL);
+	assert_int_equal(cluster_status(cluster, C).seen, ALL);
 }
 
 /* Two images with data: an operator chooses, and tells the one that is chosen. */
@@ -103,18 +68,18 @@ static void test_majority(void **state)
 {
 	struct cluster *cluster = *state;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	cluster_kill(cluster, B);
 	cluster_kill(cluster, C);
 	cluster_go(cluster, SECOND);
 	assert_waits(cluster, A, REPLICA_WAITS_MAJORITY, ALL, 2);
-	assert_int_equal(status_of(cluster, A).seen, member_bit(A));
+	assert_int_equal(cluster_status(cluster, A).seen, member_bit(A));
 	/* After a start it does not know whether there is anything newer. */
 	cluster_kill(cluster, A);
 	cluster_start(cluster, B);
 	cluster_go(cluster, SECOND);
 	assert_waits(cluster, B, REPLICA_WAITS_MAJORITY, ALL, 2);
-	assert_int_equal(status_of(cluster, B).seen, member_bit(B));
+	assert_int_equal(cluster_status(cluster, B).seen, member_bit(B));
 }
 
 /* B was not in sync when A was the last: it waits for A. */
@@ -125,7 +90,7 @@ static void test_last_in_sync(void **state)
 
 	cluster_end(cluster);
 	cluster_init(cluster, 3, member_bit(C));
-	begin(cluster);
+	cluster_begin(cluster);
 	client = cluster_open(cluster, A);
 	cluster_kill(cluster, B);
 	assert_int_equal(cluster_write_now(cluster, A, client, 0, 1), 0);
@@ -133,7 +98,7 @@ static void test_last_in_sync(void **state)
 	cluster_start(cluster, B);
 	cluster_go(cluster, 5 * SECOND);
 	assert_waits(cluster, B, REPLICA_WAITS_IN_SYNC, member_bit(A), 1);
-	assert_int_equal(status_of(cluster, B).seen, member_bit(B) | member_bit(C));
+	assert_int_equal(cluster_status(cluster, B).seen, member_bit(B) | member_bit(C));
 }
 
 /* C, which was in sync, is not back. */
@@ -141,7 +106,7 @@ static void power_all(struct cluster *cluster)
 {
 	uint32_t client;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	client = cluster_open(cluster, A);
 	assert_int_equal(cluster_write_now(cluster, A, client, 0, 1), 0);
 	assert_int_equal(cluster_flush_now(cluster, A, client), 0);
@@ -159,7 +124,7 @@ static void test_memory(void **state)
 
 	power_all(cluster);
 	assert_waits(cluster, A, REPLICA_WAITS_MEMORY, member_bit(C), 1);
-	assert_int_equal(status_of(cluster, A).waits.until, 0);
+	assert_int_equal(cluster_status(cluster, A).waits.until, 0);
 	cluster_go(cluster, 100 * SECOND);
 	assert_int_equal(cluster_primary(cluster), NO_MEMBER);
 	cluster_start(cluster, C);
@@ -183,7 +148,7 @@ static void test_memory_wait(void **state)
 	cluster->adjust = wait_ten_seconds;
 	power_all(cluster);
 	assert_waits(cluster, A, REPLICA_WAITS_MEMORY, member_bit(C), 1);
-	until = status_of(cluster, A).waits.until;
+	until = cluster_status(cluster, A).waits.until;
 	assert_true(until > cluster->now && until <= cluster->now + 10 * SECOND);
 	assert_int_equal(cluster->told[A][REPLICA_EVENT_LOSS] + cluster->told[B][REPLICA_EVENT_LOSS], 0);
 	cluster_go(cluster, until - cluster->now - SECOND / 10);
@@ -191,7 +156,7 @@ static void test_memory_wait(void **state)
 	cluster_go(cluster, 5 * SECOND);
 	assert_true(cluster->told[A][REPLICA_EVENT_LOSS] + cluster->told[B][REPLICA_EVENT_LOSS] > 0);
 	assert_int_not_equal(cluster_primary(cluster), NO_MEMBER);
-	assert_int_equal(status_of(cluster, A).configuration.generation.number, 2);
+	assert_int_equal(cluster_status(cluster, A).configuration.generation.number, 2);
 	client = cluster_open(cluster, B);
 	assert_int_equal(cluster_read_now(cluster, B, client, 0), 1);
 	/* C, which may have known more, is made equal. */
@@ -209,7 +174,7 @@ static void test_memory_is_back(void **state)
 	uint32_t client;
 
 	cluster->adjust = wait_ten_seconds;
-	begin(cluster);
+	cluster_begin(cluster);
 	client = cluster_open(cluster, A);
 	assert_int_equal(cluster_write_now(cluster, A, client, 0, 2), 0);
 	cluster_power(cluster, A);
@@ -221,7 +186,7 @@ static void test_memory_is_back(void **state)
 	cluster_start(cluster, C);
 	cluster_until(cluster, cluster_serves, C);
 	cluster_until(cluster, cluster_in_sync, A);
-	assert_int_equal(status_of(cluster, A).configuration.generation.number, 1);
+	assert_int_equal(cluster_status(cluster, A).configuration.generation.number, 1);
 	assert_int_equal(cluster->member[A].image[0], 2);
 }
 
@@ -239,7 +204,7 @@ static void test_copies(void **state)
 	cluster_end(cluster);
 	cluster_init(cluster, 3, member_bit(C));
 	cluster->adjust = two_in_sync;
-	begin(cluster);
+	cluster_begin(cluster);
 	assert_waits(cluster, A, REPLICA_WAITS_NOT, 0, 0);
 	cluster_kill(cluster, B);
 	cluster_go(cluster, SECOND);
@@ -251,7 +216,7 @@ static void test_force(void **state)
 	struct cluster *cluster = *state;
 	const char *why = NULL;
 
-	begin(cluster);
+	cluster_begin(cluster);
 	cluster_kill(cluster, B);
 	cluster_kill(cluster, C);
 	cluster_go(cluster, SECOND);
@@ -263,15 +228,15 @@ static void test_force(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_birth, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_choice, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_majority, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_last_in_sync, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_memory, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_memory_wait, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_memory_is_back, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_copies, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_force, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_birth, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_choice, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_majority, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_last_in_sync, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_memory, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_memory_wait, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_memory_is_back, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_copies, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_force, cluster_setup, cluster_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
