@@ -5,7 +5,7 @@
 # simulator with some seeds, each scenario and each schedule that is kept. A condition has two branches, true and false;
 # each case of a switch is a condition. Left out are
 # - asserts, which are not compiled in;
-# - conditions that are deliberate_bug(), which is never true here;
+# - conditions that are deliberate_bug(), which is never true here, and those of the statement that is done only then;
 # - that none of the cases of a switch without a default is so: the compiler sees to it that each value of the enum has a case.
 # Prints each branch that was never taken, and how many there are in each file; exit status 1 if too few were taken.
 #
@@ -80,12 +80,21 @@ done | awk -v bar="$bar" -v lines="$lines" '
 			else if (!is_false[branches[i]])
 				told(at[1], at[2], "never false")
 		}
+		split("", of_bug)
 		split("", is_true)
 		split("", is_false)
 		nr_branches = nr_source = 0
 	}
 	$1 == "file" { end_file(); file = $2; files[++nr_files] = file }
-	$1 == "source" { source[++nr_source] = substr($0, 8) }
+	# A statement that is not a block, from "if (deliberate_bug(...)" to its semicolon.
+	$1 == "source" {
+		source[++nr_source] = substr($0, 8)
+		if (source[nr_source] ~ /^\t+(else )?if \(deliberate_bug\(.*[^{]$/)
+			in_bug = 1
+		of_bug[nr_source] = in_bug
+		if (source[nr_source] ~ /[;{]$/)
+			in_bug = 0
+	}
 	$1 == "count" && $0 ~ /^count +[0-9]+\| +[0-9.]+[kMGTP]?\|/ {
 		split($0, part, /[ |]+/)
 		all_lines[file]++
@@ -96,7 +105,7 @@ done | awk -v bar="$bar" -v lines="$lines" '
 	$1 == "count" && match($0, /Branch \([0-9]+:[0-9]+\): \[True: /) {
 		split(substr($0, RSTART), part, /[():,\] ]+/)
 		# Branch LINE COLUMN [True COUNT False COUNT
-		if (substr(source[part[2]], part[3]) ~ /^!?deliberate_bug\(/ || substr(source[part[2]], 1, part[3] - 1) ~ /switch \($/)
+		if (of_bug[part[2]] || substr(source[part[2]], part[3]) ~ /^!?deliberate_bug\(/ || substr(source[part[2]], 1, part[3] - 1) ~ /switch \($/)
 			next
 		branch = part[2] ":" part[3]
 		if (!(branch in is_true))

@@ -468,6 +468,7 @@ static const char *load_request(struct done_table *table, struct client_id id, u
 		.unsure = get_u32(at + AT_UNSURE),
 	};
 	uint64_t end;
+	int error;
 
 	if (done.request < lowest || done.request - lowest >= table->window || done.request <= previous)
 		return "a request out of its client's window or order";
@@ -481,8 +482,11 @@ static const char *load_request(struct done_table *table, struct client_id id, u
 		return "a range that cannot be";
 	if (done.unsure && done_table_find(table, id, done.request, &done.result) == DONE_KNOWN)
 		return NULL;
-	/* It cannot be too far ahead: a lowest that is known here is higher. */
-	return add(table, id, lowest, &done) ? "too many clients" : NULL;
+	/* Its client is in the table, and its lowest there is not lower than the one in whose window it is. */
+	error = add(table, id, lowest, &done);
+	assert(!error);
+	(void)error;
+	return NULL;
 }
 
 /* Of a saved client. NULL, or what is wrong. */
@@ -500,7 +504,13 @@ static const char *load_open(struct done_table *table, struct client_id id, cons
 	if (device >= REPLICA_DEVICES_MAX || bits & ~((uint32_t)OPEN_BITS | 0xffu << OPEN_MEMBER_SHIFT) ||
 	    open.member >= MEMBERS_MAX || (!open.open && (bits || device)))
 		return "an open that cannot be";
-	return open.open && done_table_open(table, id, &open) ? "too many clients" : NULL;
+	if (open.open) {
+		int error = done_table_open(table, id, &open);
+
+		assert(!error); /* its client is in the table */
+		(void)error;
+	}
+	return NULL;
 }
 
 const char *done_table_load(struct done_table *table, const void *data, size_t size)

@@ -544,6 +544,7 @@ static void accept_request(struct replica *replica, int origin, const struct mes
 	struct entry *entry;
 	int result;
 
+	/* Also one that is in the table of what was done: this member may have it, and not yet all. */
 	entry = find_under_way(replica, message);
 	if (entry) {
 		entry->origin = origin;
@@ -578,12 +579,6 @@ static void accept_request(struct replica *replica, int origin, const struct mes
 			? DONE_UNKNOWN
 			: done_table_find(&replica->done, message->client, message->request, &result)) {
 	case DONE_KNOWN:
-		entry = find_under_way(replica, message);
-		if (entry) { /* this member has it, not yet all */
-			entry->origin = origin;
-			free(memory);
-			return;
-		}
 		free(memory);
 		answer_only(replica, origin, message, result);
 		return;
@@ -599,12 +594,6 @@ static void accept_request(struct replica *replica, int origin, const struct mes
 		break;
 	case DONE_UNKNOWN:
 		break;
-	}
-	entry = find_under_way(replica, message);
-	if (entry) {
-		entry->origin = origin;
-		free(memory);
-		return;
 	}
 	result = judge_request(replica, origin, message);
 	if (result || (message->kind == ENTRY_CLOSE && !opens_is_open(replica, message->client))) {

@@ -79,6 +79,18 @@ static void change(struct replica_configuration *configuration, int what)
 	case 10:
 		configuration->sizes[1]++;
 		break;
+	case 11:
+		configuration->dead ^= member_bit(1);
+		break;
+	case 12:
+		configuration->forks[0].number++;
+		break;
+	case 13:
+		configuration->forks[FORKS_KEPT - 1].id++;
+		break;
+	case 14:
+		configuration->forks[1].epoch++;
+		break;
 	default:
 		configuration->digest++;
 		break;
@@ -90,7 +102,7 @@ static void test_same(void **state)
 	struct replica_configuration a = replica_values_configuration(), b;
 
 	(void)state;
-	for (int what = 0; what < 12; what++) {
+	for (int what = 0; what < 16; what++) {
 		b = a;
 		assert_true(replica_configuration_same(&a, &b));
 		change(&b, what);
@@ -227,9 +239,18 @@ static void test_lines(void **state)
 	assert_false(parted(of_line(2, 0xb2, 30, one), of_line(9, 9, 99, full)));
 	assert_true(parted(of_line(6, 0xb6, 61, one), of_line(9, 9, 99, full)));
 	assert_true(parted(of_line(7, 0xb7, 75, one), of_line(9, 9, 99, full)));
+	/* With all that are kept a newer one is not one that was forgotten. */
+	before = of_line(9, 9, 99, full);
+	at = of_line(10, 10, 100,
+		     (const struct fork[FORKS_KEPT]){ { 10, 10, 100 }, { 9, 9, 90 }, { 8, 8, 80 }, { 7, 7, 70 } });
+	assert_true(replica_configuration_forked(&at, &before));
+	assert_false(replica_configuration_forked(&before, &at));
 	/* None at all. */
+	before = of_line(1, 1, 20, NULL);
+	at = of_line(2, 0xb2, 20, one);
 	before.epoch = 0;
 	assert_false(replica_configuration_parted(&before, true, &at, true));
+	assert_false(replica_configuration_parted(&at, true, &before, true));
 	before = of_line(1, 1, 19, NULL);
 	assert_true(replica_configuration_forked(&at, &before));
 	assert_false(replica_configuration_forked(&before, &at));
@@ -251,6 +272,10 @@ static void test_forks_wrong(void **state)
 	configuration.forks[0].number = 4;
 	assert_non_null(replica_configuration_wrong(&configuration, MEMBERS_MAX, 2));
 	configuration.forks[0] = (struct fork){ 3, 0xb3, configuration.epoch + 1 };
+	assert_non_null(replica_configuration_wrong(&configuration, MEMBERS_MAX, 2));
+	configuration.forks[0] = (struct fork){ 3, 0xb3, 0 };
+	assert_non_null(replica_configuration_wrong(&configuration, MEMBERS_MAX, 2));
+	configuration.forks[0] = (struct fork){ 0, 0, 30 };
 	assert_non_null(replica_configuration_wrong(&configuration, MEMBERS_MAX, 2));
 	configuration.forks[0] = (struct fork){ 3, 0, 30 };
 	assert_non_null(replica_configuration_wrong(&configuration, MEMBERS_MAX, 2));

@@ -311,6 +311,7 @@ static void test_open(void **state)
 	assert_false(client_open_excludes(&reads, &reads));
 	assert_false(client_open_excludes(&alone, &elsewhere));
 	assert_false(client_open_excludes(&alone, &none));
+	assert_false(client_open_excludes(&none, &alone));
 }
 
 /* ---- requests that are unsure ---- */
@@ -347,6 +348,14 @@ static void test_unsure(void **state)
 	assert_int_equal(done_table_add(&table, anna, 6, 5, 0), 0);
 	assert_int_equal(table.nr_unsure, 0);
 	assert_int_equal(answer(&table, 4), DONE_OLD);
+	/* Of two the lower one alone is not wanted any more. */
+	assert_int_equal(done_table_add_unsure(&table, anna, 6, 5, &low), 0);
+	assert_int_equal(done_table_add_unsure(&table, anna, 8, 5, &high), 0);
+	assert_int_equal(done_table_add(&table, anna, 9, 7, 0), 0);
+	assert_int_equal(table.nr_unsure, 1);
+	assert_int_equal(answer(&table, 6), DONE_OLD);
+	assert_int_equal(answer(&table, 8), DONE_UNSURE);
+	done_table_forget(&table, anna);
 	/* It is closed; or all of them are dropped. */
 	assert_int_equal(done_table_add_unsure(&table, anna, 7, 5, &elsewhere), 0);
 	assert_true(done_table_holds(&table, 1, 4095, 1));
@@ -354,10 +363,12 @@ static void test_unsure(void **state)
 	assert_int_equal(table.nr_unsure, 0);
 	assert_int_equal(done_table_add_unsure(&table, anna, 7, 5, &elsewhere), 0);
 	assert_int_equal(done_table_add(&table, anna, 8, 5, 0), 0);
+	assert_int_equal(done_table_add_unsure(&table, anna, 10, 5, &low), 0);
 	done_table_drop_unsure(&table);
 	assert_int_equal(table.nr_unsure, 0);
 	assert_int_equal(answer(&table, 7), DONE_UNKNOWN);
 	assert_int_equal(answer(&table, 8), DONE_KNOWN);
+	assert_int_equal(answer(&table, 10), DONE_UNKNOWN);
 }
 
 /* What only one of two has done is unsure; so is what is unsure at the primary. */

@@ -401,8 +401,17 @@ static void test_wrong_clients(void **state)
 	assert_wrong(MESSAGE_WRITE, m.client.forwarder = 0, "a request of nobody");
 	assert_wrong(MESSAGE_WRITE, (m.client = (struct client_id){ 0 }, m.request = m.lowest = 0),
 		     "a request of nobody");
+	assert_wrong(MESSAGE_WRITE, (m.client.forwarder = 0, m.client.client = 0), "a request of nobody");
+	assert_wrong(MESSAGE_WRITE, (m.client.forwarder = 0, m.client.client = 0, m.request = 0),
+		     "a request of nobody");
 	assert_wrong(MESSAGE_WRITE, m.request = 0, "a request without a number");
 	assert_wrong(MESSAGE_REQUEST, m.request = 0, "a request without a number");
+	/* Only of an open that is held nobody waits for an answer. */
+	assert_wrong(MESSAGE_REQUEST, m.request = m.lowest = 0, "a request without a number");
+	assert_wrong(
+		MESSAGE_REQUEST,
+		(m.kind = ENTRY_OPEN, m.position = m.length = m.data_size = 0, m.flags = 0, m.request = m.lowest = 0),
+		"a request without a number");
 	assert_wrong(MESSAGE_REQUEST, m.lowest = 0, "a request that its client does not wait for");
 	assert_wrong(MESSAGE_REQUEST, m.lowest = m.request + 1, "a request that its client does not wait for");
 }
@@ -434,6 +443,8 @@ static void test_allowed(void **state)
 	assert_good(MESSAGE_REQUEST, (m.kind = ENTRY_READ, m.data_size = 0, m.length = MESSAGE_DATA_MAX));
 	assert_good(MESSAGE_REQUEST, (m.kind = ENTRY_FLUSH, m.position = m.length = m.data_size = 0));
 	assert_good(MESSAGE_REQUEST, m.lowest = m.request);
+	assert_good(MESSAGE_REQUEST, (m.kind = ENTRY_OPEN, m.position = m.length = m.data_size = 0,
+				      m.flags = MESSAGE_HELD, m.request = m.lowest = 0));
 	/* Nothing to tell. */
 	assert_good(MESSAGE_HELLO, m.data_size = 0);
 	assert_good(MESSAGE_REPORT, m.data_size = 0);

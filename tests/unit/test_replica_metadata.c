@@ -299,6 +299,14 @@ static void test_wrong_slots(void **state)
 	assert_broken(s.set.bytes[0] ^= 1);
 	assert_broken(s.configuration.primary = 1);
 	assert_broken(s.configuration.digest = 0);
+	/* What it gave up is a configuration of the same set, or none. */
+	assert_broken((s.given_up = s.configuration, s.given_up.primary = 1));
+	assert_broken((s.given_up = s.configuration, s.given_up.set.bytes[0] ^= 1));
+	/* Behind all fields there is nothing. */
+	sample_slot();
+	bytes[METADATA_SLOT_SIZE - 1] = 1;
+	replica_values_seal_metadata(bytes, METADATA_SLOT_SIZE);
+	assert_int_equal(decode_slot(METADATA_SLOT_SIZE), METADATA_BROKEN);
 }
 
 /* Damage with a checksum that is right: it is refused, or encodes to the same bytes. */
