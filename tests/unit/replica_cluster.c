@@ -439,6 +439,50 @@ static void deliver(struct cluster *cluster)
 	free(frame);
 }
 
+struct message cluster_message(struct cluster *cluster, int from, enum message_type type,
+			       unsigned char data[static CLUSTER_BLOCK])
+{
+	struct replica_configuration configuration = cluster_status(cluster, from).configuration;
+	struct message message = {
+		.type = type,
+		.epoch = configuration.epoch,
+		.reign = configuration.reign,
+		.number = 1,
+		.position = 0,
+		.length = CLUSTER_BLOCK,
+		.request = 1,
+		.lowest = 1,
+		.member = (uint32_t)from,
+		.ballot = { 1, (uint32_t)from },
+		.client = { cluster->member[from].incarnation, 1 },
+		.generation = configuration.generation.id,
+		.configuration = configuration,
+		.accepted = { 1, (uint32_t)from },
+	};
+
+	switch (type) {
+	case MESSAGE_WRITE:
+	case MESSAGE_COPY:
+	case MESSAGE_REQUEST:
+		message.kind = ENTRY_WRITE;
+		message.data_size = CLUSTER_BLOCK;
+		break;
+	case MESSAGE_REFUSE:
+		message.kind = REFUSED_LEASE;
+		break;
+	case MESSAGE_REPORT:
+	case MESSAGE_BITS:
+	case MESSAGE_JOIN:
+		message_put_range(data, 0, (struct byte_range){ 0, CLUSTER_BLOCK });
+		message.data_size = MESSAGE_RANGE_SIZE;
+		message.flags = MESSAGE_LAST;
+		break;
+	default:
+		break;
+	}
+	return message;
+}
+
 bool cluster_send(struct cluster *cluster, int from, int to, const struct message *message, const void *data)
 {
 	unsigned char *frame = malloc(MESSAGE_HEAD_MAX + message->data_size);

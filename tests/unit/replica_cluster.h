@@ -111,6 +111,12 @@ void cluster_replace(struct cluster *cluster, int member, unsigned char byte);
 /* All its sessions end, and none begins until it is healed. */
 void cluster_cut(struct cluster *cluster, int member, bool cut);
 
+/*
+ * A message of a type as of now, by what `from` knows, about the first block, as far as one of that type can say so.
+ * Where it has data they are of `data`, in which ranges are put.
+ */
+struct message cluster_message(struct cluster *cluster, int from, enum message_type type,
+			       unsigned char data[static CLUSTER_BLOCK]);
 /* What a member could not have sent, at once and on its session, which is up. false: the session has ended. */
 bool cluster_send(struct cluster *cluster, int from, int to, const struct message *message, const void *data);
 /* The same of one link. */

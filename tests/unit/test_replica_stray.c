@@ -16,59 +16,7 @@
 
 #include "replica_cluster.h"
 
-static struct replica_configuration configuration_of(struct cluster *cluster, int member)
-{
-	struct replica_status status;
-
-	replica_status(cluster->member[member].replica, &status);
-	return status.configuration;
-}
-
 static unsigned char other_data[CLUSTER_BLOCK];
-
-/* One of a type as of now, about the first block, as far as a message of that type can say so. */
-static struct message plausible(struct cluster *cluster, int from, enum message_type type)
-{
-	struct replica_configuration configuration = configuration_of(cluster, from);
-	struct message message = {
-		.type = type,
-		.epoch = configuration.epoch,
-		.reign = configuration.reign,
-		.number = 1,
-		.position = 0,
-		.length = CLUSTER_BLOCK,
-		.request = 1,
-		.lowest = 1,
-		.member = (uint32_t)from,
-		.ballot = { 1, (uint32_t)from },
-		.client = { cluster->member[from].incarnation, 1 },
-		.generation = configuration.generation.id,
-		.configuration = configuration,
-		.accepted = { 1, (uint32_t)from },
-	};
-
-	switch (type) {
-	case MESSAGE_WRITE:
-	case MESSAGE_COPY:
-	case MESSAGE_REQUEST:
-		message.kind = ENTRY_WRITE;
-		message.data_size = CLUSTER_BLOCK;
-		break;
-	case MESSAGE_REFUSE:
-		message.kind = REFUSED_LEASE;
-		break;
-	case MESSAGE_REPORT:
-	case MESSAGE_BITS:
-	case MESSAGE_JOIN:
-		message_put_range(other_data, 0, (struct byte_range){ 0, CLUSTER_BLOCK });
-		message.data_size = MESSAGE_RANGE_SIZE;
-		message.flags = MESSAGE_LAST;
-		break;
-	default:
-		break;
-	}
-	return message;
-}
 
 /* Frames of these are not ignored by who gets them from anybody: they are about what is decided (see below). */
 static bool is_for_all(enum message_type type)
@@ -107,7 +55,7 @@ static void assert_well(struct cluster *cluster, const struct replica_configurat
 
 	settle(cluster);
 	primary = cluster_primary(cluster);
-	now = configuration_of(cluster, primary);
+	now = cluster_status(cluster, primary).configuration;
 	assert_int_equal(now.generation.id, before->generation.id);
 	client = cluster_open(cluster, C);
 	assert_int_equal(cluster_write_now(cluster, C, client, CLUSTER_BLOCK, ++byte), 0);
@@ -151,7 +99,7 @@ static void test_of_another_time(void **state)
 
 	cluster_begin(cluster);
 	write_one(cluster);
-	before = configuration_of(cluster, A);
+	before = cluster_status(cluster, A).configuration;
 	for (int from = A; from <= C; from++) {
 		for (int to = A; to <= C; to++) {
 			for (enum message_type type = 1; type < MESSAGE_TYPES && from != to; type++) {
@@ -161,7 +109,7 @@ static void test_of_another_time(void **state)
 					continue;
 				for (int variant = 0; variant < 4; variant++) {
 					spoil_other_data();
-					message = plausible(cluster, from, type);
+					message = cluster_message(cluster, from, type, other_data);
 					switch (variant) {
 					case 0:
 						message.epoch += 100;
@@ -197,7 +145,7 @@ static void test_of_another_member(void **state)
 
 	cluster_begin(cluster);
 	write_one(cluster);
-	before = configuration_of(cluster, A);
+	before = cluster_status(cluster, A).configuration;
 	for (enum message_type type = 1; type < MESSAGE_TYPES; type++) {
 		struct message message;
 
@@ -205,7 +153,7 @@ static void test_of_another_member(void **state)
 			continue;
 		for (int from = B; from <= C; from++) {
 			spoil_other_data();
-			message = plausible(cluster, from, type);
+			message = cluster_message(cluster, from, type, other_data);
 			send(cluster, from, from == B ? C : B, &message);
 		}
 	}
@@ -225,10 +173,10 @@ static void test_nonsense_of_the_primary(void **state)
 
 	cluster_begin(cluster);
 	write_one(cluster);
-	before = configuration_of(cluster, A);
+	before = cluster_status(cluster, A).configuration;
 	for (unsigned int i = 0; i < 2; i++) {
 		spoil_other_data();
-		message = plausible(cluster, A, MESSAGE_WRITE);
+		message = cluster_message(cluster, A, MESSAGE_WRITE, other_data);
 		message.number = 1000;
 		message.position = beyond[i][0];
 		message.length = beyond[i][1];
@@ -245,11 +193,11 @@ static void test_nonsense_of_the_primary(void **state)
 	message.length = CLUSTER_SIZE * 2;
 	send(cluster, A, B, &message);
 	/* An entry that is complete. */
-	message = plausible(cluster, A, MESSAGE_WRITE);
+	message = cluster_message(cluster, A, MESSAGE_WRITE, other_data);
 	message.number = 1;
 	send(cluster, A, B, &message);
 	/* A table that is none. */
-	message = plausible(cluster, A, MESSAGE_DONE_TABLE);
+	message = cluster_message(cluster, A, MESSAGE_DONE_TABLE, other_data);
 	message.data_size = 8;
 	assert_false(cluster_send(cluster, A, B, &message, other_data));
 	settle(cluster);
@@ -259,7 +207,7 @@ static void test_nonsense_of_the_primary(void **state)
 							   MESSAGE_HASH };
 
 		spoil_other_data();
-		message = plausible(cluster, A, types[i]);
+		message = cluster_message(cluster, A, types[i], other_data);
 		send(cluster, A, B, &message);
 	}
 	assert_well(cluster, &before);
@@ -274,23 +222,23 @@ static void test_nonsense_of_a_forwarder(void **state)
 
 	cluster_begin(cluster);
 	write_one(cluster);
-	before = configuration_of(cluster, A);
+	before = cluster_status(cluster, A).configuration;
 	spoil_other_data();
-	message = plausible(cluster, B, MESSAGE_REQUEST);
+	message = cluster_message(cluster, B, MESSAGE_REQUEST, other_data);
 	message.position = CLUSTER_SIZE;
 	send(cluster, B, A, &message);
-	message = plausible(cluster, B, MESSAGE_REQUEST);
+	message = cluster_message(cluster, B, MESSAGE_REQUEST, other_data);
 	message.request = 2;
 	message.device = 3;
 	send(cluster, B, A, &message);
 	/* Of a client that was never opened. */
-	message = plausible(cluster, B, MESSAGE_REQUEST);
+	message = cluster_message(cluster, B, MESSAGE_REQUEST, other_data);
 	message.request = 3;
 	message.client.client = 77;
 	cluster_go(cluster, CLUSTER_LEASE * 3);
 	send(cluster, B, A, &message);
 	/* An answer to nothing, an answer of another process' client. */
-	message = plausible(cluster, A, MESSAGE_ANSWER);
+	message = cluster_message(cluster, A, MESSAGE_ANSWER, other_data);
 	send(cluster, A, B, &message);
 	message.client.forwarder = cluster->member[B].incarnation;
 	send(cluster, A, B, &message);
@@ -309,9 +257,9 @@ static void test_request_of_before(void **state)
 	client = cluster_open(cluster, B);
 	for (int i = 0; i < 40; i++)
 		assert_int_equal(cluster_write_now(cluster, B, client, 0, 1), 0);
-	before = configuration_of(cluster, A);
+	before = cluster_status(cluster, A).configuration;
 	spoil_other_data();
-	message = plausible(cluster, B, MESSAGE_REQUEST);
+	message = cluster_message(cluster, B, MESSAGE_REQUEST, other_data);
 	message.client.client = client;
 	message.request = 2;
 	send(cluster, B, A, &message);
@@ -327,15 +275,15 @@ static void test_order_of_hello(void **state)
 
 	cluster_begin(cluster);
 	write_one(cluster);
-	before = configuration_of(cluster, A);
-	message = plausible(cluster, B, MESSAGE_HELLO);
+	before = cluster_status(cluster, A).configuration;
+	message = cluster_message(cluster, B, MESSAGE_HELLO, other_data);
 	assert_false(cluster_send(cluster, B, A, &message, NULL));
 	settle(cluster);
 	cluster_cut(cluster, B, true);
 	cluster_go(cluster, CLUSTER_HEARTBEAT);
 	cluster->up[A][B] = cluster->up[B][A] = true;
 	replica_connected(cluster->member[A].replica, cluster->now, B);
-	message = plausible(cluster, B, MESSAGE_STATUS);
+	message = cluster_message(cluster, B, MESSAGE_STATUS, other_data);
 	assert_false(cluster_send(cluster, B, A, &message, NULL));
 	cluster->up[B][A] = false;
 	cluster_cut(cluster, B, false);
@@ -358,16 +306,16 @@ static void test_wrong_names(void **state)
 
 	cluster_begin(cluster);
 	write_one(cluster);
-	before = configuration_of(cluster, A);
-	message = plausible(cluster, B, MESSAGE_STATUS);
+	before = cluster_status(cluster, A).configuration;
+	message = cluster_message(cluster, B, MESSAGE_STATUS, other_data);
 	message.member = 3;
 	assert_false(cluster_send(cluster, B, A, &message, NULL));
 	settle(cluster);
-	message = plausible(cluster, B, MESSAGE_COLLECT);
+	message = cluster_message(cluster, B, MESSAGE_COLLECT, other_data);
 	message.ballot.member = 3;
 	assert_false(cluster_send(cluster, B, A, &message, NULL));
 	settle(cluster);
-	message = plausible(cluster, B, MESSAGE_CONFIGURATION);
+	message = cluster_message(cluster, B, MESSAGE_CONFIGURATION, other_data);
 	message.configuration.in_sync = 0xf;
 	message.configuration.processes[3] = (struct process_id){ 5, 5 };
 	assert_false(cluster_send(cluster, B, A, &message, NULL));
@@ -377,7 +325,7 @@ static void test_wrong_names(void **state)
 /* A HELLO that is not of the member of its session, or of another set: no session comes of it. */
 static void send_hello(struct cluster *cluster, int variant)
 {
-	struct message message = plausible(cluster, B, MESSAGE_HELLO);
+	struct message message = cluster_message(cluster, B, MESSAGE_HELLO, other_data);
 	struct replica_settings settings;
 	struct replica_status status;
 
@@ -445,7 +393,7 @@ static void test_wrong_hello(void **state)
 
 	cluster_begin(cluster);
 	write_one(cluster);
-	before = configuration_of(cluster, A);
+	before = cluster_status(cluster, A).configuration;
 	for (int variant = 0; variant <= 8; variant++) {
 		cluster_cut(cluster, B, true);
 		cluster->up[A][B] = cluster->up[B][A] = true;
@@ -480,7 +428,7 @@ static void test_nonsense_to_a_target(void **state)
 
 	cluster_begin(cluster);
 	write_one(cluster);
-	before = configuration_of(cluster, A);
+	before = cluster_status(cluster, A).configuration;
 	cluster_kill(cluster, C);
 	for (uint64_t at = CLUSTER_BLOCK; at < 4 * CLUSTER_BLOCK; at += CLUSTER_BLOCK)
 		assert_int_equal(cluster_write_now(cluster, A, cluster_open(cluster, A), at, 1), 0);
@@ -491,10 +439,10 @@ static void test_nonsense_to_a_target(void **state)
 	/* From who is no primary, or of another reign. */
 	for (unsigned int i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
 		spoil_other_data();
-		message = plausible(cluster, B, types[i]);
+		message = cluster_message(cluster, B, types[i], other_data);
 		send(cluster, B, C, &message);
 		cluster->loses = copies_to_c_are_lost;
-		message = plausible(cluster, A, types[i]);
+		message = cluster_message(cluster, A, types[i], other_data);
 		message.reign += 5;
 		send(cluster, A, C, &message);
 		message.reign -= 5;
@@ -503,27 +451,27 @@ static void test_nonsense_to_a_target(void **state)
 	}
 	/* From who is, about what is not there. */
 	spoil_other_data();
-	message = plausible(cluster, A, MESSAGE_COPY);
+	message = cluster_message(cluster, A, MESSAGE_COPY, other_data);
 	message.position = CLUSTER_SIZE;
 	send(cluster, A, C, &message);
-	message = plausible(cluster, A, MESSAGE_BITS);
+	message = cluster_message(cluster, A, MESSAGE_BITS, other_data);
 	message.device = 1;
 	send(cluster, A, C, &message);
-	message = plausible(cluster, A, MESSAGE_BITS);
+	message = cluster_message(cluster, A, MESSAGE_BITS, other_data);
 	message.member = MEMBERS_MAX - 1;
 	cluster_send(cluster, A, C, &message, other_data);
 	cluster_go(cluster, CLUSTER_HEARTBEAT);
-	message = plausible(cluster, A, MESSAGE_BITS);
+	message = cluster_message(cluster, A, MESSAGE_BITS, other_data);
 	message_put_range(other_data, 0, (struct byte_range){ CLUSTER_SIZE, CLUSTER_BLOCK });
 	send(cluster, A, C, &message);
 	/* And what it would not have said. */
-	message = plausible(cluster, C, MESSAGE_COPIED);
+	message = cluster_message(cluster, C, MESSAGE_COPIED, other_data);
 	message.number = 12345;
 	send(cluster, C, A, &message);
-	message = plausible(cluster, C, MESSAGE_READY);
+	message = cluster_message(cluster, C, MESSAGE_READY, other_data);
 	send(cluster, C, A, &message);
 	assert_false(cluster_in_sync(cluster, C));
-	message = plausible(cluster, C, MESSAGE_JOIN);
+	message = cluster_message(cluster, C, MESSAGE_JOIN, other_data);
 	message.flags = MESSAGE_FIRST | MESSAGE_LAST;
 	message_put_range(other_data, 0, (struct byte_range){ CLUSTER_SIZE, CLUSTER_BLOCK });
 	send(cluster, C, A, &message);
@@ -553,18 +501,18 @@ static void test_nonsense_to_a_new_primary(void **state)
 
 	cluster_begin(cluster);
 	write_one(cluster);
-	before = configuration_of(cluster, A);
+	before = cluster_status(cluster, A).configuration;
 	cluster->loses = reports_are_lost;
 	cluster_kill(cluster, A);
 	do {
 		cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
-		before = configuration_of(cluster, B);
+		before = cluster_status(cluster, B).configuration;
 	} while (before.primary == A);
 	primary = (int)before.primary;
 	for (int i = 0; i < 4; i++) {
 		int from = primary == B ? C : B;
 
-		message = plausible(cluster, from, MESSAGE_REPORT);
+		message = cluster_message(cluster, from, MESSAGE_REPORT, other_data);
 		message.epoch += i == 0 ? 7 : 0;
 		message.epoch -= i == 1 ? 1 : 0;
 		message.device = i == 2 ? 1 : 0;
@@ -600,7 +548,7 @@ static void test_candidate_leaves(void **state)
 	cluster_kill(cluster, C);
 	client = cluster_open(cluster, A);
 	assert_int_equal(cluster_write_now(cluster, A, client, CLUSTER_BLOCK, 1), 0);
-	before = configuration_of(cluster, A);
+	before = cluster_status(cluster, A).configuration;
 	cluster->loses = acceptances_are_lost;
 	cluster_start(cluster, C);
 	cluster_go(cluster, CLUSTER_HEARTBEAT / 2);
@@ -628,13 +576,13 @@ static void test_decisions_of_before(void **state)
 
 	cluster_begin(cluster);
 	write_one(cluster);
-	before = configuration_of(cluster, A);
+	before = cluster_status(cluster, A).configuration;
 	/* An older one, another one of the same epoch, in a higher ballot: from who says that it is decided, or not. */
-	message = plausible(cluster, C, MESSAGE_CONFIGURATION);
+	message = cluster_message(cluster, C, MESSAGE_CONFIGURATION, other_data);
 	message.configuration.epoch = message.configuration.reign = 1;
 	message.flags = MESSAGE_DECIDED;
 	send(cluster, C, B, &message);
-	message = plausible(cluster, C, MESSAGE_CONFIGURATION);
+	message = cluster_message(cluster, C, MESSAGE_CONFIGURATION, other_data);
 	message.configuration.in_sync = member_bit(C);
 	message.configuration.primary = C;
 	message.configuration.processes[A] = message.configuration.processes[B] = (struct process_id){ 0, 0 };
@@ -647,14 +595,14 @@ static void test_decisions_of_before(void **state)
 	message.configuration.epoch = message.epoch + 1;
 	send(cluster, C, B, &message);
 	/* A predecessor that is not one: of the epoch that is collected for. */
-	message = plausible(cluster, C, MESSAGE_COLLECT);
+	message = cluster_message(cluster, C, MESSAGE_COLLECT, other_data);
 	message.epoch = message.configuration.epoch = before.epoch + 1;
 	message.configuration.in_sync = member_bit(C);
 	message.configuration.primary = C;
 	message.configuration.processes[A] = message.configuration.processes[B] = (struct process_id){ 0, 0 };
 	message.ballot = (struct ballot){ 99, C };
 	send(cluster, C, B, &message);
-	now = configuration_of(cluster, B);
+	now = cluster_status(cluster, B).configuration;
 	assert_true(replica_configuration_same(&now, &before));
 	assert_well(cluster, &before);
 }
@@ -668,17 +616,17 @@ static void test_votes_for_nothing(void **state)
 
 	cluster_begin(cluster);
 	write_one(cluster);
-	before = configuration_of(cluster, A);
+	before = cluster_status(cluster, A).configuration;
 	for (unsigned int i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
 		for (int repeated = 0; repeated < 2; repeated++) {
-			struct message message = plausible(cluster, B, types[i]);
+			struct message message = cluster_message(cluster, B, types[i], other_data);
 
 			message.epoch = before.epoch + 1;
 			message.wait = UINT64_MAX;
 			send(cluster, B, A, &message);
 		}
 	}
-	now = configuration_of(cluster, A);
+	now = cluster_status(cluster, A).configuration;
 	assert_true(replica_configuration_same(&now, &before));
 	assert_well(cluster, &before);
 }
