@@ -195,6 +195,8 @@ void decision_propose(struct replica *replica, const struct replica_configuratio
 void decision_force(struct replica *replica, const struct replica_configuration *value);
 /* Proposes again what was accepted and is not known to be decided. */
 void decision_settle(struct replica *replica);
+/* Whether this member cannot propose anything any more, as there is no higher ballot or epoch. */
+bool decision_used_up(const struct replica *replica);
 void decision_give_up(struct replica *replica);
 void decision_collect(struct replica *replica, int member, const struct message *message);
 void decision_promise(struct replica *replica, int member, const struct message *message);

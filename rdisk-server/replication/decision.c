@@ -234,6 +234,15 @@ static bool is_enough(const struct replica *replica)
 	return member_count(replica->decision.answers & voters) > member_count(voters) / 2;
 }
 
+bool decision_used_up(const struct replica *replica)
+{
+	const struct decision *decision = &replica->decision;
+	const struct metadata_slot *now = &replica->durable.now;
+
+	return decision->highest_counter >= BALLOT_COUNT_MAX || now->promised.counter >= BALLOT_COUNT_MAX ||
+	       now->configuration.epoch >= EPOCH_MAX;
+}
+
 static void collect(struct replica *replica, uint64_t epoch)
 {
 	struct decision *decision = &replica->decision;
@@ -242,11 +251,8 @@ static void collect(struct replica *replica, uint64_t epoch)
 
 	if (now->promised.counter > decision->highest_counter && !deliberate_bug(BUG_BALLOT_REUSED))
 		decision->highest_counter = now->promised.counter;
-	if (decision->highest_counter >= BALLOT_COUNT_MAX || epoch > EPOCH_MAX) {
-		reign_waits(replica, REPLICA_WAITS_FOR_EVER, 0, 0,
-			    "all ballots are used up: the set has to be made anew");
+	if (decision_used_up(replica)) /* reign_consider() says so */
 		return;
-	}
 	decision->phase = PROPOSAL_COLLECTING;
 	decision->epoch = epoch;
 	decision->ballot = (struct ballot){ ++decision->highest_counter, (uint32_t)replica->settings.self };

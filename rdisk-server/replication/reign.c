@@ -843,6 +843,9 @@ void reign_consider(struct replica *replica)
 		consider_as_primary(replica);
 	else
 		consider_promotion(replica);
+	if (reign->called_for && decision_used_up(replica))
+		reign_waits(replica, REPLICA_WAITS_FOR_EVER, 0, 0,
+			    "all ballots are used up: the set has to be made anew");
 	/* Whatever it waited to propose is not called for any more. */
 	if (reign->waits.what != REPLICA_WAITS_MEMORY)
 		reign->memory_since = 0;
