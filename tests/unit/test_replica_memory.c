@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The core when there is no memory for data. All that it allocates while it runs is as long as blocks; frames are not.
+/*
+ * The core when there is no memory for data. All that it allocates while it runs is as long as blocks, or a block with
+ * a byte more; frames are not.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -13,7 +15,7 @@
 
 #include "replica_cluster.h"
 
-static bool none_for_data;
+static bool none_for_data, none_for_copies;
 static int refused;
 
 void *__real_malloc(size_t size);
@@ -25,6 +27,11 @@ void *__wrap_malloc(size_t size)
 		refused++;
 		return NULL;
 	}
+	/* A block, and a byte that says whether it is equal. */
+	if (none_for_copies && size == CLUSTER_BLOCK + 1) {
+		refused++;
+		return NULL;
+	}
 	return __real_malloc(size);
 }
 
@@ -32,7 +39,7 @@ static int setup(void **state)
 {
 	int error = cluster_setup(state);
 
-	none_for_data = false;
+	none_for_data = none_for_copies = false;
 	refused = 0;
 	cluster_begin(*state);
 	return error;
@@ -40,7 +47,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	none_for_data = false;
+	none_for_data = none_for_copies = false;
 	return cluster_teardown(state);
 }
 
@@ -127,6 +134,26 @@ static void test_range_that_failed(void **state)
 	assert_memory_equal(cluster->member[A].image, cluster->member[B].image, CLUSTER_SIZE);
 }
 
+/* A target is copied nothing meanwhile, and all of it when there is some. */
+static void test_copy(void **state)
+{
+	struct cluster *cluster = *state;
+	uint32_t client = cluster_open(cluster, A);
+
+	cluster_kill(cluster, C);
+	assert_int_equal(cluster_write_now(cluster, A, client, 4 * CLUSTER_BLOCK, 3), 0);
+	cluster_go(cluster, 10 * CLUSTER_LEASE);
+	none_for_copies = true;
+	cluster_start(cluster, C);
+	cluster_go(cluster, CLUSTER_LEASE);
+	assert_true(refused > 1);
+	assert_int_equal(cluster->sent[A][MESSAGE_COPY], 0);
+	assert_int_equal(cluster->member[C].image[4 * CLUSTER_BLOCK], 0);
+	none_for_copies = false;
+	cluster_until(cluster, cluster_in_sync, C);
+	assert_memory_equal(cluster->member[A].image, cluster->member[C].image, CLUSTER_SIZE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -134,6 +161,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_recovery, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_range_that_failed, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_copy, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -197,6 +197,11 @@ static void test_sectors(void **state)
 	struct set_id other = { { 1 } };
 	struct replica *replica;
 
+	/* Without a slot no sector counts, whatever it is. */
+	fresh(*state, &replica);
+	metadata_encode_sector(&log, &other, slot.node, bits, bytes);
+	assert_null(replica_load_sector(replica, &log, bytes, METADATA_SECTOR));
+	replica_destroy(replica);
 	metadata_encode_slot(&slot, bytes);
 	fresh(*state, &replica);
 	assert_null(replica_load_slot(replica, 0, bytes, sizeof(bytes)));
@@ -213,6 +218,9 @@ static void test_sectors(void **state)
 	bytes[4]++; /* its version */
 	replica_values_seal_metadata(bytes, METADATA_SECTOR);
 	assert_non_null(replica_load_sector(replica, &log, bytes, METADATA_SECTOR));
+	/* One of zeroes is one that is not there. */
+	memset(bytes, 0, sizeof(bytes));
+	assert_null(replica_load_sector(replica, &log, bytes, METADATA_SECTOR));
 	replica_destroy(replica);
 }
 
@@ -224,9 +232,17 @@ static void test_promote_refused(void **state)
 	struct replica *a, *b;
 	const char *why = NULL;
 
-	cluster_begin(cluster);
-	a = cluster->member[A].replica;
+	/* Before there is a set there is nobody who could hand over, and nothing to give up. */
+	cluster_start(cluster, B);
 	b = cluster->member[B].replica;
+	assert_int_equal(replica_promote(b, cluster->now, B, &why), -EAGAIN);
+	assert_int_equal(replica_invalidate(b, cluster->now, &why), -EINVAL);
+	cluster_start(cluster, A);
+	cluster_start(cluster, C);
+	a = cluster->member[A].replica;
+	cluster_until(cluster, cluster_serves, A);
+	cluster_until(cluster, cluster_in_sync, B);
+	cluster_until(cluster, cluster_in_sync, C);
 	assert_int_equal(replica_promote(b, cluster->now, A, &why), -EAGAIN);
 	assert_non_null(why);
 	assert_int_equal(replica_promote(a, cluster->now, -1, &why), -EINVAL);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Processes that are asked to end: nothing has to be made good when they are back. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "core.h"
 #include "replica_cluster.h"
 
 #define BOUND (3 * (CLUSTER_LEASE * 2) + 4 * (CLUSTER_LEASE / 2) + 2 * CLUSTER_LEASE)
@@ -277,12 +279,93 @@ static void test_disk_hangs(void **state)
 	assert_memory_equal(cluster->member[A].image, cluster->member[B].image, CLUSTER_SIZE);
 }
 
+/* The last one cannot flush at the end: it says so, and what it has written stays hot. */
+static void test_last_flush_fails(void **state)
+{
+	struct cluster *cluster = *state;
+	uint32_t client;
+
+	cluster_end(cluster);
+	cluster_init(cluster, 1, 0);
+	cluster_begin(cluster);
+	client = cluster_open(cluster, A);
+	assert_int_equal(cluster_write_now(cluster, A, client, 5 * CLUSTER_BLOCK, 6), 0);
+	memset(cluster->told, 0, sizeof(cluster->told));
+	cluster->member[A].io_result = -EIO;
+	ask_to_stop(cluster, A);
+	cluster_until(cluster, has_stopped, A);
+	assert_int_equal(cluster->told[A][REPLICA_EVENT_DISK], 1);
+	assert_true(is_hot(cluster, A));
+}
+
+/* One that is being brought up is not in sync: it ends at once, and is brought up when it is back. */
+static bool loses_copies(struct cluster *cluster, int from, int to, enum message_type type)
+{
+	(void)cluster;
+	(void)from;
+	(void)to;
+	return type == MESSAGE_COPY;
+}
+
+static void test_target(void **state)
+{
+	struct cluster *cluster = *state;
+	uint32_t client;
+
+	cluster_begin(cluster);
+	client = cluster_open(cluster, A);
+	cluster_kill(cluster, C);
+	assert_int_equal(cluster_write_now(cluster, A, client, 5 * CLUSTER_BLOCK, 6), 0);
+	cluster_replace(cluster, C, 0);
+	cluster->loses = loses_copies;
+	cluster_start(cluster, C);
+	cluster_go(cluster, CLUSTER_HEARTBEAT);
+	ask_to_stop(cluster, C);
+	cluster_go(cluster, CLUSTER_HEARTBEAT);
+	assert_true(has_stopped(cluster, C));
+	cluster_power(cluster, C);
+	cluster->loses = NULL;
+	cluster_start(cluster, C);
+	cluster_until(cluster, cluster_in_sync, C);
+	cluster_assert_equal(cluster);
+}
+
+/* The flush of one that has left hangs beyond the bound: when it comes back nothing follows from it. */
+static bool flushes_at_the_end(struct cluster *cluster, int member)
+{
+	return cluster->member[member].replica->stop.phase == STOP_FLUSHING;
+}
+
+static void test_last_flush_hangs(void **state)
+{
+	struct cluster *cluster = *state;
+	uint32_t client;
+
+	cluster_end(cluster);
+	cluster_init(cluster, 1, 0);
+	cluster_begin(cluster);
+	client = cluster_open(cluster, A);
+	assert_int_equal(cluster_write_now(cluster, A, client, 5 * CLUSTER_BLOCK, 6), 0);
+	cluster->member[A].io_hangs = true;
+	ask_to_stop(cluster, A);
+	cluster_until(cluster, flushes_at_the_end, A);
+	cluster_go(cluster, BOUND);
+	assert_true(has_stopped(cluster, A));
+	cluster->member[A].io_hangs = false;
+	cluster_go(cluster, CLUSTER_HEARTBEAT);
+	assert_true(has_stopped(cluster, A));
+	assert_true(is_hot(cluster, A));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_all_orders, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_with_a_vote, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_all_at_once, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_last_flush_fails, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_target, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_last_flush_hangs, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_alone, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_with_writes_under_way, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_bounded, cluster_setup, cluster_teardown),

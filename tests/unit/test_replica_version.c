@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "core.h"
 #include "replica_cluster.h"
 
 #define SECOND CLUSTER_LEASE
@@ -233,9 +234,73 @@ static void test_settings_differ(void **state)
 	}
 }
 
+/* The highest that both speak, or none. */
+static void test_agree(void **state)
+{
+	struct cluster *cluster = *state;
+	const struct replica *replica;
+
+	newer = member_bit(B);
+	cluster_start_all(cluster);
+	replica = cluster->member[A].replica;
+	assert_int_equal(version_agree(replica, 1, 1), 1);
+	assert_int_equal(version_agree(replica, 1, 9), 1);
+	assert_int_equal(version_agree(replica, 2, 9), 0);
+	assert_int_equal(version_agree(replica, 0, 0), 0);
+	replica = cluster->member[B].replica;
+	assert_int_equal(version_agree(replica, 1, 1), 1);
+	assert_int_equal(version_agree(replica, 1, 9), 2);
+	assert_int_equal(version_agree(replica, 3, 9), 0);
+}
+
+/* What is no piece of metadata by its size is left to who decodes it. */
+static void test_read(void **state)
+{
+	static unsigned char bytes[METADATA_SLOT_SIZE + 1], copy[METADATA_SLOT_SIZE];
+	struct cluster *cluster = *state;
+	const struct replica *replica;
+
+	newer = member_bit(A) | member_bit(B) | member_bit(C);
+	cluster_start_all(cluster);
+	all_in_sync(cluster);
+	cluster_go(cluster, 5 * SECOND);
+	replica = cluster->member[A].replica;
+	memcpy(bytes, cluster->member[A].slots[0], METADATA_SLOT_SIZE);
+	assert_ptr_equal(version_read(replica, bytes, sizeof(bytes), copy), bytes);
+	assert_ptr_equal(version_read(replica, bytes, 16, copy), bytes);
+	assert_ptr_equal(version_read(replica, bytes, METADATA_SLOT_SIZE, copy), copy);
+	assert_int_equal(metadata_version(copy, METADATA_SLOT_SIZE), METADATA_VERSION);
+}
+
+/* A frame of another wire version than the session's, or with what only a newer version has, ends the session. */
+static void test_other_frames(void **state)
+{
+	struct cluster *cluster = *state;
+	static unsigned char data[CLUSTER_BLOCK];
+	struct message message;
+
+	newer = member_bit(B) | member_bit(C);
+	cluster_start_all(cluster);
+	all_in_sync(cluster);
+	message = cluster_message(cluster, B, MESSAGE_STATUS, data);
+	message.wire = 1;
+	assert_false(cluster_send(cluster, B, C, &message, NULL));
+	all_in_sync(cluster);
+	message = cluster_message(cluster, B, MESSAGE_STATUS, data);
+	message.wire = 1;
+	message.flags = MESSAGE_MADE_UP;
+	assert_false(cluster_send(cluster, B, A, &message, NULL));
+	cluster_go(cluster, SECOND);
+	all_in_sync(cluster);
+	write_one(cluster, 5);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_agree, setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_read, setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_other_frames, setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_up_and_down_again, setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_remembered, setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_no_way_back, setup, cluster_teardown),

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The core with as much as there can be: requests, clients, tables of several pieces, entries. What is too much waits,
+ * is refused with its cause, or ends the session of who sent it; and when there is room again all goes on.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core.h"
+#include "replica_cluster.h"
+
+static unsigned char data[CLUSTER_BLOCK];
+
+static struct message make(struct cluster *cluster, int from, enum message_type type)
+{
+	memset(data, 0xee, sizeof(data));
+	return cluster_message(cluster, from, type, data);
+}
+
+static void all_in_sync(struct cluster *cluster)
+{
+	while (cluster_primary(cluster) == NO_MEMBER)
+		cluster_go(cluster, CLUSTER_HEARTBEAT);
+	for (int i = 0; i < cluster->members; i++) {
+		if (!cluster->member[i].diskless)
+			cluster_until(cluster, cluster_in_sync, i);
+	}
+	cluster_assert_equal(cluster);
+}
+
+/* ---- requests and clients of one host ---- */
+
+/* More than `requests`, of two clients: the others are sent when one is answered. */
+static void test_requests_wait(void **state)
+{
+	static struct cluster_request requests[20];
+	struct cluster *cluster = *state;
+	uint32_t clients[2];
+
+	cluster_begin(cluster);
+	for (int i = 0; i < 2; i++)
+		clients[i] = cluster_open(cluster, B);
+	memset(cluster->sent, 0, sizeof(cluster->sent));
+	cluster->member[A].io_hangs = true;
+	for (unsigned int i = 0; i < 20; i++)
+		cluster_write(cluster, B, clients[i % 2], &requests[i], i * CLUSTER_BLOCK, CLUSTER_BLOCK,
+			      (unsigned char)(i + 1));
+	cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
+	assert_int_equal(cluster->sent[B][MESSAGE_REQUEST], 16);
+	cluster->member[A].io_hangs = false;
+	for (unsigned int i = 0; i < 20; i++) {
+		assert_int_equal(cluster_answer(cluster, &requests[i]), 0);
+		assert_int_equal(cluster->member[C].image[i * CLUSTER_BLOCK], i + 1);
+	}
+	assert_int_equal(cluster->sent[B][MESSAGE_REQUEST], 20);
+}
+
+/* More clients of one host than the set can have are refused there, whether or not anybody serves. */
+static void test_clients_of_one_host(void **state)
+{
+	struct cluster *cluster = *state;
+	static struct cluster_request open[9];
+
+	cluster_begin(cluster);
+	cluster_cut(cluster, B, true);
+	for (int i = 0; i < 9; i++)
+		cluster_ask_to_open(cluster, B, &open[i], true, false);
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(open[i].result, 1);
+	assert_int_equal(open[8].result, -EBUSY);
+	cluster_cut(cluster, B, false);
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(cluster_answer(cluster, &open[i]), 0);
+}
+
+/* ---- answers ---- */
+
+static bool loses_answers(struct cluster *cluster, int from, int to, enum message_type type)
+{
+	(void)cluster;
+	(void)from;
+	(void)to;
+	return type == MESSAGE_ANSWER;
+}
+
+/* An answer with less than was asked for is none. */
+static void test_short_answer(void **state)
+{
+	struct cluster *cluster = *state;
+	struct cluster_request read;
+	struct message message;
+	uint32_t client;
+
+	cluster_begin(cluster);
+	client = cluster_open(cluster, B);
+	assert_int_equal(cluster_write_now(cluster, B, client, 0, 7), 0);
+	cluster->loses = loses_answers;
+	cluster_read(cluster, B, client, &read, 0, CLUSTER_BLOCK);
+	cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
+	message = make(cluster, A, MESSAGE_ANSWER);
+	message.client = (struct client_id){ cluster->member[B].incarnation, client };
+	message.request = read.request.number;
+	message.data_size = CLUSTER_BLOCK / 2;
+	assert_true(cluster_send(cluster, A, B, &message, data));
+	assert_int_equal(read.result, 1);
+	/* It is asked again, and answered. */
+	cluster->loses = NULL;
+	cluster_cut(cluster, B, true);
+	cluster_cut(cluster, B, false);
+	assert_int_equal(cluster_answer(cluster, &read), 0);
+	assert_int_equal(read.data[0], 7);
+}
+
+/* ---- tables of several pieces ---- */
+
+#define MANY 700
+
+static void many_clients(struct cluster *cluster, int member, struct replica_settings *settings)
+{
+	(void)cluster;
+	(void)member;
+	settings->clients = MANY;
+}
+
+/* A new primary's table does not fit into one message: all of it comes, in its order, and who was open stays so. */
+static void test_table_of_pieces(void **state)
+{
+	struct cluster *cluster = *state;
+	static uint32_t clients[MANY];
+	struct message message;
+
+	cluster->adjust = many_clients;
+	cluster_begin(cluster);
+	for (int i = 0; i < MANY; i++)
+		clients[i] = cluster_open(cluster, C);
+	assert_int_equal(cluster_write_now(cluster, C, clients[0], 0, 1), 0);
+	/* A piece that does not follow another is not looked at. */
+	message = make(cluster, A, MESSAGE_DONE_TABLE);
+	message.number = 3;
+	message.data_size = 8;
+	assert_true(cluster_send(cluster, A, B, &message, data));
+	memset(cluster->sent, 0, sizeof(cluster->sent));
+	cluster_kill(cluster, A);
+	while (cluster_primary(cluster) == NO_MEMBER)
+		cluster_go(cluster, CLUSTER_HEARTBEAT);
+	assert_true(cluster->sent[cluster_primary(cluster)][MESSAGE_DONE_TABLE] > 1);
+	cluster_start(cluster, A);
+	all_in_sync(cluster);
+	for (int i = 0; i < MANY; i += MANY / 20)
+		assert_int_equal(cluster_write_now(cluster, C, clients[i], 0, (unsigned char)i), 0);
+	cluster_assert_equal(cluster);
+}
+
+/* ---- entries ---- */
+
+/* As many as a member has room for, all of one block, the first of which hangs: the session of who sends more ends. */
+static void send_too_many(struct cluster *cluster, int from, int to, struct message message)
+{
+	while (cluster_send(cluster, from, to, &message, data)) {
+		message.number++;
+		assert_true(message.number < 3000);
+	}
+	assert_false(cluster->up[to][from]);
+}
+
+/* A backup whose primary sends more than its window. */
+static void test_entries_of_a_backup(void **state)
+{
+	struct cluster *cluster = *state;
+	struct message message;
+
+	cluster_begin(cluster);
+	message = make(cluster, A, MESSAGE_WRITE);
+	message.number = 1000;
+	message.position = 3 * CLUSTER_BLOCK;
+	message.client = (struct client_id){ 0 };
+	message.generation = message.request = message.lowest = 0;
+	cluster->member[B].io_hangs = true;
+	send_too_many(cluster, A, B, message);
+	cluster->member[B].io_hangs = false;
+	all_in_sync(cluster);
+}
+
+/* A primary whose forwarder has more requests under way than it may. */
+static void test_entries_of_a_primary(void **state)
+{
+	struct cluster *cluster = *state;
+	struct cluster_request own;
+	struct message message;
+	uint32_t client, on_a;
+
+	cluster_begin(cluster);
+	client = cluster_open(cluster, B);
+	on_a = cluster_open(cluster, A);
+	/* A write that hangs, and reads that wait for it. */
+	cluster->member[A].io_hangs = true;
+	message = make(cluster, B, MESSAGE_REQUEST);
+	memset(data, 0, sizeof(data));
+	message.client.client = client;
+	message.request = 10;
+	assert_true(cluster_send(cluster, B, A, &message, data));
+	message.kind = ENTRY_READ;
+	message.data_size = 0;
+	do {
+		message.request++;
+		message.lowest = message.request;
+		assert_true(message.request < 2000);
+	} while (cluster_send(cluster, B, A, &message, data));
+	assert_false(cluster->up[A][B]);
+	/* The primary's own client waits. */
+	cluster_read(cluster, A, on_a, &own, CLUSTER_BLOCK, CLUSTER_BLOCK);
+	assert_int_equal(own.result, 1);
+	cluster->member[A].io_hangs = false;
+	assert_int_equal(cluster_answer(cluster, &own), 0);
+	all_in_sync(cluster);
+}
+
+static bool loses_copies(struct cluster *cluster, int from, int to, enum message_type type)
+{
+	(void)cluster;
+	(void)from;
+	return to == C && (type == MESSAGE_COPY || type == MESSAGE_HASH);
+}
+
+/* A target that is sent more copies, or asked for more hashes, than `copies`. */
+static void test_entries_of_a_target(void **state)
+{
+	static const enum message_type types[] = { MESSAGE_COPY, MESSAGE_HASH };
+	struct cluster *cluster = *state;
+	uint32_t client;
+
+	cluster_begin(cluster);
+	client = cluster_open(cluster, A);
+	for (unsigned int i = 0; i < 2; i++) {
+		struct message message;
+
+		cluster_kill(cluster, C);
+		assert_int_equal(cluster_write_now(cluster, A, client, CLUSTER_BLOCK, (unsigned char)(i + 1)), 0);
+		cluster->loses = loses_copies;
+		cluster_start(cluster, C);
+		cluster_go(cluster, CLUSTER_HEARTBEAT);
+		assert_int_equal(cluster_status(cluster, A).members[C].state, REPLICA_MEMBER_RESYNCING);
+		cluster->member[C].io_hangs = true;
+		for (unsigned int k = 0; k < 2; k++) {
+			message = make(cluster, A, types[k ? i : 0]);
+			message.number = 1000 + k;
+			message.position = CLUSTER_BLOCK;
+			if (k == 0)
+				assert_true(cluster_send(cluster, A, C, &message, data));
+		}
+		send_too_many(cluster, A, C, message);
+		cluster->member[C].io_hangs = false;
+		cluster->loses = NULL;
+		all_in_sync(cluster);
+	}
+}
+
+/* ---- ranges ---- */
+
+static void two_pieces(struct cluster *cluster, int member, struct replica_settings *settings)
+{
+	(void)cluster;
+	(void)member;
+	settings->devices[0].size = 2 * (uint64_t)REQUEST_RANGE_PIECE;
+	settings->block_size = 1u << 16;
+	settings->extent_size = 1u << 20;
+	settings->copy_size = 1u << 16;
+}
+
+/* Zeroes that lie in two pieces of what one request may be are refused, by whoever they come. */
+static void test_zeroes_of_two_pieces(void **state)
+{
+	struct cluster *cluster = *state;
+	struct cluster_request zeroes = { .request = { .kind = ENTRY_ZEROES } };
+	struct message message;
+
+	cluster->adjust = two_pieces;
+	cluster_begin(cluster);
+	zeroes.request.client = cluster_open(cluster, B);
+	zeroes.request.position = REQUEST_RANGE_PIECE - CLUSTER_BLOCK;
+	zeroes.request.length = 2 * (uint64_t)CLUSTER_BLOCK;
+	cluster_submit(cluster, B, &zeroes);
+	assert_int_equal(zeroes.result, -EINVAL);
+	/* A forwarder that sends it all the same gets the same answer. */
+	message = make(cluster, B, MESSAGE_REQUEST);
+	message.kind = ENTRY_ZEROES;
+	message.data_size = 0;
+	message.position = zeroes.request.position;
+	message.length = zeroes.request.length;
+	message.client.client = zeroes.request.client;
+	message.request = message.lowest = 5;
+	memset(cluster->sent, 0, sizeof(cluster->sent));
+	assert_true(cluster_send(cluster, B, A, &message, NULL));
+	assert_int_equal(cluster->sent[A][MESSAGE_ANSWER], 1);
+	assert_int_equal(cluster->sent[A][MESSAGE_WRITE], 0);
+	/* And a backup leaves it alone. */
+	message = make(cluster, A, MESSAGE_WRITE);
+	message.kind = ENTRY_ZEROES;
+	message.data_size = 0;
+	message.number = 1000;
+	message.position = zeroes.request.position;
+	message.length = zeroes.request.length;
+	assert_true(cluster_send(cluster, A, B, &message, NULL));
+	assert_int_equal(cluster->sent[B][MESSAGE_WRITTEN], 0);
+	assert_false(maps_one_piece(0, 0));
+	/* Within one piece it is done. */
+	zeroes.request.position = 0;
+	cluster_submit(cluster, B, &zeroes);
+	assert_int_equal(cluster_answer(cluster, &zeroes), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_requests_wait, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_clients_of_one_host, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_short_answer, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_table_of_pieces, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_entries_of_a_backup, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_entries_of_a_primary, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_entries_of_a_target, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_zeroes_of_two_pieces, cluster_setup, cluster_teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
