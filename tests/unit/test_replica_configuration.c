@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "encoding.h"
 #include "replica_values.h"
 
 static void test_ballots(void **state)
@@ -256,6 +257,20 @@ static void test_lines(void **state)
 	assert_false(replica_configuration_forked(&before, &at));
 }
 
+/* With as many devices as there can be. */
+static void test_all_devices(void **state)
+{
+	struct replica_configuration configuration = replica_values_configuration(), again;
+	unsigned char bytes[REPLICA_CONFIGURATION_BYTES];
+
+	(void)state;
+	for (uint64_t i = 0; i < REPLICA_DEVICES_MAX; i++)
+		configuration.sizes[i] = 512 * (i + 1);
+	replica_configuration_encode(&configuration, bytes);
+	assert_null(replica_configuration_decode(bytes, &again));
+	assert_true(replica_configuration_same(&configuration, &again));
+}
+
 static void test_forks_wrong(void **state)
 {
 	struct replica_configuration configuration = replica_values_configuration();
@@ -287,9 +302,11 @@ static void test_forks_wrong(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_lines),	  cmocka_unit_test(test_forks_wrong), cmocka_unit_test(test_ballots),
-		cmocka_unit_test(test_processes), cmocka_unit_test(test_members),     cmocka_unit_test(test_same),
-		cmocka_unit_test(test_wrong),	  cmocka_unit_test(test_digest),
+		cmocka_unit_test(test_all_devices), cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_forks_wrong), cmocka_unit_test(test_ballots),
+		cmocka_unit_test(test_processes),   cmocka_unit_test(test_members),
+		cmocka_unit_test(test_same),	    cmocka_unit_test(test_wrong),
+		cmocka_unit_test(test_digest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -335,6 +335,8 @@ static void test_damage(void **state)
 static void test_restamp(void **state)
 {
 	(void)state;
+	memset(bytes, 0, sizeof(bytes));
+	assert_int_equal(metadata_version(bytes, METADATA_SLOT_SIZE), 0);
 	sample_slot();
 	assert_int_equal(metadata_version(bytes, METADATA_SLOT_SIZE), METADATA_VERSION);
 	metadata_restamp(bytes, METADATA_SLOT_SIZE, METADATA_VERSION + 1);

@@ -135,6 +135,30 @@ static void test_table_without_data(void **state)
 	assert_all(cluster, C, 0, LENGTH, 1);
 }
 
+/* It is done by nothing but itself: not by one of its number with another range, nor by another forwarder's word. */
+static void assert_held_against_others(struct cluster *cluster, uint32_t client, const struct cluster_request *write)
+{
+	static unsigned char data[CLUSTER_BLOCK];
+	unsigned int answers = cluster->sent[C][MESSAGE_ANSWER];
+	struct message message = cluster_message(cluster, D, MESSAGE_REQUEST, data);
+
+	message.client.client = client;
+	message.request = message.lowest = write->request.number;
+	message.generation = cluster_status(cluster, C).configuration.generation.id;
+	lost.answers = true; /* they are not of what D has asked for */
+	for (int i = 0; i < 2; i++) {
+		message.position = i ? CLUSTER_BLOCK : 0;
+		assert_true(cluster_send(cluster, D, C, &message, data));
+		assert_int_equal(cluster->sent[C][MESSAGE_ANSWER], answers + (unsigned int)i + 1);
+	}
+	message.type = MESSAGE_UNWANTED;
+	message.data_size = 0;
+	assert_true(cluster_send(cluster, E, C, &message, NULL));
+	cluster_go(cluster, CLUSTER_HEARTBEAT / 100);
+	lost.answers = false;
+	assert_int_equal(write->result, 1);
+}
+
 /* C has some of the data. Nobody sees that, or writes over it, before the request is done as a whole. */
 static void test_held(void **state)
 {
@@ -152,6 +176,8 @@ static void test_held(void **state)
 	cluster_go(cluster, CLUSTER_LEASE * 3);
 	assert_int_equal(read.result, 1);
 	assert_int_equal(over.result, 1);
+	assert_held_against_others(cluster, on_d, &write);
+	assert_int_equal(cluster_flush_now(cluster, E, on_e), 0);
 	hear_d(cluster);
 	assert_int_equal(write.result, 0);
 	assert_int_equal(over.result, 0);
