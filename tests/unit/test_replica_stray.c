@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "core.h"
 #include "replica_cluster.h"
 
 static unsigned char other_data[CLUSTER_BLOCK];
@@ -339,6 +340,12 @@ static void send_hello(struct cluster *cluster, int variant)
 	message.set = message.configuration.set;
 	message.digest = message.configuration.digest;
 	switch (variant) {
+	case 9:
+		message.oldest = message.newest = MESSAGE_WIRE_NEWEST + 1;
+		break;
+	case 10:
+		message.oldest = message.newest = 0;
+		break;
 	case 0:
 		message.member = C;
 		break;
@@ -394,7 +401,7 @@ static void test_wrong_hello(void **state)
 	cluster_begin(cluster);
 	write_one(cluster);
 	before = cluster_status(cluster, A).configuration;
-	for (int variant = 0; variant <= 8; variant++) {
+	for (int variant = 0; variant <= 10; variant++) {
 		cluster_cut(cluster, B, true);
 		cluster->up[A][B] = cluster->up[B][A] = true;
 		replica_connected(cluster->member[A].replica, cluster->now, B);
@@ -405,6 +412,123 @@ static void test_wrong_hello(void **state)
 		cluster_cut(cluster, B, false);
 		cluster_go(cluster, CLUSTER_HEARTBEAT);
 	}
+	assert_well(cluster, &before);
+}
+
+/* Before there is a set: none of it makes one, or is kept in mind by the one that begins then. */
+static void test_before_birth(void **state)
+{
+	struct cluster *cluster = *state;
+	struct replica_configuration before;
+
+	cluster_start(cluster, A);
+	cluster_start(cluster, B);
+	for (enum message_type type = 1; type < MESSAGE_TYPES; type++) {
+		struct message message;
+
+		if (is_for_all(type) && type != MESSAGE_FETCH)
+			continue;
+		spoil_other_data();
+		message = cluster_message(cluster, B, type, other_data);
+		/* What a decoder would not have refused. */
+		message.epoch = message.reign = message.generation = 1;
+		message.configuration = (struct replica_configuration){ 0 };
+		send(cluster, B, A, &message);
+	}
+	assert_int_equal(cluster->sent[A][MESSAGE_CONFIGURATION], 0);
+	for (int i = A; i <= B; i++) {
+		assert_int_equal(cluster_status(cluster, i).configuration.epoch, 0);
+		assert_int_equal(cluster_primary(cluster), NO_MEMBER);
+	}
+	cluster_start(cluster, C);
+	cluster_until(cluster, cluster_serves, A);
+	for (int i = B; i <= C; i++)
+		cluster_until(cluster, cluster_in_sync, i);
+	write_one(cluster);
+	before = cluster_status(cluster, A).configuration;
+	assert_int_equal(before.epoch, 1);
+	assert_well(cluster, &before);
+}
+
+/* ---- opens of before ---- */
+
+/* When all were restarted forwarders tell of the opens that they hold: what is none of those is not taken for one. */
+static void test_held_opens(void **state)
+{
+	struct cluster *cluster = *state;
+	struct replica_configuration before;
+	struct message message;
+	unsigned int free_clients;
+	struct replica *a;
+	uint32_t client;
+
+	cluster_begin(cluster);
+	write_one(cluster);
+	cluster_kill(cluster, A);
+	cluster_kill(cluster, C);
+	cluster_kill(cluster, B);
+	cluster_start_all(cluster);
+	while (cluster_primary(cluster) == NO_MEMBER)
+		cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
+	a = cluster->member[cluster_primary(cluster)].replica;
+	before = cluster_status(cluster, cluster_primary(cluster)).configuration;
+	assert_true(a->reign.adopt_until > cluster->now);
+	free_clients = a->done.nr_free;
+	for (int variant = 0; variant < 4; variant++) {
+		int primary = cluster_primary(cluster), from = primary == B ? C : B;
+
+		message = cluster_message(cluster, from, MESSAGE_REQUEST, other_data);
+		message.kind = ENTRY_OPEN;
+		message.data_size = 0;
+		message.length = 0;
+		message.request = message.lowest = 0;
+		message.flags = MESSAGE_HELD;
+		message.device = variant == 0 ? 3 : 0;
+		message.generation += variant == 1;
+		message.flags |= variant == 2 ? MESSAGE_SHARED : 0;
+		assert_true(cluster_send(cluster, from, primary, &message, NULL));
+		cluster_go(cluster, CLUSTER_HEARTBEAT / 100);
+		/* The last one is one. */
+		assert_int_equal(a->done.nr_free, free_clients - (variant == 3));
+	}
+	/* It is told of again, and by then it is known; and another that excludes it is not believed any more. */
+	for (uint32_t i = 1; i <= 2; i++) {
+		message.client.client = i;
+		assert_true(cluster_send(cluster, cluster_primary(cluster) == B ? C : B, cluster_primary(cluster),
+					 &message, NULL));
+		cluster_go(cluster, CLUSTER_HEARTBEAT / 100);
+		assert_int_equal(a->done.nr_free, free_clients - 1);
+	}
+	/* A write of one that cannot have it open with the other. */
+	message.kind = ENTRY_WRITE;
+	message.flags = MESSAGE_HELD;
+	message.length = message.data_size = CLUSTER_BLOCK;
+	message.request = message.lowest = 1;
+	assert_true(cluster_send(cluster, cluster_primary(cluster) == B ? C : B, cluster_primary(cluster), &message,
+				 other_data));
+	cluster_go(cluster, CLUSTER_HEARTBEAT / 100);
+	assert_int_equal(a->done.nr_free, free_clients - 1);
+	/* And of a device that is not there. */
+	message.kind = ENTRY_FLUSH;
+	message.length = message.data_size = 0;
+	message.device = 3;
+	memset(cluster->sent, 0, sizeof(cluster->sent));
+	assert_true(
+		cluster_send(cluster, cluster_primary(cluster) == B ? C : B, cluster_primary(cluster), &message, NULL));
+	assert_int_equal(cluster->sent[cluster_primary(cluster)][MESSAGE_ANSWER], 1);
+	settle(cluster);
+	/* Nobody stands behind the one that was taken: its process has a client of that name that closes. */
+	message.device = 0;
+	message.kind = ENTRY_CLOSE;
+	message.client.client = 1;
+	message.flags = 0;
+	message.request = message.lowest = 7;
+	assert_true(
+		cluster_send(cluster, cluster_primary(cluster) == B ? C : B, cluster_primary(cluster), &message, NULL));
+	cluster_go(cluster, 2 * CLUSTER_GRACE);
+	client = cluster_open(cluster, A);
+	assert_int_equal(cluster_write_now(cluster, A, client, 0, 1), 0);
+	replica_forget_client(cluster->member[A].replica, cluster->now, client);
 	assert_well(cluster, &before);
 }
 
@@ -565,6 +689,72 @@ static void test_candidate_leaves(void **state)
 	assert_well(cluster, &before);
 }
 
+static bool promises_are_lost(struct cluster *cluster, int from, int to, enum message_type type)
+{
+	(void)cluster;
+	(void)from;
+	(void)to;
+	return type == MESSAGE_PROMISE;
+}
+
+/* The same before anybody has accepted it, the candidate's own primary included. */
+static void test_candidate_leaves_early(void **state)
+{
+	struct cluster *cluster = *state;
+	struct replica_configuration before;
+	struct cluster_request write;
+	uint32_t client;
+
+	cluster_begin(cluster);
+	write_one(cluster);
+	cluster_kill(cluster, C);
+	client = cluster_open(cluster, A);
+	assert_int_equal(cluster_write_now(cluster, A, client, CLUSTER_BLOCK, 1), 0);
+	before = cluster_status(cluster, A).configuration;
+	cluster->loses = promises_are_lost;
+	cluster_start(cluster, C);
+	cluster_go(cluster, CLUSTER_HEARTBEAT / 2);
+	assert_int_equal(cluster->member[A].replica->reign.candidate, C);
+	assert_int_equal(cluster_status(cluster, A).configuration.epoch, before.epoch);
+	cluster->member[C].io_hangs = true;
+	cluster_write(cluster, A, client, &write, 2 * CLUSTER_BLOCK, CLUSTER_BLOCK, 2);
+	cluster_go(cluster, CLUSTER_HEARTBEAT / 100);
+	assert_int_equal(write.result, 1);
+	cluster_cut(cluster, C, true);
+	/* It may be admitted yet: it lacks what it has not acknowledged, and that is not answered without it. */
+	assert_true(cluster_status(cluster, A).members[C].out_of_sync >= CLUSTER_BLOCK);
+	cluster_go(cluster, CLUSTER_HEARTBEAT);
+	assert_int_equal(write.result, 1);
+	cluster->loses = NULL;
+	cluster->member[C].io_hangs = false;
+	cluster_go(cluster, CLUSTER_LEASE * 3);
+	assert_int_equal(cluster_answer(cluster, &write), 0);
+	cluster_cut(cluster, C, false);
+	assert_well(cluster, &before);
+}
+
+/* Who is to be primary next goes before that is decided: another one is. */
+static void test_successor_leaves(void **state)
+{
+	struct cluster *cluster = *state;
+	struct replica_configuration before;
+	const char *why = NULL;
+
+	cluster_begin(cluster);
+	write_one(cluster);
+	before = cluster_status(cluster, A).configuration;
+	cluster->loses = promises_are_lost;
+	assert_int_equal(replica_promote(cluster->member[A].replica, cluster->now, B, &why), 0);
+	cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
+	assert_int_equal(cluster_status(cluster, A).configuration.epoch, before.epoch);
+	assert_int_equal(cluster_primary(cluster), NO_MEMBER);
+	cluster_kill(cluster, B);
+	cluster->loses = NULL;
+	cluster_until(cluster, cluster_serves, C);
+	cluster_start(cluster, B);
+	assert_well(cluster, &before);
+}
+
 /* ---- decisions ---- */
 
 /* A vote is not moved by what it knows better, and what is decided is not replaced. */
@@ -640,6 +830,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_nonsense_of_a_forwarder, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_request_of_before, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_order_of_hello, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_before_birth, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_held_opens, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_candidate_leaves_early, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_successor_leaves, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_wrong_names, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_wrong_hello, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_nonsense_to_a_target, cluster_setup, cluster_teardown),
