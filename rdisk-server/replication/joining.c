@@ -200,8 +200,8 @@ void joining_bits(struct replica *replica, int member, const struct message *mes
 {
 	bool own = message->member == (uint32_t)replica->settings.self;
 
-	if (!from_source(replica, member, message) || message->member >= (uint32_t)replica->settings.members ||
-	    message->device >= (uint32_t)replica->settings.nr_devices)
+	/* replica_frame() has seen to it that the member is in the list. */
+	if (!from_source(replica, member, message) || message->device >= (uint32_t)replica->settings.nr_devices)
 		return;
 	if (message->number == 0 && !own)
 		maps_unmiss(replica, (int)message->member, message->device, 0,

@@ -72,8 +72,6 @@ void lease_tick(struct replica *replica)
 
 void lease_tell(struct replica *replica)
 {
-	if (!reign_is_primary(replica) || replica->lease.released)
-		return;
 	replica->lease.next_round = replica->now;
 	lease_tick(replica);
 }

@@ -16,6 +16,8 @@
 #include "core.h"
 #include "replica_cluster.h"
 
+#define STEP (CLUSTER_HEARTBEAT / 1000)
+
 static unsigned char data[CLUSTER_BLOCK];
 
 static void all_in_sync(struct cluster *cluster)
@@ -101,6 +103,41 @@ static void test_new_primary_cannot_read(void **state)
 }
 
 /* ---- the primary ---- */
+
+static bool hands_over(struct cluster *cluster, int member)
+{
+	return cluster_status(cluster, A).configuration.primary == (uint32_t)member;
+}
+
+/*
+ * A write that is still on its way to the image of who was primary fails when another is: nobody knows what of it is
+ * there, and all is made equal.
+ */
+static void test_fails_after_its_reign(void **state)
+{
+	struct cluster *cluster = *state;
+	struct cluster_request write;
+	const char *why = NULL;
+	uint32_t client;
+
+	cluster_begin(cluster);
+	client = cluster_open(cluster, D);
+	assert_int_equal(cluster_write_now(cluster, D, client, 0, 7), 0);
+	cluster->member[A].io_hangs = true;
+	cluster_write(cluster, D, client, &write, 0, CLUSTER_BLOCK, 8);
+	cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
+	assert_int_equal(replica_promote(cluster->member[A].replica, cluster->now, B, &why), 0);
+	cluster_until(cluster, hands_over, B);
+	assert_false(cluster_serves(cluster, B));
+	cluster->member[A].io_result = -EIO;
+	cluster->member[A].io_hangs = false;
+	while (cluster->member[A].nr_hung > 0)
+		cluster_go(cluster, STEP);
+	cluster->member[A].io_result = 0;
+	assert_int_equal(cluster_answer(cluster, &write), 0);
+	assert_int_equal(cluster_read_now(cluster, D, client, 0), 8);
+	all_in_sync(cluster);
+}
 
 /* A read that hangs there is done by another. */
 static void test_read_hangs(void **state)
@@ -406,6 +443,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_new_primary_hangs, cluster_setup_five, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_new_primary_cannot_read, cluster_setup_five, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_fails_after_its_reign, cluster_setup_five, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_read_hangs, cluster_setup_five, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_copy_cannot_be_read, cluster_setup_five, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_flushes_meanwhile, cluster_setup, cluster_teardown),

@@ -118,7 +118,94 @@ static void test_short_answer(void **state)
 	assert_int_equal(read.data[0], 7);
 }
 
+/* ---- requests without their client ---- */
+
+static int nr_full;
+
+static bool first_is_full(struct cluster *cluster, int from, int to, enum message_type type)
+{
+	(void)cluster;
+	(void)from;
+	(void)to;
+	return type == MESSAGE_REQUEST && nr_full > 0 && nr_full--;
+}
+
+/* A write that waits for room is overtaken by the close of its client: it is not done, and its client is told so. */
+static void test_closed_before_it_was_sent(void **state)
+{
+	struct cluster *cluster = *state;
+	struct cluster_request write, close;
+	uint32_t client;
+
+	cluster_begin(cluster);
+	client = cluster_open(cluster, B);
+	cluster->full = first_is_full;
+	nr_full = 1;
+	cluster_write(cluster, B, client, &write, 0, CLUSTER_BLOCK, 9);
+	assert_int_equal(nr_full, 0);
+	cluster_close(cluster, B, client, &close);
+	assert_int_equal(cluster_answer(cluster, &close), 0);
+	assert_int_equal(cluster_answer(cluster, &write), -EIO);
+	for (int i = A; i <= C; i++)
+		assert_int_equal(cluster->member[i].image[0], 0);
+}
+
+/* ---- copies that are paused ---- */
+
+/* Nothing is copied, and what is written is sent all the same. */
+static void test_paused(void **state)
+{
+	struct cluster *cluster = *state;
+	struct replica *a;
+	uint32_t client;
+
+	cluster_begin(cluster);
+	client = cluster_open(cluster, A);
+	a = cluster->member[A].replica;
+	cluster_kill(cluster, C);
+	assert_int_equal(cluster_write_now(cluster, A, client, 0, 1), 0);
+	replica_pause_resync(a, cluster->now, true);
+	cluster_start(cluster, C);
+	cluster_go(cluster, 5 * CLUSTER_LEASE);
+	assert_int_equal(cluster_status(cluster, A).members[C].state, REPLICA_MEMBER_RESYNCING);
+	assert_int_equal(cluster->sent[A][MESSAGE_COPY], 0);
+	assert_int_equal(cluster_write_now(cluster, A, client, 3 * CLUSTER_BLOCK, 2), 0);
+	assert_int_equal(cluster->member[C].image[0], 0);
+	assert_int_equal(cluster->member[C].image[3 * CLUSTER_BLOCK], 2);
+	replica_pause_resync(a, cluster->now, false);
+	all_in_sync(cluster);
+}
+
 /* ---- tables of several pieces ---- */
+
+/* Opens that the primary has and a backup has no place for: it says so, and takes the rest. */
+static void test_too_many_clients_at_a_backup(void **state)
+{
+	struct cluster *cluster = *state;
+	struct message message;
+	unsigned int places;
+
+	cluster_begin(cluster);
+	places = cluster->member[B].replica->done.nr_free;
+	assert_int_equal(cluster_write_now(cluster, A, cluster_open(cluster, A), 0, 1), 0);
+	memset(cluster->told, 0, sizeof(cluster->told));
+	message = make(cluster, A, MESSAGE_WRITE);
+	message.kind = ENTRY_OPEN;
+	message.data_size = 0;
+	message.length = 0;
+	message.flags = MESSAGE_SHARED;
+	message.generation = 0;
+	message.number = 100;
+	for (unsigned int i = 0; i < places; i++) {
+		message.client = (struct client_id){ 77, i + 1 };
+		message.number++;
+		assert_true(cluster_send(cluster, A, B, &message, NULL));
+	}
+	assert_int_equal(cluster->member[B].replica->done.nr_free, 0);
+	assert_int_equal(cluster->told[B][REPLICA_EVENT_DISK], 1);
+	assert_true(done_table_knows(&cluster->member[B].replica->done, (struct client_id){ 77, 1 }));
+	assert_false(done_table_knows(&cluster->member[B].replica->done, (struct client_id){ 77, places }));
+}
 
 #define MANY 700
 
@@ -322,6 +409,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_requests_wait, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_clients_of_one_host, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_short_answer, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_closed_before_it_was_sent, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_paused, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_too_many_clients_at_a_backup, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_table_of_pieces, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_entries_of_a_backup, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_entries_of_a_primary, cluster_setup, cluster_teardown),

@@ -237,6 +237,221 @@ static void test_early_reconciled(void **state)
 	assert_well(cluster);
 }
 
+/* The table of a new primary is stuck, and one that waits for it goes: it is not waited for. */
+static void test_gone_before_the_table(void **state)
+{
+	struct cluster *cluster = *state;
+	struct message message;
+
+	cluster_begin(cluster);
+	write_one(cluster, A);
+	lose(cluster, MESSAGE_COLLECT, C);
+	cluster_kill(cluster, A);
+	cluster->no_room = true;
+	cluster_until(cluster, is_primary, B);
+	message = make(cluster, B, MESSAGE_REPORT);
+	message.data_size = 0;
+	assert_true(cluster_send(cluster, C, B, &message, data));
+	while (cluster->member[B].replica->reign.role == ROLE_CONFIRMING)
+		cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
+	lose(cluster, MESSAGE_COLLECT, NO_MEMBER);
+	cluster_cut(cluster, C, true);
+	cluster_go(cluster, CLUSTER_LEASE);
+	assert_int_equal(cluster->member[B].replica->reign.role, ROLE_EQUALISING);
+	assert_false(cluster->member[B].replica->reign.told);
+	lose_nothing(cluster);
+	cluster->no_room = false;
+	cluster_until(cluster, cluster_serves, B);
+	assert_int_equal(cluster_status(cluster, B).configuration.in_sync, member_bit(B));
+	cluster_cut(cluster, C, false);
+	cluster_start(cluster, A);
+	assert_well(cluster);
+}
+
+/* A table goes by one session from its beginning to its end, and what follows it by the same. */
+static void test_another_session(void **state)
+{
+	struct cluster *cluster = *state;
+	struct message message;
+
+	cluster_begin(cluster);
+	write_one(cluster, A);
+	lose(cluster, MESSAGE_COLLECT, NO_MEMBER);
+	cluster_cut_link(cluster, A, B, true);
+	cluster_cut_link(cluster, A, B, false);
+	while (!sees(cluster, A, B) || !sees(cluster, B, A))
+		cluster_go(cluster, CLUSTER_HEARTBEAT / 1000);
+	memset(cluster->sent, 0, sizeof(cluster->sent));
+	message = make(cluster, A, MESSAGE_DONE_TABLE);
+	message.number = 1;
+	message.data_size = 8; /* which is no table */
+	assert_true(cluster_send(cluster, A, B, &message, data));
+	message = make(cluster, A, MESSAGE_RECONCILED);
+	assert_true(cluster_send(cluster, A, B, &message, NULL));
+	assert_int_equal(cluster->sent[B][MESSAGE_RECONCILED], 0);
+	message = make(cluster, A, MESSAGE_WRITE);
+	message.number = 1000;
+	assert_true(cluster_send(cluster, A, B, &message, data));
+	assert_int_equal(cluster->sent[B][MESSAGE_WRITTEN], 0);
+	assert_int_equal(cluster->member[B].image[0], 1);
+	assert_well(cluster);
+}
+
+/* A target is asked nothing that only who is in sync can say; and asks for nothing that is not there. */
+static void test_target_is_no_backup(void **state)
+{
+	struct cluster *cluster = *state;
+	const char *why = NULL;
+	struct message message;
+
+	cluster_begin(cluster);
+	cluster_kill(cluster, C);
+	write_one(cluster, A);
+	cluster_replace(cluster, C, 0);
+	lose(cluster, MESSAGE_COPY, NO_MEMBER);
+	cluster_start(cluster, C);
+	cluster_go(cluster, CLUSTER_HEARTBEAT);
+	assert_int_equal(cluster_status(cluster, A).members[C].state, REPLICA_MEMBER_RESYNCING);
+	memset(cluster->sent[C], 0, sizeof(cluster->sent[C]));
+	message = make(cluster, A, MESSAGE_CONFIRM);
+	assert_true(cluster_send(cluster, A, C, &message, NULL));
+	assert_int_equal(cluster->sent[C][MESSAGE_REPORT], 0);
+	message = make(cluster, A, MESSAGE_RECONCILED);
+	assert_true(cluster_send(cluster, A, C, &message, NULL));
+	assert_int_equal(cluster->sent[C][MESSAGE_RECONCILED], 0);
+	message = make(cluster, A, MESSAGE_HASH);
+	message.position = CLUSTER_SIZE;
+	assert_true(cluster_send(cluster, A, C, &message, NULL));
+	assert_int_equal(cluster->sent[C][MESSAGE_HASHES], 0);
+	/* Its image is not to be trusted: it is not made primary by force. */
+	assert_int_equal(replica_force(cluster->member[C].replica, cluster->now, member_bit(A), &why), -EINVAL);
+	assert_non_null(why);
+	message = make(cluster, C, MESSAGE_JOIN);
+	message.flags = MESSAGE_FIRST;
+	message.device = 1;
+	assert_true(cluster_send(cluster, C, A, &message, data));
+	assert_well(cluster);
+}
+
+/* ---- acknowledgements ---- */
+
+/* What is said of another entry or flush, or twice, does not stand for who has not said it yet. */
+static void test_acknowledged_for_another(void **state)
+{
+	struct cluster *cluster = *state;
+	struct cluster_request write, flush;
+	struct message message;
+	struct replica *a;
+	uint32_t client;
+
+	cluster_begin(cluster);
+	client = cluster_open(cluster, A);
+	a = cluster->member[A].replica;
+	cluster->member[B].io_hangs = true;
+	cluster_write(cluster, A, client, &write, 0, CLUSTER_BLOCK, 1);
+	cluster_flush(cluster, A, client, &flush);
+	cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
+	message = make(cluster, B, MESSAGE_WRITTEN);
+	message.number = a->reign.number + a->settings.window;
+	assert_true(cluster_send(cluster, B, A, &message, NULL));
+	message.number = a->reign.number;
+	for (int i = 0; i < 2; i++)
+		assert_true(cluster_send(cluster, C, A, &message, NULL));
+	assert_int_equal(write.result, 1);
+	message = make(cluster, B, MESSAGE_FLUSHED);
+	message.number = a->flush.number + 1;
+	assert_true(cluster_send(cluster, B, A, &message, NULL));
+	message.number = a->flush.number;
+	for (int i = 0; i < 2; i++)
+		assert_true(cluster_send(cluster, C, A, &message, NULL));
+	assert_int_equal(flush.result, 1);
+	/* An answer to what the forwarder never asked of itself. */
+	message = make(cluster, A, MESSAGE_ANSWER);
+	message.client = (struct client_id){ cluster->member[C].incarnation, 0 };
+	message.request = 12345;
+	message.data_size = 0;
+	assert_true(cluster_send(cluster, A, C, &message, NULL));
+	assert_int_equal(cluster->member[C].replica->forward.confirmed, 0);
+	cluster->member[B].io_hangs = false;
+	assert_int_equal(cluster_answer(cluster, &write), 0);
+	assert_int_equal(cluster_answer(cluster, &flush), 0);
+	assert_well(cluster);
+}
+
+/* Flushes that a backup is asked for while one hangs are answered by one that begins after them. */
+static void test_flushes_of_a_backup(void **state)
+{
+	struct cluster *cluster = *state;
+	struct message message;
+
+	cluster_begin(cluster);
+	write_one(cluster, A);
+	cluster_go(cluster, 5 * CLUSTER_LEASE);
+	message = make(cluster, A, MESSAGE_FLUSH);
+	message.number = 1000;
+	message.flags = 0; /* nothing is tracked by it */
+	memset(cluster->sent, 0, sizeof(cluster->sent));
+	cluster->member[B].io_hangs = true;
+	for (int i = 0; i < 3; i++) {
+		message.number++;
+		assert_true(cluster_send(cluster, A, B, &message, NULL));
+	}
+	assert_int_equal(cluster->member[B].nr_hung, 1);
+	assert_int_equal(cluster->member[B].replica->backup.tracked, 0);
+	cluster->member[B].io_hangs = false;
+	cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
+	assert_int_equal(cluster->sent[B][MESSAGE_FLUSHED], 2);
+	assert_well(cluster);
+}
+
+/* ---- processes that are about to end ---- */
+
+/* They are not made primary, neither by order nor as the next one. */
+static void test_stopping(void **state)
+{
+	struct cluster *cluster = *state;
+	const char *why = NULL;
+
+	cluster_begin(cluster);
+	write_one(cluster, A);
+	lose(cluster, MESSAGE_PROMISE, NO_MEMBER);
+	replica_stop(cluster->member[B].replica, cluster->now);
+	cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
+	assert_true(cluster_serves(cluster, A));
+	assert_int_equal(replica_promote(cluster->member[A].replica, cluster->now, B, &why), -EAGAIN);
+	assert_non_null(why);
+	assert_true(cluster_serves(cluster, A));
+	replica_stop(cluster->member[A].replica, cluster->now);
+	cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
+	lose_nothing(cluster);
+	cluster_until(cluster, cluster_serves, C);
+	assert_int_equal(cluster->told[B][REPLICA_EVENT_SERVING], 0);
+	cluster_go(cluster, 20 * CLUSTER_LEASE);
+	assert_true(replica_stopped(cluster->member[A].replica));
+	assert_true(replica_stopped(cluster->member[B].replica));
+	restart(cluster, A);
+	restart(cluster, B);
+	assert_well(cluster);
+}
+
+/* ---- room that nobody waits for ---- */
+
+static void test_room_without_session(void **state)
+{
+	struct cluster *cluster = *state;
+
+	cluster_begin(cluster);
+	write_one(cluster, A);
+	cluster_cut(cluster, C, true);
+	memset(cluster->sent[A], 0, sizeof(cluster->sent[A]));
+	replica_can_send(cluster->member[A].replica, cluster->now, C);
+	for (unsigned int type = 0; type < MESSAGE_TYPES; type++)
+		assert_int_equal(cluster->sent[A][type], 0);
+	cluster_cut(cluster, C, false);
+	cluster_go(cluster, CLUSTER_LEASE);
+	assert_well(cluster);
+}
+
 /* ---- leases ---- */
 
 /* A grant of an older round, or of one that was never sent in this reign, makes a lease no longer. */
@@ -444,6 +659,13 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_restarted_source, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_restarted_reporter, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_early_reconciled, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_gone_before_the_table, cluster_setup_five, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_another_session, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_target_is_no_backup, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_acknowledged_for_another, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_flushes_of_a_backup, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_stopping, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_room_without_session, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_grants, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_promised_twice, cluster_setup_five, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_last_ballot, cluster_setup, cluster_teardown),

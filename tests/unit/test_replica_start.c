@@ -92,6 +92,7 @@ static void test_settings(void **state)
 	REFUSED(s.election_delay = 0);
 	REFUSED(s.flush_interval = 0);
 	REFUSED(s.open_grace = 0);
+	REFUSED(s.list[0].node = 0);
 	REFUSED(s.window = 0);
 	REFUSED(s.window = UINT16_MAX + 1);
 	REFUSED(s.requests = 0);
