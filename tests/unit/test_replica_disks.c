@@ -204,6 +204,55 @@ static void test_flushes_meanwhile(void **state)
 	assert_memory_equal(cluster->member[B].stable_image, cluster->member[A].image, CLUSTER_SIZE);
 }
 
+/* A flush of the image that hangs over two changes of the primary: the next of the set begins when it is back. */
+static void test_flush_hangs_over_reigns(void **state)
+{
+	struct cluster *cluster = *state;
+	struct cluster_request flush;
+	const char *why = NULL;
+	uint32_t client;
+
+	cluster_begin(cluster);
+	client = cluster_open(cluster, A);
+	assert_int_equal(cluster_write_now(cluster, A, client, 0, 7), 0);
+	cluster->member[A].io_hangs = true;
+	cluster_flush(cluster, A, client, &flush);
+	cluster_go(cluster, STEP);
+	assert_int_equal(cluster->member[A].nr_hung, 1);
+	assert_int_equal(replica_promote(cluster->member[A].replica, cluster->now, B, &why), 0);
+	cluster_until(cluster, cluster_serves, B);
+	assert_int_equal(replica_promote(cluster->member[B].replica, cluster->now, A, &why), 0);
+	cluster_until(cluster, cluster_serves, A);
+	cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
+	assert_int_equal(flush.result, 1);
+	cluster->member[A].io_hangs = false;
+	assert_int_equal(cluster_answer(cluster, &flush), 0);
+	for (int i = A; i <= C; i++)
+		assert_int_equal(cluster->member[i].stable_image[0], 7);
+	all_in_sync(cluster);
+}
+
+/* The only image there is cannot be read where it may differ from others: there are none, and it serves. */
+static void test_alone_and_cannot_read(void **state)
+{
+	struct cluster *cluster = *state;
+	uint32_t client;
+
+	cluster_end(cluster);
+	cluster_init(cluster, 1, 0);
+	cluster_begin(cluster);
+	client = cluster_open(cluster, A);
+	assert_int_equal(cluster_write_now(cluster, A, client, 0, 7), 0);
+	cluster_kill(cluster, A);
+	cluster->member[A].read_result = -EIO;
+	cluster_start(cluster, A);
+	cluster_until(cluster, cluster_serves, A);
+	client = cluster_open(cluster, A);
+	assert_int_equal(cluster_read_now(cluster, A, client, 0), -EIO);
+	cluster->member[A].read_result = 0;
+	assert_int_equal(cluster_read_now(cluster, A, client, 0), 7);
+}
+
 static bool loses_copies(struct cluster *cluster, int from, int to, enum message_type type)
 {
 	(void)cluster;
@@ -386,6 +435,48 @@ static void test_last_block(void **state)
 	all_in_sync(cluster);
 }
 
+static void larger_b(struct cluster *cluster, int member, struct replica_settings *settings)
+{
+	(void)cluster;
+	if (member != B)
+		settings->devices[0].size = CLUSTER_SIZE / 2;
+}
+
+/* The primary's image is larger than what was decided: the rest of it is nobody's, neither copied nor made equal. */
+static void test_larger_image(void **state)
+{
+	struct cluster *cluster = *state;
+	const char *why = NULL;
+	uint32_t client;
+
+	cluster->adjust = larger_b;
+	cluster_begin(cluster);
+	client = cluster_open(cluster, C);
+	assert_int_equal(cluster_write_now(cluster, C, client, 0, 7), 0);
+	/* All of it may differ, as its log is lost. */
+	cluster_kill(cluster, B);
+	cluster->member[B].saved_log = false;
+	cluster_start(cluster, B);
+	cluster_until(cluster, cluster_in_sync, B);
+	assert_int_equal(replica_promote(cluster->member[A].replica, cluster->now, B, &why), 0);
+	cluster_until(cluster, cluster_serves, B);
+	cluster_kill(cluster, A);
+	cluster_replace(cluster, A, 0);
+	memset(cluster->data, 0, sizeof(cluster->data));
+	cluster_start(cluster, A);
+	cluster_until(cluster, cluster_in_sync, A);
+	assert_int_equal(cluster->member[A].image[0], 7);
+	assert_int_equal(cluster->data[MESSAGE_COPY], CLUSTER_BLOCK);
+	assert_int_equal(cluster_status(cluster, B).members[A].out_of_sync, 0);
+	/* Its process is another, with its log lost: it makes equal what was decided only. */
+	cluster_kill(cluster, A);
+	cluster_kill(cluster, B);
+	cluster_kill(cluster, C);
+	cluster->member[B].saved_log = false;
+	cluster_start_all(cluster);
+	all_in_sync(cluster);
+}
+
 static void halve_c(struct cluster *cluster, int member, struct replica_settings *settings)
 {
 	(void)cluster;
@@ -447,10 +538,13 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_read_hangs, cluster_setup_five, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_copy_cannot_be_read, cluster_setup_five, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_flushes_meanwhile, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_flush_hangs_over_reigns, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_alone_and_cannot_read, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_target_cannot_flush, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_wrong_hashes, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_ready_for_another, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_last_block, cluster_setup_five, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_larger_image, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_second_image_is_smaller, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_all_images_are_missing, cluster_setup, cluster_teardown),
 	};

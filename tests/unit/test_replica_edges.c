@@ -130,6 +130,35 @@ static void test_requests_without_sense(void **state)
 	assert_int_equal(cluster_write_now(cluster, B, client, 0, 1), 0);
 }
 
+/* Two pieces of metadata that cannot be kept: it ends, and says so once. */
+static void test_two_saves_fail(void **state)
+{
+	struct cluster *cluster = *state;
+	struct cluster_request write;
+	uint32_t client;
+
+	cluster_begin(cluster);
+	client = cluster_open(cluster, A);
+	cluster->member[B].saves_hang = true;
+	assert_int_equal(cluster->told[B][REPLICA_EVENT_DISK], 0);
+	cluster_kill(cluster, C);
+	cluster_write(cluster, A, client, &write, 8 * CLUSTER_BLOCK, CLUSTER_BLOCK, 1);
+	cluster_go(cluster, CLUSTER_LEASE);
+	assert_true(cluster->member[B].nr_saves >= 2);
+	cluster->member[B].save_result = -EIO;
+	cluster->member[B].saves_hang = false;
+	cluster_go(cluster, CLUSTER_HEARTBEAT);
+	assert_int_equal(cluster->member[B].nr_saves, 0);
+	assert_int_equal(cluster->told[B][REPLICA_EVENT_DISK], 1);
+	cluster_kill(cluster, B);
+	cluster->member[B].save_result = 0;
+	cluster_start(cluster, B);
+	cluster_start(cluster, C);
+	assert_int_equal(cluster_answer(cluster, &write), 0);
+	cluster_until(cluster, cluster_in_sync, B);
+	cluster_until(cluster, cluster_in_sync, C);
+}
+
 /* More opens than one host may have, and than the set may have. */
 static void test_too_many_opens(void **state)
 {
@@ -416,6 +445,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_one_member, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_larger_image, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_requests_without_sense, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_two_saves_fail, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_too_many_opens, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_error_on_no_quorum, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_full_queue, cluster_setup, cluster_teardown),

@@ -150,6 +150,30 @@ static void test_closed_before_it_was_sent(void **state)
 		assert_int_equal(cluster->member[i].image[0], 0);
 }
 
+/* What comes behind the close of its client is not done, though the close waits for what came before. */
+static void test_behind_its_close(void **state)
+{
+	struct cluster *cluster = *state;
+	struct cluster_request read, close, write;
+	uint32_t client;
+
+	cluster_begin(cluster);
+	client = cluster_open(cluster, B);
+	cluster->member[A].io_hangs = true;
+	cluster_read(cluster, B, client, &read, 0, CLUSTER_BLOCK);
+	cluster_close(cluster, B, client, &close);
+	cluster_write(cluster, B, client, &write, 0, CLUSTER_BLOCK, 9);
+	cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
+	assert_int_equal(read.result, 1);
+	assert_int_equal(close.result, 1);
+	assert_int_equal(write.result, -EIO);
+	cluster->member[A].io_hangs = false;
+	assert_int_equal(cluster_answer(cluster, &read), 0);
+	assert_int_equal(cluster_answer(cluster, &close), 0);
+	for (int i = A; i <= C; i++)
+		assert_int_equal(cluster->member[i].image[0], 0);
+}
+
 /* ---- copies that are paused ---- */
 
 /* Nothing is copied, and what is written is sent all the same. */
@@ -410,6 +434,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_clients_of_one_host, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_short_answer, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_closed_before_it_was_sent, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_behind_its_close, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_paused, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_too_many_clients_at_a_backup, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_table_of_pieces, cluster_setup, cluster_teardown),

@@ -87,6 +87,7 @@ static void test_settings(void **state)
 	REFUSED(s.list[0].node = 0);
 	REFUSED(s.list[2].node = s.list[1].node);
 	REFUSED(s.lease = 3);
+	REFUSED(s.lease = REPLICA_LEASE_MAX + 1);
 	REFUSED(s.drift = 500000);
 	REFUSED(s.heartbeat = 0);
 	REFUSED(s.election_delay = 0);

@@ -298,6 +298,51 @@ static void test_last_flush_fails(void **state)
 	assert_true(is_hot(cluster, A));
 }
 
+/* The last one waits for what is still on its way to its image. */
+static void test_last_write_hangs(void **state)
+{
+	struct cluster *cluster = *state;
+	struct cluster_request write;
+	uint32_t client;
+
+	cluster_end(cluster);
+	cluster_init(cluster, 1, 0);
+	cluster_begin(cluster);
+	client = cluster_open(cluster, A);
+	cluster->member[A].io_hangs = true;
+	cluster_write(cluster, A, client, &write, 5 * CLUSTER_BLOCK, CLUSTER_BLOCK, 6);
+	cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
+	ask_to_stop(cluster, A);
+	cluster_go(cluster, CLUSTER_LEASE);
+	assert_false(has_stopped(cluster, A));
+	cluster->member[A].io_hangs = false;
+	cluster_until(cluster, has_stopped, A);
+	assert_int_equal(write.result, 1);
+	assert_int_equal(cluster->member[A].stable_image[5 * CLUSTER_BLOCK], 6);
+	assert_false(is_hot(cluster, A));
+}
+
+/* Its disk fails while it leaves: it ends, and what it has stays hot. */
+static void test_disk_fails(void **state)
+{
+	struct cluster *cluster = *state;
+	uint32_t client;
+
+	cluster_begin(cluster);
+	client = cluster_open(cluster, A);
+	assert_int_equal(cluster_write_now(cluster, A, client, 5 * CLUSTER_BLOCK, 6), 0);
+	cluster->member[B].io_result = -EIO;
+	ask_to_stop(cluster, B);
+	cluster_until(cluster, has_stopped, B);
+	assert_true(is_hot(cluster, B));
+	cluster_power(cluster, B);
+	cluster->member[B].io_result = 0;
+	assert_int_equal(cluster_read_now(cluster, A, client, 5 * CLUSTER_BLOCK), 6);
+	cluster_start(cluster, B);
+	cluster_until(cluster, cluster_in_sync, B);
+	cluster_assert_equal(cluster);
+}
+
 /* One that is being brought up is not in sync: it ends at once, and is brought up when it is back. */
 static bool loses_copies(struct cluster *cluster, int from, int to, enum message_type type)
 {
@@ -364,6 +409,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_with_a_vote, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_all_at_once, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_last_flush_fails, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_last_write_hangs, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_disk_fails, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_target, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_last_flush_hangs, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_alone, cluster_setup, cluster_teardown),

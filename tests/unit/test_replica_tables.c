@@ -164,6 +164,9 @@ static void test_held(void **state)
 {
 	struct cluster *cluster = *state;
 	struct cluster_request write, read, over;
+	struct cluster_request zeroes = {
+		.request = { .kind = ENTRY_ZEROES, .position = CLUSTER_BLOCK, .length = 512 },
+	};
 	uint32_t on_d, on_e;
 
 	cluster_begin(cluster);
@@ -178,12 +181,19 @@ static void test_held(void **state)
 	assert_int_equal(over.result, 1);
 	assert_held_against_others(cluster, on_d, &write);
 	assert_int_equal(cluster_flush_now(cluster, E, on_e), 0);
+	zeroes.request.client = on_e;
+	cluster_submit(cluster, E, &zeroes);
+	cluster_go(cluster, CLUSTER_LEASE);
+	assert_int_equal(zeroes.result, 1);
 	hear_d(cluster);
+	assert_int_equal(zeroes.result, 0);
 	assert_int_equal(write.result, 0);
 	assert_int_equal(over.result, 0);
 	assert_int_equal(read.result, 0);
 	assert_int_equal(read.data[0], 1);
-	assert_all(cluster, C, 0, 3 * CLUSTER_BLOCK, 1);
+	assert_all(cluster, C, 0, CLUSTER_BLOCK, 1);
+	assert_all(cluster, C, CLUSTER_BLOCK, CLUSTER_BLOCK + 512, 0);
+	assert_all(cluster, C, CLUSTER_BLOCK + 512, 3 * CLUSTER_BLOCK, 1);
 	assert_all(cluster, C, 3 * CLUSTER_BLOCK, LENGTH, 2);
 }
 
