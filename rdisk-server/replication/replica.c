@@ -523,8 +523,9 @@ bool replica_frame(struct replica *replica, uint64_t now, int member, void *fram
 		free(frame);
 		return false;
 	}
-	/* Of another line: it may not know yet. */
-	if (!wrong && peer->parted && !peer->greeted && message.type != MESSAGE_HELLO) {
+	/* Of another line: it may not know yet. Its HELLO is not taken, or its session has ended since. */
+	assert(!(peer->parted && peer->greeted));
+	if (!wrong && peer->parted && message.type != MESSAGE_HELLO) {
 		free(frame);
 		return true;
 	}

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "core.h"
 #include "replica_cluster.h"
 
 /* ---- few members, odd sizes ---- */
@@ -201,11 +202,12 @@ static void test_error_on_no_quorum(void **state)
 {
 	struct cluster *cluster = *state;
 	struct cluster_request write, open;
-	uint32_t client;
+	uint32_t client, closes;
 
 	cluster->adjust = two_and_errors;
 	cluster_begin(cluster);
 	client = cluster_open(cluster, A);
+	closes = cluster_open(cluster, A);
 	cluster_kill(cluster, B);
 	cluster_kill(cluster, C);
 	cluster_go(cluster, CLUSTER_LEASE * 3);
@@ -214,6 +216,11 @@ static void test_error_on_no_quorum(void **state)
 	open.request = (struct replica_request){ .kind = ENTRY_OPEN, .client = 300, .shared = true };
 	cluster_submit(cluster, A, &open);
 	assert_int_equal(cluster_answer(cluster, &open), -EIO);
+	/* One that closes is told the same, however often; it is closed when that can be. */
+	for (int i = 0; i < 2; i++) {
+		cluster_close(cluster, A, closes, &open);
+		assert_int_equal(open.result, -EIO);
+	}
 	/* A client that dies meanwhile is forgotten, and nobody is told. */
 	cluster_write(cluster, A, client, &write, 0, 4096, 1);
 	replica_forget_client(cluster->member[A].replica, cluster->now, client);
@@ -224,6 +231,10 @@ static void test_error_on_no_quorum(void **state)
 		cluster_go(cluster, CLUSTER_HEARTBEAT);
 	for (int i = A; i <= C; i++)
 		cluster_until(cluster, cluster_in_sync, i);
+	cluster_go(cluster, CLUSTER_HEARTBEAT);
+	for (int i = A; i <= C; i++)
+		assert_false(done_table_knows(&cluster->member[i].replica->done,
+					      (struct client_id){ cluster->member[A].incarnation, closes }));
 	client = cluster_open(cluster, A);
 	assert_int_equal(cluster_write_now(cluster, A, client, 0, 2), 0);
 }

@@ -702,7 +702,7 @@ static void test_candidate_leaves_early(void **state)
 {
 	struct cluster *cluster = *state;
 	struct replica_configuration before;
-	struct cluster_request write;
+	struct cluster_request write, open, zeroes = { .request = { .kind = ENTRY_ZEROES } };
 	uint32_t client;
 
 	cluster_begin(cluster);
@@ -718,17 +718,25 @@ static void test_candidate_leaves_early(void **state)
 	assert_int_equal(cluster_status(cluster, A).configuration.epoch, before.epoch);
 	cluster->member[C].io_hangs = true;
 	cluster_write(cluster, A, client, &write, 2 * CLUSTER_BLOCK, CLUSTER_BLOCK, 2);
+	cluster_ask_to_open(cluster, A, &open, true, false);
+	zeroes.request.client = client;
+	zeroes.request.position = 5 * CLUSTER_BLOCK;
+	zeroes.request.length = CLUSTER_BLOCK;
+	cluster_submit(cluster, A, &zeroes);
 	cluster_go(cluster, CLUSTER_HEARTBEAT / 100);
 	assert_int_equal(write.result, 1);
+	assert_int_equal(zeroes.result, 1);
 	cluster_cut(cluster, C, true);
 	/* It may be admitted yet: it lacks what it has not acknowledged, and that is not answered without it. */
-	assert_true(cluster_status(cluster, A).members[C].out_of_sync >= CLUSTER_BLOCK);
+	assert_true(cluster_status(cluster, A).members[C].out_of_sync >= 2 * CLUSTER_BLOCK);
 	cluster_go(cluster, CLUSTER_HEARTBEAT);
 	assert_int_equal(write.result, 1);
 	cluster->loses = NULL;
 	cluster->member[C].io_hangs = false;
 	cluster_go(cluster, CLUSTER_LEASE * 3);
 	assert_int_equal(cluster_answer(cluster, &write), 0);
+	assert_int_equal(cluster_answer(cluster, &zeroes), 0);
+	assert_int_equal(cluster_answer(cluster, &open), 0);
 	cluster_cut(cluster, C, false);
 	assert_well(cluster, &before);
 }
