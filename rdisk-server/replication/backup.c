@@ -406,10 +406,11 @@ void backup_flush_stored(struct replica *replica, int result)
 	}
 	backup->flushing = false;
 	/* It trusts nothing since its last good flush, whoever is told of that. */
-	if (backup->result) {
+	if (backup->result)
 		reign_flush_failed(replica);
-		joining_disk_failed(replica);
-	}
+	/* That of a stable write failed meanwhile: this one says nothing of what that lost. */
+	else if (replica->reign.disk_failed)
+		backup->result = -EIO;
 	flushed.reign = flush->reign;
 	flushed.number = flush->number;
 	flushed.result = backup->result;

@@ -326,8 +326,9 @@ member_set reign_receivers(const struct replica *replica);
 void reign_member_failed(struct replica *replica, int member, const char *why);
 /* The own image fails or hangs. true: others are in sync, and one of them shall serve. */
 bool reign_own_disk_failed(struct replica *replica);
-/* A flush of the own image has failed. */
+/* A flush of the own image has failed; and that was made good. */
 void reign_flush_failed(struct replica *replica);
+void reign_flush_made_good(struct replica *replica);
 /* An operator's order to the primary that serves, by whatever way: to hand over. 0, or -EAGAIN with *why. */
 int reign_promote(struct replica *replica, int member, const char **why);
 /* As primary that is to end: nobody else is in sync who could be asked or waited for. */

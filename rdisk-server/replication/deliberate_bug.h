@@ -52,6 +52,7 @@ enum deliberate_bug {
 	BUG_EXCLUSIVE_FORGOTTEN,      /* other members do not keep how a device is open */
 	BUG_ABSENT_OWNER_IGNORED,     /* who is not there has nothing open */
 	BUG_OPEN_KEPT_FOR_EVER,	      /* a forwarder says that it has something open, whatever time has passed */
+	BUG_FAILED_FLUSH_FORGOTTEN,   /* who is restarted does not know that a flush failed */
 	BUG_NOT_WRITTEN_AGAIN,	      /* after a flush that failed the last one trusts its cache */
 	BUG_FEATURE_AT_ONCE,	      /* a feature is used by whoever has it */
 	BUG_COUNT,

@@ -133,21 +133,23 @@ struct client_id {
 #define MESSAGE_EMPTY                                                                                                  \
 	0x10u /* JOIN: the image of this device is empty; HELLO: one is, or is not to be trusted; REPORT, DONE_TABLE:  \
 	       * the sender has lost its table of done requests */
-#define MESSAGE_BLANK	  0x20u /* HELLO: it never accepted a configuration, as far as it knows */
-#define MESSAGE_NO_VOTE	  0x40u /* HELLO, STATUS: it has lost its promises, and does not vote */
-#define MESSAGE_HAS_DATA  0x80u /* HELLO: its images were there before the set, and are not known to be zeroes */
-#define MESSAGE_FIRST	  MESSAGE_HAS_DATA /* JOIN: the first of several */
-#define MESSAGE_FREE	  0x100u	   /* ENTRY_ZEROES: space may be freed */
-#define MESSAGE_STOPPING  0x200u	   /* STATUS: it is about to end: it wants no role */
-#define MESSAGE_SHARED	  0x400u	   /* ENTRY_OPEN, REQUEST: others that are shared may have it open, too */
-#define MESSAGE_CLEAN	  0x800u	   /* HELLO: nothing was hot at its start: what it wrote is flushed */
-#define MESSAGE_FAILED	  0x1000u  /* HELLO, STATUS: a flush of its image failed: it is not in sync, whoever says so */
-#define MESSAGE_READ_ONLY 0x2000u  /* ENTRY_OPEN, REQUEST: the open only reads */
-#define MESSAGE_LEARNING  0x4000u  /* HELLO, STATUS: it has no vote, nor knows from when on it may have one */
-#define MESSAGE_HELD	  0x8000u  /* REQUEST: the client has it open, and no primary can have closed it meanwhile */
-#define MESSAGE_MADE_UP	  0x10000u /* WRITE: of a feature that only tests have (REPLICA_FEATURE_MADE_UP) */
-#define MESSAGE_UNKNOWN	  0x20000u /* JOIN: which blocks of this device differ is not known: all may */
-#define MESSAGE_FLAGS	  0x3ffffu
+#define MESSAGE_BLANK	     0x20u /* HELLO: it never accepted a configuration, as far as it knows */
+#define MESSAGE_NO_VOTE	     0x40u /* HELLO, STATUS: it has lost its promises, and does not vote */
+#define MESSAGE_HAS_DATA     0x80u /* HELLO: its images were there before the set, and are not known to be zeroes */
+#define MESSAGE_FIRST	     MESSAGE_HAS_DATA /* JOIN: the first of several */
+#define MESSAGE_FREE	     0x100u	      /* ENTRY_ZEROES: space may be freed */
+#define MESSAGE_STOPPING     0x200u	      /* STATUS: it is about to end: it wants no role */
+#define MESSAGE_SHARED	     0x400u	      /* ENTRY_OPEN, REQUEST: others that are shared may have it open, too */
+#define MESSAGE_CLEAN	     0x800u	      /* HELLO: nothing was hot at its start: what it wrote is flushed */
+#define MESSAGE_FAILED	     0x1000u /* HELLO, STATUS: a flush of its image failed: it is not in sync, whoever says so */
+#define MESSAGE_READ_ONLY    0x2000u  /* ENTRY_OPEN, REQUEST: the open only reads */
+#define MESSAGE_LEARNING     0x4000u  /* HELLO, STATUS: it has no vote, nor knows from when on it may have one */
+#define MESSAGE_HELD	     0x8000u  /* REQUEST: the client has it open, and no primary can have closed it meanwhile */
+#define MESSAGE_MADE_UP	     0x10000u /* WRITE: of a feature that only tests have (REPLICA_FEATURE_MADE_UP) */
+#define MESSAGE_UNKNOWN	     0x20000u /* JOIN: which blocks of this device differ is not known: all may */
+/* HELLO, STATUS: a flush of its image failed, and what that lost is not made good: it has not kept its memory */
+#define MESSAGE_FLUSH_FAILED 0x40000u
+#define MESSAGE_FLAGS	     0x7ffffu
 
 /* Why a REFUSE. */
 enum refusal {

@@ -34,8 +34,8 @@ enum {
 	AT_ACCEPTED = AT_PROMISED + 8,
 	AT_VOTES_FROM = AT_ACCEPTED + 8,
 	AT_WANTS_ALL = AT_VOTES_FROM + 8,
-	AT_COMPARE_ALL = AT_WANTS_ALL + 8,
-	AT_IMAGES = AT_COMPARE_ALL + 8,
+	AT_FLUSH_FAILED = AT_WANTS_ALL + 8,
+	AT_IMAGES = AT_FLUSH_FAILED + 8,
 	AT_NAMES = AT_IMAGES + 8 * REPLICA_DEVICES_MAX,
 	AT_CONFIGURATION = AT_NAMES + 8 * REPLICA_DEVICES_MAX,
 	AT_GIVEN_UP = AT_CONFIGURATION + REPLICA_CONFIGURATION_BYTES,
@@ -117,7 +117,7 @@ void metadata_encode_slot(const struct metadata_slot *slot, unsigned char bytes[
 	put_ballot(bytes + AT_ACCEPTED, slot->accepted);
 	put_u64(bytes + AT_VOTES_FROM, slot->votes_from);
 	put_u64(bytes + AT_WANTS_ALL, slot->wants_all);
-	put_u64(bytes + AT_COMPARE_ALL, slot->compare_all);
+	put_u64(bytes + AT_FLUSH_FAILED, slot->flush_failed);
 	for (size_t device = 0; device < REPLICA_DEVICES_MAX; device++) {
 		put_u64(bytes + AT_IMAGES + 8 * device, slot->images[device]);
 		put_u64(bytes + AT_NAMES + 8 * device, slot->names[device]);
@@ -139,7 +139,7 @@ static void get_slot(const unsigned char *bytes, struct metadata_slot *slot)
 	slot->accepted = get_ballot(bytes + AT_ACCEPTED);
 	slot->votes_from = get_u64(bytes + AT_VOTES_FROM);
 	slot->wants_all = get_u64(bytes + AT_WANTS_ALL);
-	slot->compare_all = get_u64(bytes + AT_COMPARE_ALL);
+	slot->flush_failed = get_u64(bytes + AT_FLUSH_FAILED);
 	for (size_t device = 0; device < REPLICA_DEVICES_MAX; device++) {
 		slot->images[device] = get_u64(bytes + AT_IMAGES + 8 * device);
 		slot->names[device] = get_u64(bytes + AT_NAMES + 8 * device);
@@ -164,7 +164,7 @@ enum metadata_state metadata_decode_slot(const void *bytes, size_t size, uint32_
 	if (slot->promised.member >= MEMBERS_MAX || slot->accepted.member >= MEMBERS_MAX ||
 	    slot->promised.counter > BALLOT_COUNT_MAX || slot->accepted.counter > BALLOT_COUNT_MAX ||
 	    slot->promised_epoch > EPOCH_MAX || (slot->votes_from != VOTES_UNKNOWN && slot->votes_from > EPOCH_MAX) ||
-	    (slot->wants_all | slot->compare_all) >> REPLICA_DEVICES_MAX ||
+	    slot->wants_all >> REPLICA_DEVICES_MAX || slot->flush_failed > 1 ||
 	    !bytes_are_zero(at + AT_END, METADATA_SLOT_SIZE - AT_END))
 		return METADATA_BROKEN;
 	if (replica_configuration_decode(at + AT_CONFIGURATION, &slot->configuration) ||

@@ -32,7 +32,7 @@
  *   88      8      accepted {counter, member}
  *   96      8      votes_from
  *   104     8      wants_all
- *   112     8      compare_all
+ *   112     8      flush_failed
  *   120     128    images
  *   248     128    names
  *   376     408    configuration (see encoding.h)
@@ -90,7 +90,7 @@ struct metadata_slot {
 	uint64_t names[REPLICA_DEVICES_MAX];  /* checksum of each device's name; 0: none */
 	uint64_t wants_all; /* bit n: the image of device n is not to be trusted, it must be brought up as a whole */
 	uint64_t features[MEMBERS_MAX]; /* that each other member was last seen to have; 0 also: never seen */
-	uint64_t compare_all;		/* bit n: which blocks of it differ is not known: they must be compared */
+	uint64_t flush_failed;		/* 1: a flush of an image failed, and what it lost has not been made good */
 };
 
 /* Why a piece cannot be used. */

@@ -51,6 +51,8 @@ uint32_t peer_own_flags(const struct replica *replica)
 		flags |= MESSAGE_EMPTY;
 	if (replica->clean)
 		flags |= MESSAGE_CLEAN;
+	if (replica->durable.now.flush_failed)
+		flags |= MESSAGE_FLUSH_FAILED;
 	if (replica->reign.disk_failed)
 		flags |= MESSAGE_FAILED;
 	return flags;
@@ -197,9 +199,12 @@ static void heard(struct replica *replica, int member, uint64_t epoch, struct ba
 		replica->consider = true;
 	if (epoch && replica->durable.now.votes_from == VOTES_UNKNOWN)
 		decision_lost(replica, 0);
-	if ((flags & MESSAGE_FAILED) && reign_is_primary(replica) &&
-	    member_in(core_configuration(replica)->in_sync, member))
-		reign_member_failed(replica, member, "its disk failed");
+	if ((flags & MESSAGE_FAILED) && reign_is_primary(replica)) {
+		if (member_in(core_configuration(replica)->in_sync, member))
+			reign_member_failed(replica, member, "its disk failed");
+		else
+			bringup_drop(replica, member, "its disk failed");
+	}
 	decision_heard(replica, member, epoch, accepted, peer->decided);
 	fetch_if_newer(replica, member);
 	/* It takes requests from when it knows itself that it is the primary. */

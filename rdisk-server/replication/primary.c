@@ -269,6 +269,9 @@ static void end_flush(struct replica *replica)
 
 	if (!flush->running || flush->waits || flush->nr_pending > 0)
 		return;
+	/* That of a stable write failed meanwhile: this one says nothing of what that lost. */
+	if (replica->durable.now.flush_failed)
+		flush->result = -EIO;
 	if (flush->result && reign_own_disk_failed(replica))
 		return;
 	flush->running = false;
@@ -301,6 +304,9 @@ void primary_flush_stored(struct replica *replica, int result)
 		end_flush(replica);
 	} else if (flush->nr_pending == 0) {
 		flush->abandoned = false;
+		/* An error is reported once, whoever it was asked for by. */
+		if (flush->result)
+			reign_flush_failed(replica);
 		if (flush->waiting.first || flush->wanted)
 			primary_start_flush(replica);
 	}
@@ -313,7 +319,8 @@ void primary_start_flush(struct replica *replica)
 	struct message message = { .type = MESSAGE_FLUSH, .flags = MESSAGE_TRACKED, .reign = replica->reign.reign };
 
 	/* After one that failed the next may say yes to what was lost: that is for another generation. */
-	if (flush->running || flush->nr_pending > 0 || !reign_is_primary(replica) || replica->reign.flush_lost)
+	if (flush->running || flush->nr_pending > 0 || !reign_is_primary(replica) || replica->reign.flush_lost ||
+	    replica->durable.now.flush_failed)
 		return;
 	flush->running = true;
 	flush->nr_pending = replica->settings.nr_devices + 1;

@@ -210,7 +210,8 @@ static bool begin_more(struct replica *replica)
 static void serve(struct replica *replica)
 {
 	maps_forget_owed(replica);
-	replica->reign.rewrite = false;
+	if (!replica->reign.flush_lost)
+		reign_flush_made_good(replica);
 	replica->reign.role = ROLE_SERVING;
 	opens_serve(replica);
 	replica->reign.knows = true;

@@ -92,22 +92,31 @@ bool reign_own_disk_failed(struct replica *replica)
 	return true;
 }
 
-/* What the own image was written since its last good flush is not to be trusted. */
-void reign_flush_failed(struct replica *replica)
+/* Nobody else has what a flush lost: what was answered before may be gone, and every client is to be told. */
+static void lose_unflushed(struct replica *replica)
 {
-	replica->consider = true;
-	if (!reign_is_primary(replica)) {
-		replica->reign.disk_failed = true;
-		peer_tell_all(replica);
-		return;
-	}
-	/* Nobody else has it: what was answered before may be gone, and every client is to be told. */
-	if (reign_own_disk_failed(replica))
-		return;
 	replica->reign.flush_lost = true;
 	/* The system takes what it could not write for written: it is to be written again. */
 	replica->reign.rewrite = true;
 	maps_owe_own_unflushed(replica);
+}
+
+/* What the own image was written since its last good flush is not to be trusted, also by the next process. */
+void reign_flush_failed(struct replica *replica)
+{
+	replica->consider = true;
+	if (!replica->durable.now.flush_failed) {
+		replica->durable.now.flush_failed = 1;
+		durable_changed(replica);
+	}
+	if (!reign_is_primary(replica)) {
+		replica->reign.disk_failed = true;
+		joining_disk_failed(replica);
+		peer_tell_all(replica);
+		return;
+	}
+	if (!reign_own_disk_failed(replica))
+		lose_unflushed(replica);
 }
 
 int reign_promote(struct replica *replica, int member, const char **why)
@@ -246,6 +255,16 @@ static void go_on(struct replica *replica)
 	bringup_go_on(replica);
 }
 
+/* What a flush lost was written again, or brought up from another member's image. */
+void reign_flush_made_good(struct replica *replica)
+{
+	replica->reign.rewrite = false;
+	if (!replica->durable.now.flush_failed)
+		return;
+	replica->durable.now.flush_failed = 0;
+	durable_changed(replica);
+}
+
 static void decided(struct replica *replica)
 {
 	const struct replica_configuration *configuration = core_configuration(replica);
@@ -268,6 +287,7 @@ static void decided(struct replica *replica)
 	/* All that it might have had alone was given to it, or made good. */
 	if (named && joining_is_target(replica, (int)configuration->primary)) {
 		maps_forget_owed(replica);
+		reign_flush_made_good(replica);
 		reign->knows = true;
 		reign->generation = configuration->generation.id;
 	}
@@ -621,6 +641,9 @@ static void consider_as_primary(struct replica *replica)
 	int successor = reign->successor;
 	bool change = false, leave = false;
 
+	/* Who was to take over after a flush that failed is gone, too. */
+	if (replica->durable.now.flush_failed && !reign->rewrite && choose_successor(replica) == NO_MEMBER)
+		lose_unflushed(replica);
 	if (!reign_majority_there(replica)) {
 		waits_for_majority(replica, REPLICA_WAITS_MAJORITY, "no majority of the members is seen");
 		return;
@@ -697,7 +720,7 @@ static bool memory_kept(const struct replica *replica, int member)
 		boot = configuration->processes[member].boot;
 	return member_in(configuration->in_sync, member) &&
 	       (configuration->processes[member].boot == boot || (flags_of(replica, member) & MESSAGE_CLEAN)) &&
-	       !(flags_of(replica, member) & (MESSAGE_EMPTY | MESSAGE_FAILED)) &&
+	       !(flags_of(replica, member) & (MESSAGE_EMPTY | MESSAGE_FAILED | MESSAGE_FLUSH_FAILED)) &&
 	       sizes_are(replica, member, configuration->sizes);
 }
 

@@ -316,6 +316,10 @@ void replica_start(struct replica *replica, uint64_t now)
 						  : 0;
 	if (durable->broken)
 		decision_lost(replica, 0);
+	if (deliberate_bug(BUG_FAILED_FLUSH_FORGOTTEN))
+		durable->now.flush_failed = 0;
+	/* The page cache may have what the disk has not. */
+	replica->reign.rewrite = durable->now.flush_failed;
 	maps_loaded(replica);
 	replica->clean = maps_clean(replica);
 	durable_changed(replica);

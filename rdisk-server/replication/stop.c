@@ -92,10 +92,11 @@ void stop_flush_stored(struct replica *replica, int result)
 	if (stop->result) {
 		core_tell(replica, REPLICA_EVENT_DISK, replica->settings.self,
 			  "its image cannot be flushed at the end");
-		stop->phase = STOP_DONE;
-		return;
+		reign_flush_failed(replica);
 	}
 	stop->phase = STOP_COOLING;
+	if (stop->result)
+		return;
 	backup_reign_ends(replica);
 	/* While others are in sync with it they may lose what is not flushed on all, and this one has to know. */
 	if (alone || !is_in_sync(replica))
@@ -115,7 +116,7 @@ void stop_go_on(struct replica *replica)
 	}
 	core_wake_at(replica, replica->now < stop->leaves_by ? stop->leaves_by : stop->ends_by);
 	/* What its image holds is not to be trusted, or was never in sync: it is brought up in any case. */
-	if (replica->reign.disk_failed || replica->durable.now.wants_all)
+	if (replica->reign.disk_failed || replica->durable.now.wants_all || replica->durable.now.flush_failed)
 		stop->was_in_sync = false;
 	if (stop->phase == STOP_LEAVING && has_left(replica)) {
 		reign_answers_nothing(replica);
@@ -126,6 +127,7 @@ void stop_go_on(struct replica *replica)
 		else
 			flush(replica);
 	}
-	if (stop->phase == STOP_COOLING && maps_cool_all(replica))
+	/* What is hot stays so if the flush failed, and the next process has to know that it did. */
+	if (stop->phase == STOP_COOLING && (stop->result ? !replica->durable.busy : maps_cool_all(replica)))
 		stop->phase = STOP_DONE;
 }

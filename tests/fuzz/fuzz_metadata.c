@@ -21,7 +21,7 @@ static void check_slot(const uint8_t *data, size_t size)
 	if (metadata_decode_slot(data, size, node, &slot) != METADATA_GOOD)
 		return;
 	fuzz_require(slot.promised.member < MEMBERS_MAX && slot.accepted.member < MEMBERS_MAX, "a ballot");
-	fuzz_require(!((slot.wants_all | slot.compare_all) >> REPLICA_DEVICES_MAX), "a device");
+	fuzz_require(!(slot.wants_all >> REPLICA_DEVICES_MAX) && slot.flush_failed <= 1, "a device or mark");
 	metadata_encode_slot(&slot, again);
 	fuzz_require(size == sizeof(again) && memcmp(again, data, size) == 0, "another slot than it was");
 	fuzz_require(metadata_decode_slot(data, size, node + 1, &slot) == METADATA_FOREIGN, "of any node");

@@ -177,7 +177,7 @@ struct metadata_slot replica_values_slot(void)
 		.accepted = { 0x35363738, 5 },
 		.votes_from = 0x3142434445464748,
 		.wants_all = 0x8002,
-		.compare_all = 0x4001,
+		.flush_failed = 1,
 		.configuration = replica_values_configuration(),
 	};
 

@@ -64,9 +64,8 @@ static void test_slot_bytes(void **state)
 		/* sequence, promised, accepted */
 		0x18, 0x17, 0x16, 0x15, 0x14, 0x13, 0x12, 0x11, 0x28, 0x27, 0x26, 0x25, 0x24, 0x23, 0x22, 0x21, 0x34,
 		0x33, 0x32, 0x31, 4, 0, 0, 0, 0x38, 0x37, 0x36, 0x35, 5, 0, 0, 0,
-		/* votes_from, wants_all, compare_all */
-		0x48, 0x47, 0x46, 0x45, 0x44, 0x43, 0x42, 0x31, 0x02, 0x80, 0, 0, 0, 0, 0, 0, 0x01, 0x40, 0, 0, 0, 0, 0,
-		0,
+		/* votes_from, wants_all, flush_failed */
+		0x48, 0x47, 0x46, 0x45, 0x44, 0x43, 0x42, 0x31, 0x02, 0x80, 0, 0, 0, 0, 0, 0, 0x01, 0, 0, 0, 0, 0, 0, 0,
 		/* images */
 		0x50, 0, 0, 0, 0, 0, 0, 0, 0x51, 0, 0, 0, 0, 0, 0, 0
 	};
@@ -147,7 +146,7 @@ static void test_slot(void **state)
 	assert_true(replica_configuration_same(&slot.configuration, &value.configuration));
 	assert_memory_equal(slot.images, value.images, sizeof(value.images));
 	assert_memory_equal(slot.names, value.names, sizeof(value.names));
-	assert_true(slot.wants_all == value.wants_all && slot.compare_all == value.compare_all);
+	assert_true(slot.wants_all == value.wants_all && slot.flush_failed == value.flush_failed);
 
 	/* Before the first configuration there is neither that nor a set. */
 	value = (struct metadata_slot){
@@ -295,7 +294,7 @@ static void test_wrong_slots(void **state)
 	assert_broken(s.promised.member = MEMBERS_MAX);
 	assert_broken(s.accepted.member = UINT32_MAX);
 	assert_broken(s.wants_all = UINT64_C(1) << REPLICA_DEVICES_MAX);
-	assert_broken(s.compare_all = UINT64_C(1) << 63);
+	assert_broken(s.flush_failed = 2);
 	assert_broken(s.set.bytes[0] ^= 1);
 	assert_broken(s.configuration.primary = 1);
 	assert_broken(s.configuration.digest = 0);

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Flushes that fail where it is easily overlooked. The system tells of an error once: what it could not write it takes
+ * for written from then on, and every later flush says yes.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "replica_cluster.h"
+
+#define MOMENT (CLUSTER_HEARTBEAT / 100)
+
+/* The longest that hangs at the store of a member comes back. */
+static void come_back(struct cluster *cluster, int index, int result)
+{
+	struct cluster_member *member = &cluster->member[index];
+	struct io *io = member->hung[0];
+
+	assert_true(member->nr_hung > 0);
+	memmove(member->hung, member->hung + 1, sizeof(struct io *) * (size_t)--member->nr_hung);
+	io->result = result;
+	replica_io_done(member->replica, cluster->now, io);
+}
+
+static bool not_in_sync(struct cluster *cluster, int member)
+{
+	return cluster_primary(cluster) != NO_MEMBER && !cluster_in_sync(cluster, member);
+}
+
+/* A, the primary, hands over while its flush is under way. Whoever that was for, A has lost what it did not write. */
+static void test_of_a_reign_that_is_over(void **state)
+{
+	struct cluster *cluster = *state;
+	struct cluster_request flush;
+	const char *why;
+	uint32_t client;
+
+	cluster_begin(cluster);
+	client = cluster_open(cluster, A);
+	assert_int_equal(cluster_write_now(cluster, A, client, 0, 1), 0);
+	cluster->member[A].io_hangs = true;
+	cluster_flush(cluster, A, client, &flush);
+	cluster_go(cluster, MOMENT);
+	assert_true(cluster->member[A].nr_hung > 0);
+	assert_int_equal(replica_promote(cluster->member[A].replica, cluster->now, B, &why), 0);
+	cluster_until(cluster, cluster_serves, B);
+	assert_true(cluster_in_sync(cluster, A));
+	come_back(cluster, A, -EIO);
+	cluster->member[A].io_hangs = false;
+	cluster_until(cluster, not_in_sync, A);
+	cluster_until(cluster, cluster_in_sync, A);
+	assert_int_equal(cluster_answer(cluster, &flush), 0);
+	cluster_assert_equal(cluster);
+}
+
+/*
+ * B's flush for a stable write fails, and that of the set, which began before it was known, says yes: B may have lost
+ * what was written before, and A keeps it in mind.
+ */
+static void test_beside_a_stable_write(void **state)
+{
+	struct cluster *cluster = *state;
+	struct cluster_request stable, flush;
+	uint32_t client;
+
+	cluster_begin(cluster);
+	client = cluster_open(cluster, A);
+	assert_int_equal(cluster_flush_now(cluster, A, client), 0);
+	assert_int_equal(cluster_write_now(cluster, A, client, 0, 1), 0);
+	cluster->member[B].io_hangs = true;
+	stable.request = (struct replica_request){
+		.kind = ENTRY_WRITE,
+		.client = client,
+		.position = 9 * CLUSTER_BLOCK,
+		.length = CLUSTER_BLOCK,
+		.stable = true,
+	};
+	cluster_submit(cluster, A, &stable);
+	cluster_go(cluster, MOMENT);
+	assert_int_equal(cluster->member[B].nr_hung, 1);
+	come_back(cluster, B, 0); /* written, and to be flushed now */
+	cluster_flush(cluster, A, client, &flush);
+	cluster_go(cluster, MOMENT);
+	assert_int_equal(cluster->member[B].nr_hung, 2);
+	come_back(cluster, B, -EIO);
+	come_back(cluster, B, 0);
+	cluster->member[B].io_hangs = false;
+	cluster_until(cluster, not_in_sync, B);
+	assert_true(cluster_status(cluster, A).members[B].out_of_sync >= 2 * CLUSTER_BLOCK);
+	assert_int_equal(cluster_answer(cluster, &flush), 0);
+	cluster_until(cluster, cluster_in_sync, B);
+	cluster_go(cluster, 3 * CLUSTER_LEASE);
+	cluster_assert_equal(cluster);
+}
+
+/* A set of two copies and a vote. */
+static void two_copies(struct cluster *cluster)
+{
+	cluster_end(cluster);
+	cluster_init(cluster, 3, member_bit(C));
+	cluster_begin(cluster);
+}
+
+/* The flush of a stable write fails at the primary, and the one that was to take over dies: A is the last. */
+static void test_successor_dies(void **state)
+{
+	struct cluster *cluster = *state;
+	struct cluster_request stable;
+	uint32_t client;
+
+	two_copies(cluster);
+	client = cluster_open(cluster, A);
+	assert_int_equal(cluster_write_now(cluster, A, client, 0, 1), 0);
+	cluster->member[A].io_hangs = true;
+	stable.request = (struct replica_request){
+		.kind = ENTRY_WRITE,
+		.client = client,
+		.position = 5 * CLUSTER_BLOCK,
+		.length = CLUSTER_BLOCK,
+		.stable = true,
+	};
+	cluster_submit(cluster, A, &stable);
+	cluster_go(cluster, MOMENT);
+	come_back(cluster, A, 0);
+	cluster_cut_link(cluster, A, C, true);
+	come_back(cluster, A, -EIO);
+	cluster_kill(cluster, B);
+	cluster_cut_link(cluster, A, C, false);
+	cluster->member[A].io_hangs = false;
+	cluster_until(cluster, cluster_serves, A);
+	cluster_go(cluster, 3 * CLUSTER_LEASE);
+	assert_true(cluster_serves(cluster, A));
+	assert_int_equal(cluster_status(cluster, A).configuration.generation.number, 2);
+	assert_int_equal(cluster_answer(cluster, &stable), -EIO);
+	/* That was made good: it serves as before. */
+	client = cluster_open(cluster, A);
+	assert_int_equal(cluster_write_now(cluster, A, client, 0, 3), 0);
+	assert_int_equal(cluster_flush_now(cluster, A, client), 0);
+	assert_int_equal(cluster_status(cluster, A).configuration.generation.number, 2);
+	cluster_start(cluster, B);
+	cluster_until(cluster, cluster_in_sync, B);
+	cluster_assert_equal(cluster);
+}
+
+/* A flush of the last one fails, and it is killed before anything is decided: its next process has the same host. */
+static void test_restarted(void **state)
+{
+	struct cluster *cluster = *state;
+	struct cluster_request flush;
+	uint32_t client;
+
+	two_copies(cluster);
+	cluster_kill(cluster, B);
+	client = cluster_open(cluster, A);
+	assert_int_equal(cluster_write_now(cluster, A, client, 0, 1), 0);
+	cluster->member[A].io_hangs = true;
+	cluster_flush(cluster, A, client, &flush);
+	cluster_cut(cluster, A, true);
+	come_back(cluster, A, -EIO);
+	cluster_go(cluster, MOMENT);
+	cluster_kill(cluster, A);
+	cluster->member[A].io_hangs = false;
+	cluster_cut(cluster, A, false);
+	cluster_start(cluster, A);
+	cluster_until(cluster, cluster_serves, A);
+	assert_int_equal(cluster_status(cluster, A).configuration.generation.number, 2);
+	assert_true(cluster->told[A][REPLICA_EVENT_LOSS] > 0);
+	/* And it is told no more: another restart loses nothing. */
+	client = cluster_open(cluster, A);
+	assert_int_equal(cluster_flush_now(cluster, A, client), 0);
+	cluster_kill(cluster, A);
+	cluster_start(cluster, A);
+	cluster_until(cluster, cluster_serves, A);
+	assert_int_equal(cluster_status(cluster, A).configuration.generation.number, 2);
+}
+
+/* The last flush of a process that ends fails: the next one does not take its memory for kept. */
+static void test_at_the_end(void **state)
+{
+	struct cluster *cluster = *state;
+	uint32_t client;
+
+	two_copies(cluster);
+	cluster_kill(cluster, B);
+	client = cluster_open(cluster, A);
+	assert_int_equal(cluster_write_now(cluster, A, client, 0, 1), 0);
+	cluster->member[A].io_result = -EIO;
+	replica_stop(cluster->member[A].replica, cluster->now);
+	while (!replica_stopped(cluster->member[A].replica))
+		cluster_go(cluster, MOMENT);
+	cluster->member[A].io_result = 0;
+	cluster_kill(cluster, A);
+	cluster_start(cluster, A);
+	cluster_until(cluster, cluster_serves, A);
+	assert_int_equal(cluster_status(cluster, A).configuration.generation.number, 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_of_a_reign_that_is_over, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_beside_a_stable_write, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_successor_dies, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_restarted, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_at_the_end, cluster_setup, cluster_teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
