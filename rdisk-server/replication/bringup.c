@@ -60,14 +60,14 @@ uint64_t bringup_patience(const struct replica *replica)
 }
 
 /* It asks again; clients wait for it in a part of the time that gets smaller. */
-void bringup_drop_slow(struct replica *replica, int member)
+void bringup_drop_for_a_while(struct replica *replica, int member, const char *why)
 {
 	struct bringup *bringup = &replica->bringup[member];
 
 	bringup->not_before = replica->now + (bringup_patience(replica) * SLOW_WAIT << bringup->slow);
 	if (bringup->slow < SLOW_MAX)
 		bringup->slow++;
-	bringup_drop(replica, member, "it does not keep up");
+	bringup_drop(replica, member, why);
 }
 
 static bool may_join(const struct replica *replica, int member)
@@ -474,7 +474,7 @@ static void look_for_late_copies(struct replica *replica)
 		if (entry->step != STEP_STORED || entry->completed)
 			continue;
 		if (late <= replica->now) {
-			bringup_drop_slow(replica, entry->target);
+			bringup_drop_for_a_while(replica, entry->target, "it does not keep up");
 			return; /* the list is another now */
 		}
 		core_wake_at(replica, late);

@@ -247,7 +247,9 @@ void copy_read(struct replica *replica, struct entry *entry)
 	if (entry->stored_result) {
 		if (!reign_own_disk_failed(replica)) {
 			entry_complete(replica, entry, entry->stored_result);
-			bringup_drop(replica, member, "a block for it cannot be read");
+			bringup_drop_for_a_while(replica, member,
+						 "a block for it cannot be read: it cannot be in sync before that "
+						 "block is written again, or can be read");
 		}
 		return;
 	}

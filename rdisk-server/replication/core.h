@@ -661,8 +661,8 @@ void bringup_progress(struct replica *replica, int member, uint64_t bytes);
 void bringup_status(const struct replica *replica, int member, struct replica_member_status *status);
 /* How long (ns) the answers of a target are waited for. */
 uint64_t bringup_patience(const struct replica *replica);
-/* It does not keep up. */
-void bringup_drop_slow(struct replica *replica, int member);
+/* It does not keep up, or this member cannot bring it up now: not again before a while, which gets longer. */
+void bringup_drop_for_a_while(struct replica *replica, int member, const char *why);
 void bringup_ready(struct replica *replica, int member, const struct message *message);
 void bringup_drop(struct replica *replica, int member, const char *why);
 void bringup_go_on(struct replica *replica);

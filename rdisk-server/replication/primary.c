@@ -443,7 +443,7 @@ static void too_late(struct replica *replica, member_set late, uint64_t began)
 			continue;
 		}
 		if (target)
-			bringup_drop_slow(replica, i);
+			bringup_drop_for_a_while(replica, i, "it does not keep up");
 		else if (!replica->settings.slow_replica_waits || !replica->peers[i].greeted)
 			reign_member_failed(replica, i, "it does not keep up");
 	}

@@ -450,6 +450,34 @@ static void test_copy_cannot_be_read(void **state)
 	assert_memory_equal(cluster->member[A].image, cluster->member[B].image, CLUSTER_SIZE);
 }
 
+/* The last in sync cannot read a block for a target: it is not tried for ever without a pause, and ends when it can. */
+static void test_unreadable_for_a_target(void **state)
+{
+	struct cluster *cluster = *state;
+	unsigned int told;
+	uint32_t client;
+
+	cluster_end(cluster);
+	cluster_init(cluster, 3, member_bit(C));
+	cluster_begin(cluster);
+	cluster_kill(cluster, B);
+	client = cluster_open(cluster, A);
+	assert_int_equal(cluster_write_now(cluster, A, client, 0, 1), 0);
+	cluster->member[A].read_result = -EIO;
+	told = cluster->told[A][REPLICA_EVENT_MEMBER];
+	cluster_start(cluster, B);
+	cluster_go(cluster, 100 * CLUSTER_LEASE);
+	/* After 8, 16, 32, 64 seconds: what is told each time, once. */
+	assert_true(cluster->told[A][REPLICA_EVENT_MEMBER] > told);
+	assert_true(cluster->told[A][REPLICA_EVENT_MEMBER] <= told + 3 * 5);
+	assert_true(cluster_serves(cluster, A));
+	assert_false(cluster_in_sync(cluster, B));
+	cluster->member[A].read_result = 0;
+	cluster_go(cluster, 64 * CLUSTER_LEASE);
+	cluster_until(cluster, cluster_in_sync, B);
+	cluster_assert_equal(cluster);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -467,6 +495,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_stop_twice, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_read_error, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_copy_cannot_be_read, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_unreadable_for_a_target, cluster_setup, cluster_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
