@@ -478,6 +478,55 @@ static void test_unreadable_for_a_target(void **state)
 	cluster_assert_equal(cluster);
 }
 
+/* Both slots of C are broken and its maps are not: it is a member that has lost its state, and is copied as a whole. */
+static void test_broken_slots(void **state)
+{
+	struct cluster *cluster = *state;
+	uint32_t client;
+
+	cluster_begin(cluster);
+	client = cluster_open(cluster, A);
+	assert_int_equal(cluster_write_now(cluster, A, client, 0, 1), 0);
+	cluster_kill(cluster, B);
+	assert_int_equal(cluster_write_now(cluster, A, client, 4096, 2), 0);
+	cluster_go(cluster, 5 * CLUSTER_LEASE);
+	cluster_kill(cluster, C);
+	for (int i = 0; i < 2; i++)
+		cluster->member[C].slots[i][100] ^= 1;
+	assert_true(cluster->member[C].saved_log && cluster->member[C].saved_bits[B]);
+	memset(cluster->member[C].image, 0xee, CLUSTER_SIZE);
+	cluster_start(cluster, B);
+	cluster_start(cluster, C);
+	cluster_until(cluster, cluster_in_sync, C);
+	cluster_until(cluster, cluster_in_sync, B);
+	cluster_assert_equal(cluster);
+	assert_true(cluster_status(cluster, C).votes);
+}
+
+/* C has lost its promises and cannot learn, as it sees A alone: A decides nothing for it before it can. */
+static void test_nothing_decided_while_learning(void **state)
+{
+	struct cluster *cluster = *state;
+	uint64_t epoch;
+
+	cluster_begin(cluster);
+	cluster_kill(cluster, C);
+	cluster->member[C].saved_slots[0] = cluster->member[C].saved_slots[1] = false;
+	cluster_go(cluster, 5 * CLUSTER_LEASE);
+	cluster_cut_link(cluster, B, C, true);
+	cluster_start(cluster, C);
+	/* It is brought up meanwhile: that is one. */
+	cluster_until(cluster, cluster_in_sync, C);
+	epoch = cluster_status(cluster, A).configuration.epoch;
+	cluster_go(cluster, 30 * CLUSTER_LEASE);
+	assert_int_equal(cluster_status(cluster, A).configuration.epoch, epoch);
+	assert_false(cluster_status(cluster, C).votes);
+	cluster_cut_link(cluster, B, C, false);
+	cluster_go(cluster, 10 * CLUSTER_LEASE);
+	assert_true(cluster_status(cluster, C).votes);
+	assert_true(cluster_status(cluster, A).configuration.epoch <= epoch + 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -496,6 +545,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_read_error, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_copy_cannot_be_read, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_unreadable_for_a_target, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_broken_slots, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_nothing_decided_while_learning, cluster_setup, cluster_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
