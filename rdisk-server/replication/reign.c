@@ -576,9 +576,9 @@ static void hand_over(struct replica *replica, int successor)
 }
 
 /*
- * A member that has no vote any more waits for an epoch that it cannot have voted in: one, after it has learnt; while it
- * learns none is decided for it, or there would be no end of them. One that was taken for dead, and
- * has given up what it had or was made empty since, is asked for its vote again.
+ * A member that has no vote any more waits for an epoch that it cannot have voted in: one, after it has learnt; while
+ * it learns none is decided for it, or there would be no end of them. One that was taken for dead, and has given up
+ * what it had or was made empty since, is asked for its vote again.
  */
 static bool voter_waits(const struct replica *replica, struct replica_configuration *value)
 {
