@@ -27,7 +27,7 @@ case ${1:-test} in
 demo) ;;
 test)
 	packages+=(
-		libcmocka-dev libnbd-dev nbdkit fio strace gdb mmdebstrap uidmap
+		libcmocka-dev libnbd-dev nbdkit fio sqlite3 strace gdb mmdebstrap uidmap
 		clang clang-format clang-tidy libclang-rt-dev llvm cppcheck shellcheck codespell mandoc spin
 		gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 	)
