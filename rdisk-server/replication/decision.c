@@ -251,7 +251,7 @@ static void collect(struct replica *replica, uint64_t epoch)
 
 	if (now->promised.counter > decision->highest_counter && !deliberate_bug(BUG_BALLOT_REUSED))
 		decision->highest_counter = now->promised.counter;
-	if (decision_used_up(replica)) /* reign_consider() says so */
+	if (decision_used_up(replica)) /* propose_consider() says so */
 		return;
 	decision->phase = PROPOSAL_COLLECTING;
 	decision->epoch = epoch;

@@ -287,7 +287,7 @@ static void after(struct replica *replica)
 		if (!replica->consider)
 			break;
 		replica->consider = false;
-		reign_consider(replica);
+		propose_consider(replica);
 		bringup_tick(replica);
 		joining_tick(replica);
 	} while (replica->first_completed || requests_can_go_on(&replica->requests) || replica->consider);

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Requests of this host's clients, and all clients' requests at the primary. A function that takes `frame` owns it,
+ * memory from malloc() that `data` lies in. For the parts of the core alone: core.h.
+ */
+#ifndef RDISK_REPLICATION_FORWARD_H
+#define RDISK_REPLICATION_FORWARD_H
+
+#include "done_table.h"
+#include "entry.h"
+#include "message.h"
+#include "replica.h"
+
+struct local_client {
+	uint32_t client;	      /* 0: free */
+	uint64_t number;	      /* of its last request */
+	uint64_t generation;	      /* id of that in which it was opened; 0: it is not open */
+	struct client_open open;      /* as it has asked for */
+	struct replica_request close; /* the core's own: its client is gone */
+};
+
+struct forward {
+	struct replica_request *first, *last; /* not answered, in the order in which they came */
+	struct local_client *clients;	      /* settings.clients */
+	bool held_back;			      /* some, because a queue was full */
+	unsigned int nr_sent;		      /* of the requests, at most settings.requests */
+	/* As primary: time of the next look at whose process is gone; until when it may lack closes sent to the last.
+	 */
+	uint64_t next_look, settled_at;
+	/* keep.c: time at which a primary can have closed nothing of this process yet; the last of its own requests. */
+	uint64_t confirmed;
+	uint64_t keeper_request, keeper_sent;
+	unsigned int spare; /* places of that table beyond settings.clients */
+};
+
+void forward_submit(struct replica *replica, struct replica_request *request);
+void forward_resend(struct replica *replica);
+void forward_request(struct replica *replica, int member, const struct message *message, void *frame, const void *data);
+void forward_answer(struct replica *replica, int member, const struct message *message, const void *data);
+/* Answers an entry of a client, if it may; else it is held until it may. */
+void forward_done(struct replica *replica, struct entry *entry);
+void forward_forget(struct replica *replica, uint32_t client);
+void forward_start_queue(struct replica *replica);
+/* A queue has room again: what was held back goes. */
+void forward_can_send(struct replica *replica);
+void forward_tick(struct replica *replica);
+
+/* Whether a client of this host waits for a request. */
+bool forward_wants(const struct replica *replica, uint32_t client, uint64_t request);
+/* A request whose turn has come, as far as unsure ones are concerned. */
+void forward_start(struct replica *replica, struct entry *entry);
+
+/* Whether a primary is seen that takes requests of this member, which may be itself. */
+bool forward_sees_primary(const struct replica *replica);
+
+#endif

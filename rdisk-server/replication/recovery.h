@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a new primary does before it serves. For the parts of the core alone: core.h.
+ */
+#ifndef RDISK_REPLICATION_RECOVERY_H
+#define RDISK_REPLICATION_RECOVERY_H
+
+#include "entry.h"
+#include "message.h"
+#include "replica.h"
+
+void recovery_begin(struct replica *replica);
+void recovery_report(struct replica *replica, int member, const struct message *message, const void *data);
+void recovery_go_on(struct replica *replica);
+/* The epoch is another: asks those that have not reported yet. */
+void recovery_ask(struct replica *replica);
+void recovery_end_of_entry(struct replica *replica, struct entry *entry);
+/* A range that may differ: written to all from the own image, before anybody who comes later gets at it. */
+void recovery_equalise(struct replica *replica, uint32_t device, uint64_t position, uint64_t length);
+void recovery_reconciled(struct replica *replica, int member, const struct message *message);
+void recovery_can_send(struct replica *replica);
+void recovery_tick(struct replica *replica);
+
+#endif
