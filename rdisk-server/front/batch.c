@@ -19,6 +19,10 @@ static int64_t begin_element(struct server *server, const message *batch, const 
 	struct front_request *request = front_request_take(server, batch->m_source);
 	int code = intake_element(server, request, element);
 
+	if (code == INTAKE_BEGIN && device_of(request->request.disk)->member) {
+		request->in_set = true;
+		server->nr_set_requests++;
+	}
 	if (code != INTAKE_BEGIN || request_begin(&server->requests, &request->request))
 		return answer_element(server, request, code);
 	client_add(request);
@@ -65,17 +69,34 @@ static int64_t begin_collect(struct server *server, struct client *client, const
 	return SUSPEND;
 }
 
-/* Begins all requests of server->batch. 0, or why not all results could be stored: then the rest was not begun. */
-static int begin_elements(struct server *server, const message *batch, int count)
+/* Whether an element has to wait until replicated disks, of which it names one, take more. */
+static bool is_deferred(struct server *server, const struct rdisk_request *element)
+{
+	const struct device *device = device_find(&server->devices, element->minor);
+
+	return element->operation != RDISK_OP_COLLECT && device && device->member &&
+	       server->nr_set_requests >= SET_REQUESTS_MAX;
+}
+
+/*
+ * Begins the requests of server->batch, from `first` on. 0, also if the client is deferred before the rest is begun; or
+ * why not all results could be stored: then the rest was not begun.
+ */
+static int begin_elements(struct server *server, const message *batch, int first, int count)
 {
 	struct client *client = client_of(server, batch->m_source);
-	uint64_t address = (uint64_t)(uintptr_t)batch->ADDRESS;
+	uint64_t address = (uint64_t)(uintptr_t)batch->ADDRESS + (uint64_t)first * sizeof(struct rdisk_request);
 
-	for (int i = 0; i < count; i++, address += sizeof(struct rdisk_request)) {
+	for (int i = first; i < count; i++, address += sizeof(struct rdisk_request)) {
 		const struct rdisk_request *element = &server->batch[i];
 		int64_t result;
 		int code;
 
+		if (is_deferred(server, element)) {
+			client->next_element = i;
+			client_defer(server, client);
+			return 0;
+		}
 		if (element->operation == RDISK_OP_COLLECT && i == count - 1)
 			result = begin_collect(server, client, element, address);
 		else
@@ -110,9 +131,42 @@ void batch_begin(struct server *server, const message *asked)
 	client->memory = owner;
 	client->status = count;
 	reach_client(server, client);
-	code = begin_elements(server, asked, count);
+	code = begin_elements(server, asked, 0, count);
 	if (code)
 		client->status = code;
 	client->open = true;
 	reply_batch_if_done(client);
+}
+
+/* Goes on with the batch of a client that was deferred. */
+static void resume(struct server *server, struct client *client)
+{
+	const message asked = client->message;
+	int first = client->next_element, count = asked.COUNT;
+	uint64_t offset = (uint64_t)first * sizeof(server->batch[0]);
+	int code = client_memory_read(&client->memory, (uint64_t)(uintptr_t)asked.ADDRESS + offset,
+				      server->batch + first, (size_t)(count - first) * sizeof(server->batch[0]));
+
+	/* What is done meanwhile is not to be its answer. */
+	client->open = false;
+	if (!code)
+		code = begin_elements(server, &asked, first, count);
+	if (code)
+		client->status = code;
+	client->open = true;
+	reply_batch_if_done(client);
+}
+
+void batch_resume(struct server *server)
+{
+	while (server->first_deferred && server->nr_set_requests < SET_REQUESTS_MAX &&
+	       server->requests.nr_free >= RDISK_BATCH_MAX) {
+		struct client *client = server->first_deferred;
+
+		client_undefer(server, client);
+		if (client_lives(server, client->message.m_source))
+			resume(server, client);
+		else
+			client_forget(server, client->message.m_source);
+	}
 }

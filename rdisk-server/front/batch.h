@@ -4,6 +4,9 @@
  * begun in the order in which they are in the batch, but those that wait for a disk are done later than the others: the
  * batch is answered when all are done, or, if the client has marked them so, without them (rdisk_protocol.h, "Suspended
  * requests"). The loop's thread only.
+ *
+ * Replicated disks take only so many requests of batches at a time (SET_REQUESTS_MAX), as those may wait for long: the
+ * rest of a batch that has more waits with its client, which is blocked in it, and takes no room that others need.
  */
 #ifndef RDISK_BATCH_H
 #define RDISK_BATCH_H
@@ -17,5 +20,8 @@
  * not all results could be stored.
  */
 void batch_begin(struct server *server, const message *asked);
+
+/* Goes on with batches that wait for replicated disks to take more, the oldest first, as far as they do. */
+void batch_resume(struct server *server);
 
 #endif

@@ -20,6 +20,7 @@ struct front_request *front_request_take(struct server *server, int client)
 	request->client = client;
 	request->owner = client_of(server, client);
 	request->waits_for_client = false;
+	request->in_set = false;
 	request->pinned = false;
 	request->recorded = false;
 	return request;
@@ -31,6 +32,7 @@ void front_request_release(struct server *server, struct front_request *request)
 		dvk_unpin(&request->pin);
 	if (request->waits_for_client)
 		server->nr_client_waiters--;
+	server->nr_set_requests -= request->in_set;
 	request_free(&server->requests, &request->request);
 }
 
@@ -90,6 +92,34 @@ void client_abandon(struct server *server, struct front_request *request)
 	request_abandon(&server->requests, &request->request);
 }
 
+void client_defer(struct server *server, struct client *client)
+{
+	client->deferred = true;
+	client->next_deferred = NULL;
+	if (server->first_deferred)
+		server->last_deferred->next_deferred = client;
+	else
+		server->first_deferred = client;
+	server->last_deferred = client;
+}
+
+void client_undefer(struct server *server, struct client *client)
+{
+	struct client *before = NULL;
+
+	if (!client->deferred)
+		return;
+	client->deferred = false;
+	for (struct client *at = server->first_deferred; at != client; at = at->next_deferred)
+		before = at;
+	if (before)
+		before->next_deferred = client->next_deferred;
+	else
+		server->first_deferred = client->next_deferred;
+	if (server->last_deferred == client)
+		server->last_deferred = before;
+}
+
 void client_give_up(struct server *server, int endpoint)
 {
 	struct client *client = client_of(server, endpoint);
@@ -100,6 +130,7 @@ void client_give_up(struct server *server, int endpoint)
 		if (request->kind != ANSWER_COLLECTED)
 			client_abandon(server, request);
 	}
+	client_undefer(server, client);
 	client->open = false;
 	client->collects = false;
 	client->in_batch = false;

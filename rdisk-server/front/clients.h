@@ -50,6 +50,7 @@ struct front_request {
 	/* the data */
 	struct memory_owner memory;
 	bool waits_for_client; /* counted in server->nr_client_waiters */
+	bool in_set;	       /* counted in server->nr_set_requests */
 	bool pinned;
 	struct dvk_pin pin;
 	bool recorded;
@@ -71,6 +72,10 @@ struct client {
 	struct memory_owner memory; /* of a batch: where it is */
 	int elements;		    /* ELEMENTs under way */
 	int status;		    /* REP_STATUS to be, of a batch */
+	/* The rest of the batch, from this element on, is begun when replicated disks take more. */
+	bool deferred;
+	int next_element;
+	struct client *next_deferred;
 	/* The batch ends with COLLECT and WAIT, and there was nothing to collect. */
 	bool collects;
 	bool in_batch;		  /* it is blocked in a batch: the memory of what it will collect can be reached */
@@ -108,6 +113,10 @@ bool client_lives(const struct server *server, int endpoint);
 
 /* It has given up the message that it was blocked in. What it may collect stays. */
 void client_give_up(struct server *server, int endpoint);
+
+/* Puts a client's batch behind those that wait; takes it away, which is harmless if it does not. See batch.h. */
+void client_defer(struct server *server, struct client *client);
+void client_undefer(struct server *server, struct client *client);
 
 /* Nothing is owed any more, to it; to any that died; to any at all. */
 void client_forget(struct server *server, int endpoint);

@@ -110,6 +110,11 @@ static enum io_answer submit_to_set(struct request_disk *disk, struct io *io)
 	return member_submit(device->member, device->replica, io);
 }
 
+static bool withdraw_from_set(struct request_disk *disk, struct io *io)
+{
+	return member_withdraw(device_of(disk)->member, io);
+}
+
 static bool withdraw_from_store(struct request_disk *disk, struct io *io)
 {
 	return store_withdraw(store_of(disk), io);
@@ -142,6 +147,7 @@ static int open_device(struct device_table *table, struct device *device,
 	}
 	if (device->member) {
 		request_disk_init(&device->disk, submit_to_set, RDISK_SECTOR_SIZE, device->buffers, buffer_size);
+		device->disk.withdraw = withdraw_from_set;
 		device->disk.reads_pend = true;
 		device->disk.stable_writes = true;
 		return 0;

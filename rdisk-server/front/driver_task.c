@@ -107,6 +107,7 @@ static void turn_set(struct server *server)
 	if (now < server->next_look)
 		return;
 	server->next_look = now + DEAD_LOOK_NS;
+	clients_forget_dead(server);
 	device_table_forget_dead(&server->devices);
 }
 
@@ -133,7 +134,7 @@ static void forget_clients_of_set(struct server *server)
 
 		while (request && !device_of(request->request.disk)->member)
 			request = request->next;
-		if (request)
+		if (request || server->clients[slot].deferred)
 			client_forget(server, slot - NR_TASKS);
 	}
 }
@@ -204,6 +205,7 @@ int driver_task(struct server *server)
 		if (completions_any(&server->completions) || requests_can_go_on(&server->requests) ||
 		    set_has_done(server))
 			answer_all_done(server);
+		batch_resume(server);
 		/* The stores have so much to do that nothing more is taken on. */
 		if (!has_room(server)) {
 			if (server->devices.member) {

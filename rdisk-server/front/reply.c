@@ -38,7 +38,7 @@ void reply_set_result(struct client *client, uint64_t address, int64_t result)
 
 void reply_batch_if_done(struct client *client)
 {
-	if (!client->open || client->elements > 0 || client->collects)
+	if (!client->open || client->elements > 0 || client->collects || client->deferred)
 		return;
 	client->open = false;
 	client->in_batch = false;

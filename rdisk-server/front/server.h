@@ -16,11 +16,16 @@
 #include "request.h"
 
 /*
- * Requests at a time, of all clients together. Those that wait for their client, and not for a store, are at most half
- * of them: the others always get done, so that the pool is never empty for ever.
+ * Requests at a time, of all clients together. Those that wait for their client, and not for a store, are at most a
+ * third of them, and so are those of batches to replicated disks, which wait as long as nobody can serve them: the
+ * others always get done, so that the pool is never empty for ever.
  */
-#define REQUESTS_MAX	   4096
-#define CLIENT_WAITERS_MAX (REQUESTS_MAX / 2)
+#define REQUESTS_MAX	   6144
+#define CLIENT_WAITERS_MAX (REQUESTS_MAX / 3)
+#define SET_REQUESTS_MAX   (REQUESTS_MAX / 3)
+
+/* Messages, of which a client has one at a time, count as no more than that. */
+static_assert(SET_REQUESTS_MAX + NR_SLOTS <= MEMBER_IOS_MAX, "the set has room for all that is brought to it");
 
 struct membership_control;
 
@@ -34,6 +39,9 @@ struct server {
 	struct completions completions;
 	struct requests requests;
 	unsigned int nr_client_waiters; /* requests that may have to wait for their client */
+	unsigned int nr_set_requests;	/* of batches, to replicated disks */
+	/* Clients whose batches wait for those to become fewer, the first first. */
+	struct client *first_deferred, *last_deferred;
 	/* Of a member of a replica set; see membership.h. */
 	struct membership_control *control;
 	void (*turn_control)(struct server *server);

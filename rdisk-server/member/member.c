@@ -22,7 +22,7 @@
 #define MILLISECOND    1000000ull /* ns */
 #define LEASE_DRIFT    1000	  /* parts per million: ten times what clocks of hosts are off */
 #define WINDOW	       256	  /* entries */
-#define REQUESTS       256
+#define REQUESTS       MEMBER_WITHDRAWN_MAX
 #define SECTOR	       512u
 #define BLOCK_SIZE     4096u
 #define EXTENT_SIZE    (4u << 20)

@@ -17,6 +17,12 @@
 #include "session.h"
 #include "store.h"
 
+/*
+ * ios at a time; and withdrawn ones that the set still has, beside them: as many as it may have of one host under way.
+ */
+#define MEMBER_IOS_MAX	     4096
+#define MEMBER_WITHDRAWN_MAX 256
+
 struct member;
 
 struct member_device {
@@ -89,9 +95,16 @@ bool member_failed(const struct member *member);
 
 /*
  * Carries out an io of a replicated device, of a client whose open is io->client (but IO_DESCRIBE). Always PENDING: it
- * comes back by member_take_done(). Results: 0 or -errno; -EBUSY of an IO_OPEN: others have it open.
+ * comes back by member_take_done(). Results: 0 or -errno; -EBUSY of an IO_OPEN: others have it open. At most
+ * MEMBER_IOS_MAX are PENDING.
  */
 enum io_answer member_submit(struct member *member, int device, struct io *io);
+
+/*
+ * Nobody wants an io any more that is PENDING. true: it is the caller's again, and neither it nor its memory is touched
+ * any more, though the set may yet carry it out. false: it is about to come back.
+ */
+bool member_withdraw(struct member *member, struct io *io);
 
 /* Whether member_take_done() would return any. */
 bool member_any_done(const struct member *member);

@@ -15,35 +15,51 @@
 
 #include "member_internal.h"
 
+#define REQUESTS_MAX (MEMBER_IOS_MAX + MEMBER_WITHDRAWN_MAX)
+
 int member_requests_create(struct member *member)
 {
-	member->requests = calloc(MEMBER_REQUESTS_MAX, sizeof(*member->requests));
-	if (!member->requests)
-		return -ENOMEM;
-	for (int i = MEMBER_REQUESTS_MAX - 1; i >= 0; i--) {
-		member->requests[i].next_free = member->free_requests;
-		member->free_requests = &member->requests[i];
-	}
-	return 0;
+	member->requests = calloc(REQUESTS_MAX, sizeof(*member->requests));
+	return member->requests ? 0 : -ENOMEM;
 }
 
 void member_requests_destroy(struct member *member)
 {
-	for (int i = 0; member->requests && i < MEMBER_REQUESTS_MAX; i++)
+	for (int i = 0; i < member->nr_fresh; i++)
 		free(member->requests[i].data);
 	free(member->requests);
 	member->requests = NULL;
+	member->nr_fresh = 0;
+}
+
+static struct member_request *take(struct member *member)
+{
+	struct member_request *request = member->free_requests;
+
+	if (request) {
+		member->free_requests = request->next_free;
+		return request;
+	}
+	assert(member->nr_fresh < REQUESTS_MAX); /* see MEMBER_IOS_MAX; the core has no more of those withdrawn */
+	return &member->requests[member->nr_fresh++];
+}
+
+static void release(struct member *member, struct member_request *request)
+{
+	member->nr_withdrawn -= request->withdrawn;
+	free(request->data);
+	request->data = NULL;
+	request->io = NULL;
+	request->withdrawn = false;
+	request->next_free = member->free_requests;
+	member->free_requests = request;
 }
 
 static void end(struct member *member, struct member_request *request, int result)
 {
 	struct io *io = request->io;
 
-	free(request->data);
-	request->data = NULL;
-	request->io = NULL;
-	request->next_free = member->free_requests;
-	member->free_requests = request;
+	release(member, request);
 	io->result = result;
 	io->next = NULL;
 	*member->done_tail = io;
@@ -141,6 +157,10 @@ void member_answered(struct member *member, struct replica_request *answered)
 	struct io *io = request->io;
 	int result = answered->result;
 
+	if (request->withdrawn) {
+		release(member, request);
+		return;
+	}
 	if (!result && io->operation == IO_READ)
 		result = copy_piece(request, false);
 	request->moved += answered->length;
@@ -158,7 +178,7 @@ void member_submit_again(struct member *member)
 	if (!member->again)
 		return;
 	member->again = false;
-	for (int i = 0; i < MEMBER_REQUESTS_MAX; i++) {
+	for (int i = 0; i < member->nr_fresh; i++) {
 		struct member_request *request = &member->requests[i];
 
 		if (!request->io || !request->again)
@@ -170,10 +190,8 @@ void member_submit_again(struct member *member)
 
 enum io_answer member_submit(struct member *member, int device, struct io *io)
 {
-	struct member_request *request = member->free_requests;
+	struct member_request *request = take(member);
 
-	assert(request); /* the server has no more requests than that */
-	member->free_requests = request->next_free;
 	request->io = io;
 	request->device = device;
 	request->moved = 0;
@@ -184,6 +202,25 @@ enum io_answer member_submit(struct member *member, int device, struct io *io)
 	else if (member->known)
 		end(member, request, 0);
 	return IO_PENDING;
+}
+
+bool member_withdraw(struct member *member, struct io *io)
+{
+	struct member_request *request = member->requests;
+
+	while (request < member->requests + member->nr_fresh && request->io != io)
+		request++;
+	if (request == member->requests + member->nr_fresh)
+		return false;
+	request->io = NULL;
+	/* Between two pieces the core has none. */
+	if (request->describe || request->again || replica_withdraw(member->replica, &request->request)) {
+		release(member, request);
+	} else {
+		request->withdrawn = true;
+		member->nr_withdrawn++;
+	}
+	return true;
 }
 
 bool member_any_done(const struct member *member)
@@ -203,7 +240,7 @@ struct io *member_take_done(struct member *member)
 void member_became_known(struct member *member)
 {
 	member->known = true;
-	for (int i = 0; i < MEMBER_REQUESTS_MAX; i++) {
+	for (int i = 0; i < member->nr_fresh; i++) {
 		if (member->requests[i].io && member->requests[i].describe)
 			end(member, &member->requests[i], 0);
 	}
@@ -212,24 +249,26 @@ void member_became_known(struct member *member)
 void member_forget_client(struct member *member, uint32_t client)
 {
 	replica_forget_client(member->replica, member_now(), client);
-	for (int i = 0; i < MEMBER_REQUESTS_MAX; i++) {
+	for (int i = 0; i < member->nr_fresh; i++) {
 		struct member_request *request = &member->requests[i];
 
-		if (request->io && !request->describe && request->io->client == client)
+		if (request->withdrawn && request->request.client == client)
+			release(member, request);
+		else if (request->io && !request->describe && request->io->client == client)
 			end(member, request, -ECANCELED);
 	}
 }
 
 void member_cancel_all(struct member *member)
 {
-	for (int i = 0; i < MEMBER_REQUESTS_MAX; i++) {
+	for (int i = 0; i < member->nr_fresh; i++) {
 		struct member_request *request = &member->requests[i];
 
-		if (!request->io)
-			continue;
-		if (request->describe)
+		if (request->withdrawn)
+			member_forget_client(member, request->request.client);
+		else if (request->io && request->describe)
 			end(member, request, -ECANCELED);
-		else
+		else if (request->io)
 			member_forget_client(member, request->io->client);
 	}
 }

@@ -9,12 +9,11 @@
 #include "member.h"
 #include "state_directory.h"
 
-#define MEMBER_REQUESTS_MAX 4096 /* ios at a time: as many as the server has requests */
-
 /* An io that is carried out by the set, in pieces of MESSAGE_DATA_MAX. */
 struct member_request {
 	struct replica_request request; /* first; of the piece under way */
-	struct io *io;			/* NULL: free */
+	struct io *io;			/* NULL: free, or withdrawn */
+	bool withdrawn;			/* nobody wants it, but the core still has its piece */
 	int device;
 	uint64_t moved; /* bytes of pieces that are done */
 	void *data;	/* of the piece; from malloc(); NULL: none */
@@ -40,7 +39,9 @@ struct member {
 	struct io *done, **done_tail;
 	struct member_request *requests;
 	struct member_request *free_requests;
-	bool again; /* some have to be submitted again */
+	int nr_fresh;		   /* those from here on were never used: nobody has to look at them */
+	unsigned int nr_withdrawn; /* that the core still has */
+	bool again;		   /* some have to be submitted again */
 };
 
 /* Whether what can wait may be sent to a member: the rest of its queue is for what cannot. */

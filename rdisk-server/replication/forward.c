@@ -260,6 +260,14 @@ void forward_forget(struct replica *replica, uint32_t client)
 		close_client(replica, known);
 }
 
+bool forward_withdraw(struct replica *replica, struct replica_request *request)
+{
+	if (request->sent)
+		return false;
+	unlink_request(replica, request);
+	return true;
+}
+
 /* Requests that were held back, as too many were under way, can go. */
 static void send_held_back(struct replica *replica)
 {

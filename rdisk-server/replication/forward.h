@@ -37,6 +37,8 @@ void forward_submit(struct replica *replica, struct replica_request *request);
 void forward_resend(struct replica *replica);
 void forward_request(struct replica *replica, int member, const struct message *message, void *frame, const void *data);
 void forward_answer(struct replica *replica, int member, const struct message *message, const void *data);
+/* See replica_withdraw(). */
+bool forward_withdraw(struct replica *replica, struct replica_request *request);
 /* Answers an entry of a client, if it may; else it is held until it may. */
 void forward_done(struct replica *replica, struct entry *entry);
 void forward_forget(struct replica *replica, uint32_t client);

@@ -602,6 +602,11 @@ void replica_forget_client(struct replica *replica, uint64_t now, uint32_t clien
 	after(replica);
 }
 
+bool replica_withdraw(struct replica *replica, struct replica_request *request)
+{
+	return forward_withdraw(replica, request);
+}
+
 void replica_stop(struct replica *replica, uint64_t now)
 {
 	begin(replica, now);

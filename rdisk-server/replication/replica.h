@@ -244,6 +244,13 @@ void replica_submit(struct replica *replica, uint64_t now, struct replica_reques
 void replica_forget_client(struct replica *replica, uint64_t now, uint32_t client);
 
 /*
+ * Nobody waits for a request any more that was submitted and is not answered. true: it was never sent to a primary, is
+ * forgotten, and is the caller's again. false: it may be carried out, and stays the core's until it is answered or its
+ * client is forgotten; there are never more than `requests` (of the settings) of those.
+ */
+bool replica_withdraw(struct replica *replica, struct replica_request *request);
+
+/*
  * The process is to end: it hands over what it is to one that stays, leaves the set, flushes its image and lets its
  * extents cool, so that nothing has to be made good when it is back. Until replica_stopped() it goes on: events are
  * brought to it as before. That is so after at most 3 replica_timeout, 4 election_delay and a lease, whatever fails;

@@ -48,6 +48,22 @@ enum io_answer member_submit(struct member *member, int device, struct io *io)
 	return IO_PENDING;
 }
 
+bool member_withdraw(struct member *member, struct io *io)
+{
+	int index = 0;
+
+	(void)member;
+	while (index < fake_member.nr_pending && fake_member.pending[index] != io)
+		index++;
+	if (index == fake_member.nr_pending)
+		return false;
+	fake_member.nr_withdrawn++;
+	fake_member.nr_pending--;
+	for (int i = index; i < fake_member.nr_pending; i++)
+		fake_member.pending[i] = fake_member.pending[i + 1];
+	return true;
+}
+
 bool member_any_done(const struct member *member)
 {
 	(void)member;

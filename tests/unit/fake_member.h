@@ -8,13 +8,14 @@
 
 #include "member.h"
 
-#define FAKE_PENDING_MAX 64
+#define FAKE_PENDING_MAX MEMBER_IOS_MAX
 
 struct fake_member {
 	struct io *pending[FAKE_PENDING_MAX]; /* in the order of their coming */
 	int nr_pending;
 	uint32_t forgotten[FAKE_PENDING_MAX]; /* clients, in that order */
 	int nr_forgotten;
+	int nr_withdrawn;
 	uint64_t size; /* of its disks; 0: not known */
 	struct io *done, **done_tail;
 };

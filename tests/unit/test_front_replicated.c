@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 
+#include "batch.h"
 #include "fake_member.h"
 #include "front_test.h"
 
@@ -128,8 +129,7 @@ static void test_open_given_up(void **state)
 	open_disk(CLIENT, RDISK_OPEN_READ, 3);
 	begin(&writing);
 	begin(&writing);
-	assert_int_equal(fake_member.nr_pending, 2);
-	end_in_set(IO_OPEN, 3, 0); /* nobody waits for this one */
+	assert_int_equal(fake_member.nr_pending, 1);
 	end_in_set(IO_OPEN, 3, -EBUSY);
 	assert_int_equal(answered(CLIENT), EDVSBUSY);
 	assert_int_equal(ask_for(CLIENT, DEV_WRITE, DISK, 512, 0, memory[0].data), EDVSBADOWNER);
@@ -232,16 +232,185 @@ static void test_end(void **state)
 	assert_int_equal(fake_member.forgotten[0], 1);
 }
 
+/* The dead hold nothing of the server while their requests wait in the set, whatever those are. */
+static void test_death_in_set(void **state)
+{
+	const message asked = batch(CLIENT, 2);
+	message question = build(OTHER, DEV_IOCTL, DISK, 0, 0, memory_of(OTHER)->data);
+
+	(void)state;
+	open_disk(CLIENT, 0, 1);
+	marked(CLIENT, 0, RDISK_OP_WRITE, DISK, 0, 512);
+	marked(CLIENT, 1, RDISK_OP_FLUSH, DISK, 0, 0);
+	assert_int_equal(ask(&asked), 2);
+	question.REQUEST = RDISK_IOC_INFO;
+	fake_member.size = 0;
+	server.devices.devices[DISK].size = 0;
+	for (int i = 0; i < 3; i++) {
+		begin(&question);
+		die(OTHER);
+		clients_forget_dead(&server);
+		answer_all_done(&server);
+		assert_int_equal(fake_member.nr_pending, 2);
+		succeed(OTHER);
+	}
+	die(CLIENT);
+	clients_forget_dead(&server);
+	device_table_forget_dead(&server.devices);
+	answer_all_done(&server);
+	assert_int_equal(fake_member.nr_withdrawn, 5);
+	assert_int_equal(fake_dvk.pins, 0);
+	assert_int_equal(server.requests.nr_free, REQUESTS_MAX);
+	fake_member.size = DISK_SIZE;
+}
+
+/* Who gives up and asks again does not fill the server. */
+static void test_give_up_in_set(void **state)
+{
+	const message asked = build(CLIENT, DEV_WRITE, DISK, 512, 0, memory[0].data);
+
+	(void)state;
+	open_disk(CLIENT, 0, 1);
+	for (int i = 0; i < 2 * REQUESTS_MAX; i++)
+		begin(&asked);
+	assert_int_equal(fake_member.nr_pending, 1);
+	end_in_set(IO_WRITE, 1, 0);
+	assert_int_equal(answered(CLIENT), 512);
+}
+
+/* ---- more than the set takes ---- */
+
+enum {
+	FULL = SET_REQUESTS_MAX / RDISK_BATCH_MAX, /* batches that it takes */
+	RINGS = FULL + 4			   /* clients */
+};
+static_assert((int)RINGS < (int)CLIENTS, "and one that has another disk");
+
+/* Requests of different places, so that all are in the set at once. */
+static void fill_batch(int endpoint, bool suspended)
+{
+	for (int i = 0; i < RDISK_BATCH_MAX; i++) {
+		struct rdisk_request *request = suspended ? marked(endpoint, i, RDISK_OP_FLUSH, DISK, 0, 0)
+							  : element(endpoint, i, RDISK_OP_FLUSH, DISK, 0, 0);
+
+		request->result = RDISK_RESULT_NONE;
+	}
+}
+
+static void fill_set(void)
+{
+	for (int i = 0; i < RINGS; i++)
+		open_disk(CLIENT + i, 0, (uint32_t)i + 1);
+	for (int i = 0; i < RINGS; i++) {
+		const message asked = batch(CLIENT + i, RDISK_BATCH_MAX);
+
+		fill_batch(CLIENT + i, i % 2);
+		if (i % 2 && i < FULL)
+			assert_int_equal(ask(&asked), RDISK_BATCH_MAX);
+		else
+			begin(&asked);
+	}
+	assert_int_equal(fake_member.nr_pending, SET_REQUESTS_MAX);
+}
+
+/* The first that is pending, whose ever it is, ends. */
+static void end_one(void)
+{
+	fake_member_end(IO_FLUSH, fake_member.pending[0]->client, 0);
+	answer_all_done(&server);
+	batch_resume(&server);
+}
+
+static void test_full_set(void **state)
+{
+	int ended = 0, replies;
+
+	(void)state;
+	fill_set();
+	/* There is room for a whole batch of others, also of those that wait for their clients. */
+	assert_true(server.requests.nr_free >= CLIENT_WAITERS_MAX + RDISK_BATCH_MAX);
+	batch_resume(&server);
+	assert_int_equal(fake_member.nr_pending, SET_REQUESTS_MAX);
+	replies = fake_dvk.nr_replies;
+	for (; fake_member.nr_pending > 0; ended++) {
+		int left = RINGS * RDISK_BATCH_MAX - ended;
+
+		assert_int_equal(fake_member.nr_pending, left < SET_REQUESTS_MAX ? left : SET_REQUESTS_MAX);
+		end_one();
+	}
+	/* Each once. */
+	assert_int_equal(ended, RINGS * RDISK_BATCH_MAX);
+	assert_null(server.first_deferred);
+	assert_int_equal(server.nr_set_requests, 0);
+	assert_int_equal(fake_dvk.nr_replies - replies, RINGS - FULL / 2);
+	for (int i = 0; i < RINGS - FULL / 2; i++)
+		assert_int_equal(next_answered(fake_dvk.reply_to[replies + i]), RDISK_BATCH_MAX);
+	for (int i = 0; i < RINGS; i++) {
+		const struct client *client = client_of(&server, CLIENT + i);
+
+		assert_int_equal(client->nr_results, i % 2 ? RDISK_BATCH_MAX : 0);
+		for (int k = 0; k < RDISK_BATCH_MAX; k++)
+			assert_int_equal(memory[i].requests[k].result, i % 2 ? SUSPEND : 0);
+	}
+	for (int i = 0; i < RINGS; i++)
+		client_forget(&server, CLIENT + i);
+}
+
+/* A client that waits with its batch gives it up, or dies, or its memory cannot be read any more. */
+static void test_deferred_end(void **state)
+{
+	const message other = build(CLIENT + FULL, DEV_IOCTL, DISK, 0, 0, memory[FULL].data);
+
+	(void)state;
+	fill_set();
+	assert_ptr_equal(server.first_deferred, client_of(&server, CLIENT + FULL));
+	assert_int_equal(ask(&other), EDVSNOTTY);
+	assert_ptr_equal(server.first_deferred, client_of(&server, CLIENT + FULL + 1));
+	die(CLIENT + FULL + 1);
+	die(CLIENT + RINGS - 1);
+	clients_forget_dead(&server);
+	assert_ptr_equal(server.first_deferred, client_of(&server, CLIENT + FULL + 2));
+	assert_ptr_equal(server.last_deferred, server.first_deferred);
+	while (fake_member.nr_pending > 0)
+		end_one();
+	for (int i = 0; i < RINGS; i++) {
+		if (i < FULL ? i % 2 == 0 : i == FULL + 2)
+			assert_int_equal(next_answered(CLIENT + i), RDISK_BATCH_MAX);
+	}
+	for (int i = 0; i < RINGS; i++)
+		client_forget(&server, CLIENT + i);
+	assert_int_equal(server.nr_set_requests, 0);
+}
+
+/* At the end of the server they have no answer, as those in the set. */
+static void test_deferred_at_end(void **state)
+{
+	(void)state;
+	fill_set();
+	end_is_requested = true;
+	assert_int_equal(driver_task(&server), 0);
+	assert_null(server.first_deferred);
+	assert_int_equal(server.nr_set_requests, 0);
+}
+
 #define SET_TEST(function)    cmocka_unit_test_setup_teardown(function, setup, teardown)
 #define COPIED_TEST(function) cmocka_unit_test_setup_teardown(function, setup_memory_copied, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		SET_TEST(test_open),	      SET_TEST(test_open_given_up),
-		SET_TEST(test_requests),      COPIED_TEST(test_copied_read),
-		SET_TEST(test_not_known_yet), SET_TEST(test_death),
+		SET_TEST(test_open),
+		SET_TEST(test_open_given_up),
+		SET_TEST(test_requests),
+		COPIED_TEST(test_copied_read),
+		SET_TEST(test_not_known_yet),
+		SET_TEST(test_death),
 		SET_TEST(test_end),
+		SET_TEST(test_death_in_set),
+		SET_TEST(test_give_up_in_set),
+		SET_TEST(test_full_set),
+		SET_TEST(test_deferred_end),
+		SET_TEST(test_deferred_at_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
