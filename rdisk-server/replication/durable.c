@@ -90,7 +90,7 @@ bool durable_knows_set(const struct replica *replica)
 void durable_saved(struct replica *replica, struct replica_save *save, int result)
 {
 	struct durable *durable = &replica->durable;
-	bool news, knew_set = durable_knows_set(replica);
+	bool news, first = !durable->stable_version, knew_set = durable_knows_set(replica);
 
 	assert(durable->busy);
 	if (result) {
@@ -113,9 +113,11 @@ void durable_saved(struct replica *replica, struct replica_save *save, int resul
 	else
 		maps_may_save(replica);
 	tell_awaiting(replica);
-	if (news) {
+	/* What was found at the start counts as well: it may be the one vote that is missing, and none may be given
+	 * anew. */
+	if (news || first)
 		decision_heard(replica, replica->settings.self, durable->stable.configuration.epoch,
 			       durable->stable.accepted, false);
+	if (news)
 		peer_tell_all(replica);
-	}
 }
