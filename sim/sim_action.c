@@ -10,6 +10,8 @@
 #include "sim_host.h"
 #include "sim_process.h"
 
+#define HURT_SETTLES (10 * SIM_SECOND)
+
 static void cut(struct sim_world *world, int a, int b, bool both)
 {
 	sim_network_cut(&world->network, a, b);
@@ -311,6 +313,32 @@ static bool helps(enum sim_action_kind kind)
 	       kind == SIM_DISK_WELL || kind == SIM_IMAGE_BACK || kind == SIM_META_KEEP || kind >= SIM_WAKE;
 }
 
+/*
+ * The copy of a disk that fails is not to be trusted, which the others know a decision later: until then all seem to be
+ * well, and the only good copy would be hurt.
+ */
+static bool disk_fails(const struct sim_world *world)
+{
+	for (int member = 0; member < world->members; member++) {
+		const struct sim_host *host = &world->hosts[member];
+
+		for (uint64_t device = 0; device < world->settings.devices && !host->diskless; device++) {
+			const struct sim_disk *disk = &host->disks[device];
+
+			if (disk->write_errors || disk->read_errors || disk->flush_errors)
+				return true;
+		}
+		if (host->disk_failed && world->engine.now - host->disk_failed < HURT_SETTLES)
+			return true;
+	}
+	return false;
+}
+
+static bool breaks_disk(enum sim_action_kind kind)
+{
+	return kind == SIM_DISK_WRITE_ERRORS || kind == SIM_DISK_READ_ERRORS || kind == SIM_DISK_FLUSH_ERRORS;
+}
+
 /* Whether it may be done now; a careful one kills its member, and what is old is started again at once. */
 static bool may(struct sim_world *world, const struct sim_action *action)
 {
@@ -322,14 +350,18 @@ static bool may(struct sim_world *world, const struct sim_action *action)
 		else if (!helps(action->kind))
 			return false;
 	}
+	/* As the other way round: see disk_fails(). */
+	if (breaks_disk(action->kind) && world->hurt && world->engine.now - world->hurt < HURT_SETTLES)
+		return false;
 	if (!action->careful)
 		return true;
-	if (sim_calm_missing(world) || (action->kind == SIM_META_OLD && !host->state.was_kept))
+	if (sim_calm_missing(world) || disk_fails(world) || (action->kind == SIM_META_OLD && !host->state.was_kept))
 		return false;
 	/* Of two votes neither can be spared: who has lost its promises waits for an operator. */
 	if (world->members == 2 && (action->kind == SIM_META_OLD || action->kind == SIM_META_WIPE))
 		return false;
 	sim_host_kill(host);
+	world->hurt = world->engine.now;
 	if (action->kind == SIM_META_OLD) {
 		world->shielded = true;
 		sim_host_start(host);

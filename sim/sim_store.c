@@ -60,6 +60,8 @@ static void io_ends(struct sim_event *event)
 	else
 		pending->io->result = sim_disk_do(pending->disk, pending->io, pending->flushed, &world->disk_random);
 	if (pending->io->result)
+		pending->process->host->disk_failed = world->engine.now;
+	if (pending->io->result)
 		sim_trace(world, pending->process->host->member, "disk: operation %d of %llu+%llu: %s",
 			  (int)pending->io->operation, (unsigned long long)pending->io->position,
 			  (unsigned long long)pending->io->length, strerror(-pending->io->result));
@@ -121,6 +123,8 @@ enum io_answer sim_store_submit(struct replica *replica, int device, struct io *
 		if (missed)
 			return IO_MISSED;
 		io->result = sim_disk_do(disk, io, NULL, &world->disk_random);
+		if (io->result)
+			process->host->disk_failed = world->engine.now;
 		return IO_DONE;
 	}
 	pending = sim_new(sizeof(*pending));

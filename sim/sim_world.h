@@ -112,6 +112,7 @@ struct sim_host {
 	struct replica_configuration line; /* the newest that its processes knew to be decided; epoch 0: none */
 	bool made_up;			   /* its next process is of the version that there is not yet */
 	bool again;			   /* to be started when its process has ended */
+	uint64_t disk_failed;		   /* true time of the last error of its disks; 0: there was none */
 	struct sim_clock clock;
 	uint64_t boot;
 	struct sim_disk disks[REPLICA_DEVICES_MAX];
@@ -140,6 +141,7 @@ struct sim_world {
 	bool calm;	/* no more faults */
 	/* Old metadata were put back: see sim_schedule.h. */
 	bool shielded;
+	uint64_t hurt;		   /* true time of the last careful action; 0: there was none */
 	member_set expect_refused; /* members that a script makes refuse to start */
 	bool expect_no_errors;	   /* what a script does costs clients time, and nothing else */
 	bool expect_loss;	   /* a script gives up an answered write: the history is not judged */
