@@ -89,7 +89,7 @@ static int make_folder(const char *path, struct diagnostic *diagnostic)
 	}
 	/* It is not to be gone after a loss of power, with all that was made stable in it. */
 	if (snprintf(parent, sizeof(parent), "%s/..", path) >= (int)sizeof(parent))
-		return diagnostic_set(diagnostic, "the path %s is too long", path);
+		return diagnostic_set(diagnostic, "the path of the state of the replica set is too long: %s", path);
 	fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	code = fd < 0 || fsync(fd) ? errno : 0;
 	close_fd(fd);
@@ -160,7 +160,8 @@ int state_directory_open(struct state_directory **result, const struct state_dir
 	directory->saved = settings->saved;
 	if (snprintf(directory->path, sizeof(directory->path), "%s/%s", settings->path, settings->set) >=
 	    (int)sizeof(directory->path)) {
-		diagnostic_set(diagnostic, "the path %s/%s is too long", settings->path, settings->set);
+		diagnostic_set(diagnostic, "the path of the state of the replica set is too long: %s/%s",
+			       settings->path, settings->set);
 		goto fail;
 	}
 	if (make_folder(settings->path, diagnostic) || make_folder(directory->path, diagnostic))
