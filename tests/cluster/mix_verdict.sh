@@ -51,7 +51,9 @@ check_words() {
 
 # verdict ROUND
 verdict() {
-	local text counts status=0 undecided=allowed
+	local text counts status=0
+	# shellcheck disable=SC2034 # check_history reads it
+	local undecided=allowed
 
 	check_running
 	check_images
