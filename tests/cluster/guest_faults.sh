@@ -19,6 +19,7 @@ begin_guest() {
 	shift 2
 	cat >"$work/guest.sh" <<-'GUEST'
 		set -eu
+		# The guest does not wait for its disks, they appear.
 		until [ -b /dev/rdiska ]; do sleep 0.1; done
 		mkfs.ext4 -q /dev/rdiska
 		mkdir /tmp/mnt
@@ -40,23 +41,26 @@ says() {
 	grep -q "^$1" "$work/console"
 }
 
-# await_guest PATTERN: until it has said a line that begins with it.
-await_guest() {
-	until says "$1"; do
-		kill -0 "$guest" 2>/dev/null || fail "the guest has ended: $(tail -n 20 "$work/console" "$work/guest.log")"
-		sleep 0.1
-	done
+# lines_of_guest PATTERN: how many that begin with it it has said.
+lines_of_guest() {
+	grep -c "^$1" "$work/console"
 }
 
-# new_words PATTERN COUNT: whether it has said more such lines than that.
-new_words() {
-	[ "$(grep -c "^$1" "$work/console" || true)" -gt "$2" ] ||
-		{ kill -0 "$guest" 2>/dev/null || fail "the guest has ended: $(tail -n 20 "$work/console" "$work/guest.log")"; false; }
+# says_more PATTERN COUNT: whether it has said more such lines than that; fails the test if it never will.
+says_more() {
+	[ "$(lines_of_guest "$1")" -le "$2" ] || return 0
+	[ -e "/proc/$guest" ] || fail "the guest has ended: $(tail -n 20 "$work/console" "$work/guest.log")"
+	return 1
+}
+
+# await_guest PATTERN: until it has said a line that begins with it.
+await_guest() {
+	await "the guest does not say \"$1\"" says_more "$1" 0
 }
 
 # guest_goes_on PATTERN: it says one more such line than it has said yet.
 guest_goes_on() {
-	await "the guest says no more \"$1\"" new_words "$1" "$(grep -c "^$1" "$work/console" || true)"
+	await "the guest says no more \"$1\"" says_more "$1" "$(lines_of_guest "$1")"
 }
 
 # fail_primary HOW: kills, stops or cuts off whoever is primary, waits until the disk is served again, and repairs it.
