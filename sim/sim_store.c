@@ -59,12 +59,12 @@ static void io_ends(struct sim_event *event)
 		pending->io->result = -ECANCELED;
 	else
 		pending->io->result = sim_disk_do(pending->disk, pending->io, pending->flushed, &world->disk_random);
-	if (pending->io->result)
+	if (pending->io->result) {
 		pending->process->host->disk_failed = world->engine.now;
-	if (pending->io->result)
 		sim_trace(world, pending->process->host->member, "disk: operation %d of %llu+%llu: %s",
 			  (int)pending->io->operation, (unsigned long long)pending->io->position,
 			  (unsigned long long)pending->io->length, strerror(-pending->io->result));
+	}
 	pending->done = true;
 	sim_process_happens(pending->process, SIM_SOURCE_IO, &item);
 }

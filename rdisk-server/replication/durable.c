@@ -113,8 +113,7 @@ void durable_saved(struct replica *replica, struct replica_save *save, int resul
 	else
 		maps_may_save(replica);
 	tell_awaiting(replica);
-	/* What was found at the start counts as well: it may be the one vote that is missing, and none may be given
-	 * anew. */
+	/* Also what was found at the start: it may be the one vote that is missing, and none may be given anew. */
 	if (news || first)
 		decision_heard(replica, replica->settings.self, durable->stable.configuration.epoch,
 			       durable->stable.accepted, false);
