@@ -5,11 +5,12 @@
 # root: another user's is done with sudo, which asks for the password at a terminal. Where that does not work it says
 # what to install.
 #
-# usage: install-packages.sh [demo|test|bench|foreign]
+# usage: install-packages.sh [demo|test|bench|foreign|soak]
 #   demo     what it takes to build everything and to run a guest
 #   test     that, and what the tests and the static checks need (the default)
 #   bench    what demo does, what scripts/bench.sh compares with, and what scripts/floor.sh, profile.sh need
 #   foreign  what demo does, and what it takes to run the simulator on other processors (scripts/sim-foreign.sh)
+#   soak     what demo does, and the data base of scripts/soak-guest.sh
 
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -40,7 +41,8 @@ bench)
 foreign)
 	packages+=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-s390x-linux-gnu libc6-dev-s390x-cross qemu-user)
 	;;
-*) die "usage: install-packages.sh [demo|test|bench|foreign]" ;;
+soak) packages+=(postgresql-15) ;;
+*) die "usage: install-packages.sh [demo|test|bench|foreign|soak]" ;;
 esac
 
 missing=()

@@ -85,9 +85,10 @@ expect_field() {
 	[ "$value" = "$2" ] || fail "$1 is $value, not $2"
 }
 
-# await TEXT COMMAND...: until it succeeds; nothing tells when that is.
+# await TEXT COMMAND...: until it succeeds; nothing tells when that is. It fails the test after await_limit seconds.
+await_limit=60
 await() {
-	local text=$1 limit=$((SECONDS + 60))
+	local text=$1 limit=$((SECONDS + await_limit))
 
 	shift
 	until "$@"; do
