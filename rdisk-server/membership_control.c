@@ -5,6 +5,7 @@
 #include "membership_control.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,16 +16,15 @@
 
 #define STATUS_LINE_SIZE 256 /* bytes */
 
-#define PROMOTE_NS	 (30 * NS_PER_SECOND) /* in which who is to be promoted has to serve */
 #define PROMOTE_AGAIN_NS (NS_PER_SECOND / 4)
 
-/* The only orders that take their time end with a member that serves. */
+/* The only orders that take their time end with a member that serves. Times are the member's. */
 struct pending_order {
 	uint64_t order; /* 0: none */
 	int member;
-	bool promote;	   /* to be given again: a primary that does not serve yet forgets it */
-	uint64_t deadline; /* of a promote; coarse clock, ns */
-	uint64_t again;	   /* when it is given again */
+	member_set dead; /* that it takes for dead: a primary that still serves with them is not what is meant */
+	uint64_t timeout, deadline; /* as given, and from when on it is late; REPLICA_NEVER: it has no limit */
+	uint64_t again;		    /* when it is given again; REPLICA_NEVER: it stands */
 };
 
 struct membership_control {
@@ -173,17 +173,22 @@ static int refused(int code, const char *text, struct diagnostic *why)
 	return code;
 }
 
-static int wait_for(struct membership_control *control, uint64_t order, int member, struct diagnostic *why)
+static int wait_for(struct membership_control *control, uint64_t order, int member, uint64_t timeout)
 {
-	(void)why;
 	/* The core knows the last one only. */
 	if (control->pending.order)
 		control_answer(control->control, control->pending.order, -EAGAIN, "another order took its place");
-	control->pending = (struct pending_order){ .order = order, .member = member };
+	control->pending = (struct pending_order){
+		.order = order,
+		.member = member,
+		.timeout = timeout,
+		.deadline = timeout ? member_now() + timeout : REPLICA_NEVER,
+		.again = REPLICA_NEVER,
+	};
 	return CONTROL_LATER;
 }
 
-static int promote(void *user, uint64_t now, uint64_t order, int member, struct diagnostic *why)
+static int promote(void *user, uint64_t now, uint64_t order, int member, uint64_t timeout, struct diagnostic *why)
 {
 	struct membership_control *control = user;
 	struct replica_status status;
@@ -196,14 +201,13 @@ static int promote(void *user, uint64_t now, uint64_t order, int member, struct 
 		code = replica_promote(member_replica(member_of(control)), member_now(), member, &text);
 	if (code)
 		return refused(code, text, why);
-	code = wait_for(control, order, member, why);
-	control->pending.promote = true;
-	control->pending.deadline = coarse_clock_ns() + PROMOTE_NS;
-	control->pending.again = coarse_clock_ns() + PROMOTE_AGAIN_NS;
+	code = wait_for(control, order, member, timeout);
+	/* A primary that does not serve yet forgets it. */
+	control->pending.again = member_now() + PROMOTE_AGAIN_NS;
 	return code;
 }
 
-static int force(void *user, uint64_t now, uint64_t order, unsigned int dead, struct diagnostic *why)
+static int force(void *user, uint64_t now, uint64_t order, unsigned int dead, uint64_t timeout, struct diagnostic *why)
 {
 	struct membership_control *control = user;
 	const char *text = NULL;
@@ -211,8 +215,11 @@ static int force(void *user, uint64_t now, uint64_t order, unsigned int dead, st
 
 	(void)now;
 	code = replica_force(member_replica(member_of(control)), member_now(), (member_set)dead, &text);
-	return code ? refused(code, text, why)
-		    : wait_for(control, order, control->configuration->replication.self, why);
+	if (code)
+		return refused(code, text, why);
+	code = wait_for(control, order, control->configuration->replication.self, timeout);
+	control->pending.dead = (member_set)dead;
+	return code;
 }
 
 static int init(void *user, uint64_t now, uint64_t order, int from, struct diagnostic *why)
@@ -280,37 +287,63 @@ static const struct control_orders orders = {
 
 /* ---- turns and events ---- */
 
-/* The core may have forgotten it, as the primary did not serve, or was another by then. */
-static void promote_again(struct membership_control *control)
+/* What an order that is late waits for, and what becomes of it. */
+static void say_late(struct membership_control *control, const struct control_status *status)
 {
-	uint64_t order = control->pending.order, now = coarse_clock_ns();
-	const char *text = NULL;
+	const struct pending_order *pending = &control->pending;
+	const struct replication_member *members = control->configuration->replication.members;
+	bool stands = pending->again == REPLICA_NEVER;
+	struct diagnostic cause, text;
 
-	if (now >= control->pending.deadline) {
-		control->pending.order = 0;
-		control_answer(control->control, order, -EAGAIN,
-			       "it does not serve after 30 s: rdiskctl status says what is waited for");
-	} else if (now >= control->pending.again) {
-		control->pending.again = now + PROMOTE_AGAIN_NS;
-		/* What is refused now may be taken next time. */
-		(void)replica_promote(member_replica(member_of(control)), member_now(), control->pending.member, &text);
-	}
+	if (status->blocked[0])
+		diagnostic_set(&cause, "%s", status->blocked);
+	else if (status->primary != REPLICATION_NO_MEMBER && status->primary != pending->member)
+		diagnostic_set(&cause, "the primary is still %s", members[status->primary].name);
+	else
+		diagnostic_set(&cause, "rdiskctl status says what is known");
+	diagnostic_set(&text, "%s does not serve after %" PRIu64 " s%s: %.*s", members[pending->member].name,
+		       (uint64_t)(pending->timeout / NS_PER_SECOND),
+		       stands ? "; the order stands, and is carried out when it can be" : "", CONTROL_BLOCKED_SIZE,
+		       cause.text);
+	control_answer(control->control, pending->order, -ETIMEDOUT, text.text);
+}
+
+static bool is_done(const struct membership_control *control, const struct control_status *status)
+{
+	const struct pending_order *pending = &control->pending;
+	struct replica_status of_core;
+
+	if (status->primary != pending->member || !status->serving)
+		return false;
+	replica_status(member_replica(member_of(control)), &of_core);
+	return (of_core.configuration.dead & pending->dead) == pending->dead;
 }
 
 static void look_at_order(struct membership_control *control)
 {
+	struct pending_order *pending = &control->pending;
 	struct control_status status;
-	uint64_t order = control->pending.order;
+	uint64_t now = member_now();
+	const char *text = NULL;
 
-	if (!order)
+	if (!pending->order)
 		return;
 	fill_status(control, &status);
-	if (status.primary == control->pending.member && status.serving) {
-		control->pending.order = 0;
-		control_answer(control->control, order, 0, NULL);
-	} else if (control->pending.promote) {
-		promote_again(control);
+	if (is_done(control, &status))
+		control_answer(control->control, pending->order, 0, NULL);
+	else if (now >= pending->deadline)
+		say_late(control, &status);
+	/* Nobody wants it any more, or it was answered. */
+	if (!control_awaited(control->control, pending->order)) {
+		pending->order = 0;
+		return;
 	}
+	if (now >= pending->again) {
+		pending->again = now + PROMOTE_AGAIN_NS;
+		/* What is refused now may be taken next time. */
+		(void)replica_promote(member_replica(member_of(control)), now, pending->member, &text);
+	}
+	member_wake_by(member_of(control), pending->again < pending->deadline ? pending->again : pending->deadline);
 }
 
 static void tell_manager(struct membership_control *control, const struct control_status *status)
@@ -378,8 +411,8 @@ void membership_control_tell(struct membership_control *control, const struct re
 
 void membership_control_turn(struct membership_control *control)
 {
-	look_at_order(control);
 	control_turn(control->control, coarse_clock_ns());
+	look_at_order(control);
 }
 
 int membership_control_open(struct membership_control **result, struct server *server,

@@ -8,6 +8,7 @@
 
 #include <cJSON.h>
 
+#include "coarse_clock.h"
 #include "control_internal.h"
 
 /* An order of which it is known what it is and whom it names. */
@@ -15,6 +16,7 @@ struct order {
 	uint64_t number, now;
 	int member;	   /* that it names */
 	unsigned int dead; /* bit n is member n */
+	uint64_t timeout;  /* ns; 0: no limit */
 };
 
 __attribute__((format(printf, 4, 5))) static void refuse(struct control *control, struct control_connection *connection,
@@ -37,6 +39,8 @@ static const char *code_text(int code)
 		return "refused";
 	case -EAGAIN:
 		return "not-now";
+	case -ETIMEDOUT:
+		return "timeout";
 	default:
 		return "failed";
 	}
@@ -61,16 +65,27 @@ static void answer(struct control *control, struct control_connection *connectio
 	control_send(control, connection, object);
 }
 
-void control_answer(struct control *control, uint64_t order, int code, const char *text)
+/* The index of the connection that waits for it; -1: none does. */
+static int find_order(const struct control *control, uint64_t order)
 {
 	for (int i = 0; order && i < CONTROL_CONNECTIONS_MAX; i++) {
-		struct control_connection *connection = &control->connections[i];
-
-		if (connection->fd >= 0 && connection->order == order) {
-			answer(control, connection, code, text);
-			return;
-		}
+		if (control->connections[i].fd >= 0 && control->connections[i].order == order)
+			return i;
 	}
+	return -1;
+}
+
+bool control_awaited(const struct control *control, uint64_t order)
+{
+	return find_order(control, order) >= 0;
+}
+
+void control_answer(struct control *control, uint64_t order, int code, const char *text)
+{
+	int index = find_order(control, order);
+
+	if (index >= 0)
+		answer(control, &control->connections[index], code, text);
 }
 
 /* ---- members ---- */
@@ -144,16 +159,34 @@ static bool find_dead(struct control *control, struct control_connection *connec
 	return true;
 }
 
+/* How long it may take. False: it was refused. */
+static bool find_timeout(struct control *control, struct control_connection *connection, const cJSON *item,
+			 struct order *order)
+{
+	if (!item) {
+		order->timeout = CONTROL_TIMEOUT_DEFAULT * NS_PER_SECOND;
+		return true;
+	}
+	if (!cJSON_IsNumber(item) || item->valuedouble != item->valueint || item->valueint < 0 ||
+	    item->valueint > CONTROL_TIMEOUT_MAX) {
+		refuse(control, connection, "bad-request", "timeout must be a whole number of seconds from 0 to %d",
+		       CONTROL_TIMEOUT_MAX);
+		return false;
+	}
+	order->timeout = (unsigned int)item->valueint * NS_PER_SECOND;
+	return true;
+}
+
 /* ---- commands ---- */
 
 static int promote(struct control *control, const struct order *order, struct diagnostic *why)
 {
-	return control->orders->promote(control->user, order->now, order->number, order->member, why);
+	return control->orders->promote(control->user, order->now, order->number, order->member, order->timeout, why);
 }
 
 static int force(struct control *control, const struct order *order, struct diagnostic *why)
 {
-	return control->orders->force(control->user, order->now, order->number, order->dead, why);
+	return control->orders->force(control->user, order->now, order->number, order->dead, order->timeout, why);
 }
 
 static int invalidate(struct control *control, const struct order *order, struct diagnostic *why)
@@ -204,6 +237,8 @@ static void obey_order(struct control *control, struct control_connection *conne
 	}
 	if (command->names == NAMES_DEAD &&
 	    !find_dead(control, connection, cJSON_GetObjectItemCaseSensitive(line, command->key), &order))
+		return;
+	if (!find_timeout(control, connection, cJSON_GetObjectItemCaseSensitive(line, "timeout"), &order))
 		return;
 	order.number = connection->order = ++control->last_order;
 	code = command->obey(control, &order, &why);

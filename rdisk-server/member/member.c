@@ -52,7 +52,7 @@ int member_create(struct member **result, void (*wake)(void), struct diagnostic 
 		return diagnostic_set(diagnostic, "no memory for a member of a replica set");
 	*result = member;
 	member->epoll = member->timer = -1;
-	member->armed = REPLICA_NEVER;
+	member->armed = member->wake_by = REPLICA_NEVER;
 	member->done_tail = &member->done;
 	code = completions_init(&member->stores, wake);
 	if (!code)
@@ -357,6 +357,12 @@ void member_turn(struct member *member)
 	look_whether_known(member);
 }
 
+void member_wake_by(struct member *member, uint64_t time)
+{
+	if (time < member->wake_by)
+		member->wake_by = time;
+}
+
 void member_before_wait(struct member *member)
 {
 	uint64_t next = replica_next_time(member->replica), of_sessions;
@@ -367,6 +373,9 @@ void member_before_wait(struct member *member)
 	of_sessions = sessions_next_time(member->sessions);
 	if (of_sessions < next)
 		next = of_sessions;
+	if (member->wake_by < next)
+		next = member->wake_by;
+	member->wake_by = REPLICA_NEVER;
 	/* One that rings too early does no harm, and need not be set back. */
 	if (next >= member->armed)
 		return;

@@ -84,6 +84,10 @@ bool member_due(const struct member *member);
 /* All that is due: frames, timers, what stores and files have done. */
 void member_turn(struct member *member);
 
+/* The loop is to be woken by then, too (as member_now()), for something of somebody else's. Once; the first one counts.
+ */
+void member_wake_by(struct member *member, uint64_t time);
+
 /* Sends what came of what was submitted, and arms the timer: before the loop waits. */
 void member_before_wait(struct member *member);
 

@@ -32,6 +32,7 @@ struct member {
 	struct completions saved;  /* of the state */
 	int epoll, timer;
 	uint64_t armed;		 /* time for which the timer is set; REPLICA_NEVER: it is not */
+	uint64_t wake_by;	 /* for somebody else; REPLICA_NEVER: not */
 	member_set bulk_refused; /* members to whom BULK was refused: they are told when there is room */
 	unsigned int nr_stored;	 /* ios of the core that are at the stores */
 	bool failed;

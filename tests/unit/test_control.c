@@ -23,6 +23,7 @@
 
 #include <cJSON.h>
 
+#include "coarse_clock.h"
 #include "control.h"
 #include "test_directory.h"
 
@@ -38,7 +39,7 @@ static struct {
 	char what[32];
 	int member;
 	unsigned int dead;
-	uint64_t order, now;
+	uint64_t order, now, timeout;
 	int code;
 	const char *why;
 	bool at_once; /* it answers in the call, and returns CONTROL_LATER */
@@ -68,15 +69,18 @@ static void fake_status(void *user, uint64_t now, struct control_status *status)
 	*status = fake.status;
 }
 
-static int fake_promote(void *user, uint64_t now, uint64_t order, int member, struct diagnostic *why)
+static int fake_promote(void *user, uint64_t now, uint64_t order, int member, uint64_t timeout, struct diagnostic *why)
 {
 	(void)user;
+	fake.timeout = timeout;
 	return fake_order("promote", now, order, member, 0, why);
 }
 
-static int fake_force(void *user, uint64_t now, uint64_t order, unsigned int dead, struct diagnostic *why)
+static int fake_force(void *user, uint64_t now, uint64_t order, unsigned int dead, uint64_t timeout,
+		      struct diagnostic *why)
 {
 	(void)user;
+	fake.timeout = timeout;
 	return fake_order("force", now, order, -1, dead, why);
 }
 
@@ -359,8 +363,30 @@ static void test_orders(void **state)
 	close(fd);
 }
 
+/* How long an order may take: its own time, or what is usual. */
+static void test_timeout(void **state)
+{
+	int fd = connect_client();
+
+	(void)state;
+	assert_obeyed(fd, "{\"command\":\"promote\",\"node\":\"b\"}\n", "promote", 1, 0);
+	assert_int_equal(fake.timeout, 60 * NS_PER_SECOND);
+	assert_obeyed(fd, "{\"command\":\"promote\",\"node\":\"b\",\"timeout\":7}\n", "promote", 1, 0);
+	assert_int_equal(fake.timeout, 7 * NS_PER_SECOND);
+	assert_obeyed(fd, "{\"command\":\"force-primary\",\"dead\":[\"b\"],\"timeout\":0}\n", "force", -1, 2);
+	assert_int_equal(fake.timeout, 0);
+	assert_obeyed(fd, "{\"command\":\"force-primary\",\"dead\":[\"b\"],\"timeout\":1000000}\n", "force", -1, 2);
+	assert_int_equal(fake.timeout, 1000000 * NS_PER_SECOND);
+	fake.code = -ETIMEDOUT;
+	fake.why = "b does not serve after 7 s";
+	assert_error(fd, "{\"command\":\"promote\",\"node\":\"b\"}\n", "timeout", "b does not serve after 7 s");
+	close(fd);
+}
+
 static void test_bad_lines(void **state)
 {
+	static const char *const timeouts[] = { "-1", "0.5", "1000001", "1e99", "\"7\"", "null", "true" };
+	char line[128];
 	int fd = connect_client();
 
 	(void)state;
@@ -384,6 +410,10 @@ static void test_bad_lines(void **state)
 	assert_error(fd, "{\"command\":\"force-primary\",\"dead\":\"b\"}\n", "bad-request", "which members are dead");
 	assert_error(fd, "{\"command\":\"force-primary\",\"dead\":[\"b\",\"d\"]}\n", "bad-request", "is \"d\"");
 	assert_error(fd, "{\"command\":\"force-primary\",\"dead\":[\"a\"]}\n", "bad-request", "cannot be dead");
+	for (size_t i = 0; i < sizeof(timeouts) / sizeof(timeouts[0]); i++) {
+		snprintf(line, sizeof(line), "{\"command\":\"promote\",\"node\":\"b\",\"timeout\":%s}\n", timeouts[i]);
+		assert_error(fd, line, "bad-request", "a whole number of seconds from 0 to 1000000");
+	}
 	assert_string_equal(fake.what, "");
 	close(fd);
 }
@@ -473,8 +503,10 @@ static void test_clients_that_go(void **state)
 	/* It is gone before its answer. */
 	fd = connect_client();
 	say(fd, "{\"command\":\"promote\",\"node\":\"b\"}\n");
+	assert_true(control_awaited(control, fake.order));
 	close(fd);
 	turn();
+	assert_false(control_awaited(control, fake.order));
 	control_answer(control, fake.order, 0, NULL);
 	assert_false(ready());
 
@@ -700,6 +732,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_status_before_birth, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_line_of_status, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_orders, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_timeout, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bad_lines, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_parts_of_lines, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_later, setup, teardown),

@@ -20,7 +20,7 @@ _rdiskctl() {
 			i=$((i + 1))
 			[ "$i" -ge "$COMP_CWORD" ] || server+=("$word" "${COMP_WORDS[i]}")
 			;;
-		--dead | --from) i=$((i + 1)) ;;
+		--dead | --from | -t | --timeout) i=$((i + 1)) ;;
 		-*) ;;
 		*) [ -n "$command" ] || command=$word ;;
 		esac
@@ -30,6 +30,7 @@ _rdiskctl() {
 		mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		return
 		;;
+	-t | --timeout) return ;;
 	--dead | --from)
 		mapfile -t COMPREPLY < <(compgen -W "$(_rdiskctl_members "${server[@]}")" -- "$current")
 		return
@@ -38,10 +39,10 @@ _rdiskctl() {
 	case $command in
 	'') options="$options $commands" ;;
 	status) options="$options -w --watch" ;;
-	force-primary) options="$options --dead -y --yes" ;;
-	invalidate) options="$options -y --yes $(_rdiskctl_members "${server[@]}")" ;;
-	promote) options="$options $(_rdiskctl_members "${server[@]}")" ;;
-	init) options="$options --from" ;;
+	force-primary) options="$options --dead -y --yes -t --timeout" ;;
+	invalidate) options="$options -y --yes -t --timeout $(_rdiskctl_members "${server[@]}")" ;;
+	promote) options="$options -t --timeout $(_rdiskctl_members "${server[@]}")" ;;
+	init) options="$options --from -t --timeout" ;;
 	keygen)
 		mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		return

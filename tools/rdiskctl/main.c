@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "configuration.h"
+#include "control.h"
 #include "rdiskctl.h"
 #include "session_key.h"
 
@@ -40,11 +41,13 @@ static const char usage[] =
 	"  -j, --json           print JSON, errors too\n"
 	"  -w, --watch          status: again every second\n"
 	"  -y, --yes            yes, it may cost data\n"
+	"  -t, --timeout SECONDS\n"
+	"                       of an order: say what it waits for if it is not done by then (60; 0: no limit)\n"
 	"  -h, --help           print this and exit\n"
 	"  -V, --version        print the version and exit\n"
 	"\n"
-	"Exit status: 0 done; 1 refused or failed; 2 usage; 3 no server; of status also 4 serving but not all members\n"
-	"are there and in sync, 5 not serving.\n";
+	"Exit status: 0 done; 1 refused, failed or not done in time; 2 usage; 3 no server; of status also 4 serving\n"
+	"but not all members are there and in sync, 5 not serving.\n";
 
 /* ---- what is said ---- */
 
@@ -137,9 +140,12 @@ static cJSON *request_of(const char *command)
 	return request;
 }
 
-/* An order: EXIT_DONE when it was carried out. */
-static int obey(const struct arguments *arguments, cJSON *request, int timeout_ms)
+/* An order: EXIT_DONE when it was carried out. The server says when its time is over; a server that does not is none.
+ */
+static int obey(const struct arguments *arguments, cJSON *request)
 {
+	int timeout_s = arguments->timeout ? arguments->timeout_s : CONTROL_TIMEOUT_DEFAULT;
+	int timeout_ms = timeout_s ? timeout_s * 1000 + CLIENT_TIMEOUT_MS : CLIENT_NO_TIMEOUT;
 	static struct configuration configuration;
 	struct diagnostic diagnostic = { "" };
 	struct client client = { .fd = -1 };
@@ -147,6 +153,8 @@ static int obey(const struct arguments *arguments, cJSON *request, int timeout_m
 	cJSON *answer = NULL;
 	int status, code;
 
+	if (arguments->timeout)
+		cJSON_AddNumberToObject(request, "timeout", timeout_s);
 	status = find_socket(arguments, &configuration, &path);
 	if (status) {
 		cJSON_Delete(request);
@@ -281,7 +289,7 @@ static int promote(const struct arguments *arguments)
 	cJSON *request = request_of("promote");
 
 	cJSON_AddStringToObject(request, "node", arguments->node);
-	return obey(arguments, request, CLIENT_NO_TIMEOUT);
+	return obey(arguments, request);
 }
 
 static int force_primary(const struct arguments *arguments)
@@ -297,7 +305,7 @@ static int force_primary(const struct arguments *arguments)
 	for (char *name = strtok_r(names, ",", &rest); name; name = strtok_r(NULL, ",", &rest))
 		cJSON_AddItemToArray(dead, cJSON_CreateString(name));
 	free(names);
-	return obey(arguments, request, CLIENT_NO_TIMEOUT);
+	return obey(arguments, request);
 }
 
 static int invalidate(const struct arguments *arguments)
@@ -305,7 +313,7 @@ static int invalidate(const struct arguments *arguments)
 	cJSON *request = request_of("invalidate");
 
 	cJSON_AddStringToObject(request, "node", arguments->node);
-	return obey(arguments, request, CLIENT_NO_TIMEOUT);
+	return obey(arguments, request);
 }
 
 static int init(const struct arguments *arguments)
@@ -313,12 +321,12 @@ static int init(const struct arguments *arguments)
 	cJSON *request = request_of("init");
 
 	cJSON_AddStringToObject(request, "from", arguments->from);
-	return obey(arguments, request, CLIENT_NO_TIMEOUT);
+	return obey(arguments, request);
 }
 
 static int pause_or_resume(const struct arguments *arguments)
 {
-	return obey(arguments, request_of(arguments->command_name), CLIENT_TIMEOUT_MS);
+	return obey(arguments, request_of(arguments->command_name));
 }
 
 static int keygen(const struct arguments *arguments)
@@ -340,24 +348,26 @@ static int keygen(const struct arguments *arguments)
 static const struct command {
 	const char *name;
 	const char *operand; /* what is named behind it; NULL: nothing */
-	bool takes_dead, takes_from, takes_yes, takes_watch;
+	bool takes_dead, takes_from, takes_yes, takes_watch, takes_timeout;
 	const char *cost; /* what --yes says yes to */
 	int (*run)(const struct arguments *arguments);
 } commands[] = {
 	{ .name = "status", .takes_watch = true, .run = show_status },
-	{ .name = "promote", .operand = "NODE", .run = promote },
+	{ .name = "promote", .operand = "NODE", .takes_timeout = true, .run = promote },
 	{ .name = "force-primary",
 	  .takes_dead = true,
 	  .takes_yes = true,
+	  .takes_timeout = true,
 	  .cost = "all that this host's member lacks is lost, and the dead are excluded when they come back, until "
 		  "they are invalidated",
 	  .run = force_primary },
 	{ .name = "invalidate",
 	  .operand = "NODE",
 	  .takes_yes = true,
+	  .takes_timeout = true,
 	  .cost = "all that is only in this member's copy is lost",
 	  .run = invalidate },
-	{ .name = "init", .takes_from = true, .run = init },
+	{ .name = "init", .takes_from = true, .takes_timeout = true, .run = init },
 	{ .name = "pause-resync", .run = pause_or_resume },
 	{ .name = "resume-resync", .run = pause_or_resume },
 	{ .name = "events", .run = show_events },
@@ -385,6 +395,7 @@ static int parse_options(int argc, char **argv, struct arguments *arguments)
 		{ "yes", no_argument, NULL, 'y' },
 		{ "dead", required_argument, NULL, OPTION_DEAD },
 		{ "from", required_argument, NULL, OPTION_FROM },
+		{ "timeout", required_argument, NULL, 't' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ NULL, 0, NULL, 0 },
@@ -393,13 +404,16 @@ static int parse_options(int argc, char **argv, struct arguments *arguments)
 	int option;
 
 	opterr = 0; /* the messages are ours: they may have to be JSON */
-	while ((option = getopt_long(argc, argv, ":c:s:jwyhV", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, ":c:s:t:jwyhV", options, NULL)) != -1) {
 		switch (option) {
 		case 'c':
 			config = optarg;
 			break;
 		case 's':
 			arguments->socket = optarg;
+			break;
+		case 't':
+			arguments->timeout = optarg;
 			break;
 		case 'j':
 			arguments->json = true;
@@ -437,6 +451,25 @@ static int parse_options(int argc, char **argv, struct arguments *arguments)
 	return -1;
 }
 
+/* Whole seconds. -1: go on; else the exit status. */
+static int parse_timeout(struct arguments *arguments)
+{
+	const char *text = arguments->timeout;
+	char *end;
+	long seconds;
+
+	if (!text)
+		return -1;
+	errno = 0;
+	seconds = strtol(text, &end, 10);
+	if (errno || *end || strspn(text, "0123456789") != strlen(text) || !*text || seconds > CONTROL_TIMEOUT_MAX)
+		return fail(arguments, EXIT_USAGE, "usage",
+			    "--timeout needs a whole number of seconds from 0 to %d, not \"%s\"", CONTROL_TIMEOUT_MAX,
+			    text);
+	arguments->timeout_s = (int)seconds;
+	return -1;
+}
+
 /* What a command is given, and needs. -1: go on; else the exit status. */
 static int check_arguments(const struct arguments *arguments, const struct command *command)
 {
@@ -457,6 +490,8 @@ static int check_arguments(const struct arguments *arguments, const struct comma
 			    command->takes_from ? "%s needs --from NODE, the member whose images are the set's"
 						: "--from is not for %s",
 			    command->name);
+	if (arguments->timeout && !command->takes_timeout)
+		return fail(arguments, EXIT_USAGE, "usage", "--timeout is not for %s", command->name);
 	if (arguments->yes && !command->takes_yes)
 		return fail(arguments, EXIT_USAGE, "usage", "--yes is not for %s", command->name);
 	if (command->takes_yes && !arguments->yes)
@@ -473,6 +508,8 @@ static const struct command *parse(int argc, char **argv, struct arguments *argu
 	for (int i = 1; i < argc && strcmp(argv[i], "--"); i++)
 		arguments->json |= !strcmp(argv[i], "--json") || !strcmp(argv[i], "-j");
 	*status = parse_options(argc, argv, arguments);
+	if (*status < 0)
+		*status = parse_timeout(arguments);
 	if (*status >= 0)
 		return NULL;
 	if (optind == argc) {

@@ -28,6 +28,8 @@ struct arguments {
 	const char *node;	  /* that is named behind the command, or the file; NULL: none */
 	const char *dead;	  /* names with commas between them, or NULL */
 	const char *from;	  /* or NULL */
+	const char *timeout;	  /* of an order, seconds, as it was given; NULL: the server's default */
+	int timeout_s;		  /* the same as a number */
 	bool json, watch, yes;
 };
 

@@ -24,6 +24,7 @@
 
 #include <cJSON.h>
 
+#include "coarse_clock.h"
 #include "control.h"
 #include "test_directory.h"
 #include "test_process.h"
@@ -31,9 +32,10 @@
 /* What the server and the test share. The server's while it has not said that something came. */
 struct shared {
 	struct control_status status;
-	int code;	/* of the next order */
-	char why[128];	/* of it */
-	char what[128]; /* the last order, and whom it named */
+	int code;	  /* of the next order */
+	char why[128];	  /* of it */
+	char what[128];	  /* the last order, and whom it named */
+	uint64_t timeout; /* that it was given, if it takes its time */
 };
 
 static struct shared *shared;
@@ -75,17 +77,19 @@ static void tell_status(void *user, uint64_t now, struct control_status *status)
 	*status = shared->status;
 }
 
-static int promote(void *user, uint64_t now, uint64_t order, int member, struct diagnostic *why)
+static int promote(void *user, uint64_t now, uint64_t order, int member, uint64_t timeout, struct diagnostic *why)
 {
 	(void)user;
 	(void)now;
+	shared->timeout = timeout;
 	return take_order(order, why, "promote %d", member);
 }
 
-static int force(void *user, uint64_t now, uint64_t order, unsigned int dead, struct diagnostic *why)
+static int force(void *user, uint64_t now, uint64_t order, unsigned int dead, uint64_t timeout, struct diagnostic *why)
 {
 	(void)user;
 	(void)now;
+	shared->timeout = timeout;
 	return take_order(order, why, "force %u", dead);
 }
 
@@ -117,7 +121,7 @@ static int resume_resync(void *user, uint64_t now, uint64_t order, struct diagno
 	return take_order(order, why, "resume");
 }
 
-/* 'a': answers the last order; 'e': an event happens. */
+/* 'a': answers the last order; 'l': says that it is late; 'e': an event happens. */
 static void obey_test(void)
 {
 	char byte;
@@ -126,6 +130,8 @@ static void obey_test(void)
 		_exit(0);
 	if (byte == 'a')
 		control_answer(control, last_order, 0, "b serves");
+	if (byte == 'l')
+		control_answer(control, last_order, -ETIMEDOUT, "b does not serve after 5 s: a is still the primary");
 	if (byte == 'e')
 		control_event(control, &(struct control_event){ CONTROL_EVENT_EPOCH, 7, 1, NULL, "text" });
 }
@@ -451,6 +457,28 @@ static void test_promote_waits(void **state)
 	assert_complaint("has ended the connection");
 }
 
+/* The order says how long it may take, and what it waits for is said when it takes longer. */
+static void test_timeout(void **state)
+{
+	(void)state;
+	shared->code = CONTROL_LATER;
+	start((const char *const[]){ "-s", socket_path, "--json", "promote", "--timeout", "5", "b", NULL });
+	await_server('o');
+	assert_int_equal(shared->timeout, 5 * NS_PER_SECOND);
+	tell_server("l");
+	assert_true(test_process_wait_end(&process, TEST_TIMEOUT_MS));
+	assert_int_equal(test_process_exit_code(&process), 1);
+	assert_json_error("timeout", "b does not serve after 5 s: a is still the primary");
+
+	shared->code = 0;
+	assert_int_equal(ASK("force-primary", "--dead", "b", "--yes"), 0);
+	assert_int_equal(shared->timeout, 60 * NS_PER_SECOND);
+	assert_int_equal(ASK("force-primary", "--dead", "b", "--yes", "-t", "0"), 0);
+	assert_int_equal(shared->timeout, 0);
+	assert_int_equal(ASK("invalidate", "-t", "7", "b", "--yes"), 0);
+	assert_int_equal(ASK("init", "-t", "7", "--from", "a"), 0);
+}
+
 static void test_events(void **state)
 {
 	const char *const arguments[] = { "/bin/sh", "-c",	  "exec \"$@\" >&2", "sh", RDISKCTL_PROGRAM,
@@ -577,6 +605,13 @@ static void test_usage(void **state)
 		{ { "init" }, "needs --from NODE" },
 		{ { "status", "--from", "a" }, "--from is not for status" },
 		{ { "status", "--dead", "a" }, "--dead is not for status" },
+		{ { "status", "-t", "5" }, "--timeout is not for status" },
+		{ { "promote", "a", "--timeout" }, "needs a value" },
+		{ { "promote", "a", "-t", "soon" }, "from 0 to 1000000, not \"soon\"" },
+		{ { "promote", "a", "-t", "" }, "from 0 to 1000000, not \"\"" },
+		{ { "promote", "a", "-t", "-1" }, "from 0 to 1000000, not \"-1\"" },
+		{ { "promote", "a", "-t", "1000001" }, "from 0 to 1000000, not \"1000001\"" },
+		{ { "promote", "a", "-t", "99999999999999999999" }, "from 0 to 1000000" },
 		{ { "keygen" }, "needs FILE" },
 	};
 
@@ -632,6 +667,8 @@ static void test_completion(void **state)
 	assert_string_equal(process.output.text, "pause-resync\n");
 	complete(COMPLETION "/rdiskctl.bash", "rdiskctl status --w");
 	assert_string_equal(process.output.text, "--watch\n");
+	complete(COMPLETION "/rdiskctl.bash", "rdiskctl init --ti");
+	assert_string_equal(process.output.text, "--timeout\n");
 	/* Members are those of the server. */
 	snprintf(line, sizeof(line), "rdiskctl -s %s force-primary --dead ", socket_path);
 	complete(COMPLETION "/rdiskctl.bash", line);
@@ -654,6 +691,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_watch, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_orders, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_promote_waits, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_timeout, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_events, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_server, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_socket_of_configuration, setup, teardown),

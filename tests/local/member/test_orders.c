@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Orders of an operator that cannot be carried out: they end when their time is over, and say what they wait for.
+ */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "member_set.h"
+
+static int setup(void **state)
+{
+	(void)state;
+	member_set_make();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	member_set_discard();
+	return 0;
+}
+
+static void assert_said(const char *text)
+{
+	if (!strstr(member_ctl.output.text, text))
+		fail_msg("\"%s\" is not in: %s", text, member_ctl.output.text);
+}
+
+static void test_force_waits(void **state)
+{
+	(void)state;
+	member_set_start();
+	test_process_discard(&set_members[MEMBER_B].rdisk);
+	test_process_discard(&set_members[MEMBER_C].rdisk);
+	assert_int_equal(MEMBER_ORDER(MEMBER_A, "--json", "force-primary", "--dead", "b", "--yes", "--timeout", "1"),
+			 1);
+	assert_said("{\"error\":\"timeout\",\"message\":\"a does not serve after 1 s; the order stands");
+	assert_said("to decide the forced primary; seen: a\"}");
+	/* It stands, and a that is primary with the lease of before is not what was meant. */
+	member_start(MEMBER_C, NULL);
+	member_await(MEMBER_A, "a", NULL);
+	assert_int_equal(MEMBER_ORDER(MEMBER_A, "promote", "a", "--timeout", "0"), 0);
+	member_set_end();
+}
+
+static void test_promote_waits(void **state)
+{
+	(void)state;
+	member_set_start();
+	/* Nobody is left with whom b could take over, and a says nothing. */
+	test_process_discard(&set_members[MEMBER_C].rdisk);
+	assert_int_equal(kill(set_members[MEMBER_A].rdisk.pid, SIGSTOP), 0);
+	assert_int_equal(MEMBER_ORDER(MEMBER_B, "--json", "promote", "b", "-t", "1"), 1);
+	assert_said("{\"error\":\"timeout\",\"message\":\"b does not serve after 1 s: ");
+	assert_int_equal(kill(set_members[MEMBER_A].rdisk.pid, SIGCONT), 0);
+	member_start(MEMBER_C, NULL);
+	member_promote(MEMBER_B, "b");
+	member_set_end();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_force_waits, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_promote_waits, setup, teardown),
+	};
+
+	test_directory();
+	return cmocka_run_group_tests_name("member orders", tests, NULL, NULL);
+}
