@@ -10,6 +10,8 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -81,6 +83,7 @@ static struct dvk_peer *server_of(struct dvk_client *client)
 	return &client->peers[dvk_endpoint_slot(TESTER)];
 }
 
+/* The server says it before it calls the kernel. */
 static void await_asleep(struct dvk_client *client)
 {
 	while (!atomic_load(&server_of(client)->page->asleep))
@@ -204,6 +207,24 @@ static void test_messages_wake(void **state)
 	party_join(party);
 }
 
+/* A signal without dvk_interrupt() ends only a wait that has begun: that takes the kernel's word for it. */
+static void await_asleep_in_kernel(struct dvk_client *client)
+{
+	char path[32], line[256], *name_end;
+	FILE *file;
+
+	await_asleep(client);
+	EXPECT(snprintf(path, sizeof(path), "/proc/%d/stat", (int)getppid()) < (int)sizeof(path));
+	do {
+		file = fopen(path, "re");
+		EXPECT(file && fgets(line, sizeof(line), file));
+		EXPECT(fclose(file) == 0);
+		/* "1234 (name) S ..." */
+		name_end = strrchr(line, ')');
+		EXPECT(name_end);
+	} while (name_end[2] != 'S' && sched_yield() == 0);
+}
+
 static void signals_when_asleep(void *argument)
 {
 	struct dvk_client *client = watch_server(PARTY);
@@ -211,6 +232,7 @@ static void signals_when_asleep(void *argument)
 	char byte;
 
 	(void)argument;
+	await_asleep_in_kernel(client);
 	EXPECT(kill(getppid(), SIGUSR1) == 0);
 	/* A message that is there when it wakes counts more. */
 	EXPECT(fcntl(other, F_SETFL, 0) == 0 && read(other, &byte, 1) == 1);
