@@ -74,6 +74,12 @@ static const char *member_missing(struct sim_world *world, int member, const str
 			 status.blocked ? status.blocked : "nothing is waited for");
 		return text;
 	}
+	/* One that was started anew, perhaps with another image, is in sync until the primary has heard of it. */
+	if (member_in(primary->configuration.in_sync, member) &&
+	    !process_same(primary->configuration.processes[member], host->process->id)) {
+		snprintf(text, sizeof(text), "%c is another process than the one in sync", sim_letter(member));
+		return text;
+	}
 	return NULL;
 }
 

@@ -5,9 +5,13 @@
 #include "sim_replica_world.h"
 
 #include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "message.h"
 #include "sim_client.h"
+#include "sim_memory.h"
 #include "sim_process.h"
 #include "sim_store.h"
 
@@ -17,6 +21,30 @@ const char *sim_frame_name(const void *frame, size_t size)
 	unsigned int type = size < MESSAGE_PREFIX ? 0 : bytes[4] | (unsigned int)bytes[5] << 8;
 
 	return type && type < MESSAGE_TYPES ? message_name((enum message_type)type) : "?";
+}
+
+/* What it is about, where a type has that: the range, the result. */
+static void trace_frame(struct sim_host *host, int member, const void *head, size_t head_size, const void *data,
+			size_t data_size)
+{
+	unsigned char *frame = sim_new(head_size + data_size);
+	struct message message = { 0 };
+	const void *payload;
+	char range[80] = "", result[24] = "";
+
+	memcpy(frame, head, head_size);
+	if (data_size)
+		memcpy(frame + head_size, data, data_size);
+	if (!message_decode(frame, head_size + data_size, &message, &payload)) {
+		if (message.length)
+			snprintf(range, sizeof(range), " device %" PRIu32 " %" PRIu64 "+%" PRIu64, message.device,
+				 message.position, message.length);
+		if (message.result)
+			snprintf(result, sizeof(result), " result %" PRId32, message.result);
+	}
+	sim_trace(host->world, host->member, "-> %c %s%s%s", sim_letter(member), sim_frame_name(head, head_size), range,
+		  result);
+	free(frame);
 }
 
 static bool send_frame(struct replica *replica, int member, enum replica_class class, const void *head,
@@ -32,7 +60,8 @@ static bool send_frame(struct replica *replica, int member, enum replica_class c
 	host->world->counts.frames++;
 	host->world->counts.bytes += head_size + data_size;
 	sim_digest_bytes(host->world, head, head_size);
-	sim_trace(host->world, host->member, "-> %c %s", sim_letter(member), sim_frame_name(head, head_size));
+	if (host->world->trace)
+		trace_frame(host, member, head, head_size, data, data_size);
 	return sim_network_send(&host->world->network, host->member, member, process->sessions[member], class, head,
 				head_size, data, data_size);
 }
