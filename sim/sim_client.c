@@ -100,7 +100,6 @@ static void begin_operation(struct sim_client *client, const struct sim_wish *wi
 		.position = wish->position,
 		.length = wish->length,
 		.stable = wish->stable,
-		.may_free = wish->kind == ENTRY_ZEROES && sim_chance(&world->client_random, 1, 2),
 		.shared = client->shared,
 		.read_only = client->read_only,
 	};

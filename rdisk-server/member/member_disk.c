@@ -133,7 +133,6 @@ static void submit_piece(struct member *member, struct member_request *request)
 		.position = io->position + request->moved,
 		.length = length,
 		.stable = io->stable && io->operation != IO_READ && io->operation != IO_FLUSH,
-		.may_free = io->operation == IO_DISCARD,
 		.shared = io->operation == IO_OPEN && io->shared,
 		.read_only = io->operation == IO_OPEN && io->read_only,
 	};

@@ -52,7 +52,9 @@ static void take_complete(struct replica *replica, uint64_t complete, uint64_t f
 		if (at->number && at->number <= backup->complete)
 			settle(replica, at);
 	}
-	if (flushed && flushed == backup->tracked) {
+	/* The primary waits for those in sync: it may have gone on without a member that is being brought up. */
+	if (flushed && flushed == backup->tracked &&
+	    (flushed == backup->stable || deliberate_bug(BUG_FLUSHED_ELSEWHERE))) {
 		maps_flush_complete(replica);
 		backup->tracked = 0;
 	}
@@ -79,6 +81,7 @@ void backup_reign_ends(struct replica *replica)
 	backup->reign = 0;
 	backup->complete = 0;
 	backup->tracked = 0;
+	backup->stable = 0;
 }
 
 bool backup_any_unfinished(const struct replica *replica)
@@ -187,7 +190,6 @@ void backup_write(struct replica *replica, int member, const struct message *mes
 	entry->reign = message->reign;
 	entry->number = message->number;
 	entry->stable = message->flags & MESSAGE_STABLE;
-	entry->may_free = message->flags & MESSAGE_FREE;
 	entry->client = message->client;
 	entry->client_request = message->request;
 	if (message->kind == ENTRY_OPEN && !deliberate_bug(BUG_EXCLUSIVE_FORGOTTEN))
@@ -411,6 +413,8 @@ void backup_flush_stored(struct replica *replica, int result)
 	/* That of a stable write failed meanwhile: this one says nothing of what that lost. */
 	else if (replica->reign.disk_failed)
 		backup->result = -EIO;
+	if (!backup->result && flush->reign == backup->reign)
+		backup->stable = flush->number;
 	flushed.reign = flush->reign;
 	flushed.number = flush->number;
 	flushed.result = backup->result;

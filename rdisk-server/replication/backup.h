@@ -15,6 +15,7 @@ struct backup {
 	uint64_t complete; /* as the primary says */
 	uint64_t flushed;  /* as the primary says */
 	uint64_t tracked;  /* number of the flush at which unflushed became unflushed before; 0: none since */
+	uint64_t stable;   /* number of the last flush that was good here */
 	uint64_t confirm;  /* epoch of a CONFIRM that waits for what is here; 0: none */
 	/* Of this reign's entries: what is not known to be complete on all, entry n at n % window. */
 	struct unfinished {

@@ -59,7 +59,7 @@ struct entry {
 	enum entry_step step;
 	uint32_t device;
 	uint64_t reign, number; /* number 0: none yet */
-	bool stable, may_free;
+	bool stable;
 	struct client_id client;
 	struct client_open open; /* of an OPEN */
 	uint64_t client_request, lowest;

@@ -156,8 +156,6 @@ static void send_request(struct replica *replica, struct replica_request *reques
 		return;
 	if (request->stable)
 		message.flags |= MESSAGE_STABLE;
-	if (request->may_free)
-		message.flags |= MESSAGE_FREE;
 	if (request->kind == ENTRY_WRITE)
 		message.data_size = (uint32_t)request->length;
 	if (primary != replica->settings.self &&
@@ -625,7 +623,6 @@ static void accept_request(struct replica *replica, int origin, const struct mes
 		entry->open = open_of(origin, message);
 	entry->lowest = message->lowest;
 	entry->stable = message->flags & MESSAGE_STABLE;
-	entry->may_free = message->flags & MESSAGE_FREE;
 	if (replica->reign.role == ROLE_SERVING)
 		forward_start(replica, entry);
 	else

@@ -52,8 +52,6 @@ static void send_entry(struct replica *replica, struct entry *entry)
 		write.flags |= MESSAGE_MADE_UP;
 	if (entry->stable)
 		write.flags |= MESSAGE_STABLE;
-	if (entry->may_free)
-		write.flags |= MESSAGE_FREE;
 	if (entry->kind == ENTRY_WRITE)
 		write.data_size = (uint32_t)entry->request.length;
 	for (int i = 0; i < replica->settings.members; i++) {

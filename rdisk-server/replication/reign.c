@@ -109,6 +109,9 @@ void reign_flush_failed(struct replica *replica)
 	}
 	if (!reign_is_primary(replica)) {
 		replica->reign.disk_failed = true;
+		/* Of one that is being brought up nobody else knows what it has not flushed. */
+		if (!deliberate_bug(BUG_FLUSHED_ELSEWHERE))
+			maps_owe_own_unflushed(replica);
 		joining_disk_failed(replica);
 		peer_tell_all(replica);
 		return;

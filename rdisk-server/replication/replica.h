@@ -88,7 +88,6 @@ struct replica_request {
 	uint32_t device;
 	uint64_t position, length; /* bytes, as in struct io; OPEN, CLOSE, FLUSH: 0 */
 	bool stable;		   /* WRITE, ZEROES: FUA */
-	bool may_free;		   /* ZEROES */
 	bool shared;		   /* OPEN: others that are shared, too, may have it open at the same time */
 	bool read_only;		   /* OPEN: it only reads; with others that only read it may share it in any case */
 	/*

@@ -54,12 +54,11 @@ static void of_type(struct message *message, unsigned char *data)
 		message->data_size = (uint32_t)message->length;
 		break;
 	case MESSAGE_REQUEST:
-		message->flags = MESSAGE_FREE | MESSAGE_STABLE | MESSAGE_HELD;
+		message->flags = MESSAGE_STABLE | MESSAGE_HELD;
 		message->kind = ENTRY_WRITE;
 		message->data_size = (uint32_t)message->length;
 		break;
 	case MESSAGE_COPY:
-		message->flags = MESSAGE_FREE;
 		message->kind = ENTRY_ZEROES;
 		break;
 	case MESSAGE_FLUSH:
