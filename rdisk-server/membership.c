@@ -23,7 +23,10 @@ int membership_create(struct server *server, const struct configuration *configu
 	if (configuration->replication.nr_members == 0)
 		return 0;
 	server->turn_control = turn;
-	return member_create(&server->devices.member, dvk_interrupt, diagnostic);
+	if (member_create(&server->devices.member, dvk_interrupt, diagnostic))
+		return -1;
+	member_rings_for(server->devices.member, &server->completions);
+	return 0;
 }
 
 static enum session_compression compression_of(enum replication_compression compression)

@@ -153,7 +153,8 @@ void driver_leave_set(struct server *server)
 	member_stop(member);
 	while (!member_stopped(member) && !member_failed(member)) {
 		member_before_wait(member);
-		member_wait(member);
+		if (!set_has_done(server))
+			member_wait(member, NULL);
 		member_turn(member);
 		server->turn_control(server);
 		answer_all_done(server);
@@ -209,8 +210,11 @@ int driver_task(struct server *server)
 		/* The stores have so much to do that nothing more is taken on. */
 		if (!has_room(server)) {
 			if (server->devices.member) {
+				/* Those that die make room. */
+				member_wake_by(server->devices.member, member_now() + DEAD_LOOK_NS);
 				member_before_wait(server->devices.member);
-				member_wait(server->devices.member);
+				if (!set_has_done(server))
+					member_wait(server->devices.member, &server->completions);
 				ready = true;
 			} else {
 				completions_await(&server->completions);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -32,8 +33,7 @@
 #define HEARTBEATS     4 /* in a lease */
 #define ELECTION_PART  4 /* of a lease: nobody can follow before most of that has run out */
 #define QUEUE_BYTES    (16u << 20)
-#define BULK_PART      4  /* of a queue: so much of it is for what can wait */
-#define WAIT_MAX_MS    10 /* stores and files wake who receives, not who waits here */
+#define BULK_PART      4 /* of a queue: so much of it is for what can wait */
 
 uint64_t member_now(void)
 {
@@ -51,7 +51,7 @@ int member_create(struct member **result, void (*wake)(void), struct diagnostic 
 	if (!member)
 		return diagnostic_set(diagnostic, "no memory for a member of a replica set");
 	*result = member;
-	member->epoll = member->timer = -1;
+	member->epoll = member->timer = member->bell = -1;
 	member->armed = member->wake_by = REPLICA_NEVER;
 	member->done_tail = &member->done;
 	code = completions_init(&member->stores, wake);
@@ -63,14 +63,22 @@ int member_create(struct member **result, void (*wake)(void), struct diagnostic 
 		return diagnostic_set(diagnostic, "cannot set up a member of a replica set: %s", strerror(-code));
 	member->epoll = epoll_create1(EPOLL_CLOEXEC);
 	member->timer = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
-	if (member->epoll < 0 || member->timer < 0)
+	member->bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (member->epoll < 0 || member->timer < 0 || member->bell < 0)
 		return diagnostic_set(diagnostic, "cannot make descriptors for the replica set: %s", strerror(errno));
+	member_rings_for(member, &member->stores);
+	member_rings_for(member, &member->saved);
 	return 0;
 }
 
 struct completions *member_completions(struct member *member)
 {
 	return &member->stores;
+}
+
+void member_rings_for(const struct member *member, struct completions *completions)
+{
+	completions_set_bell(completions, member->bell);
 }
 
 int member_watch(struct member *member, int fd, struct diagnostic *diagnostic)
@@ -258,6 +266,8 @@ void member_destroy(struct member *member)
 		close(member->timer);
 	if (member->epoll >= 0)
 		close(member->epoll);
+	if (member->bell >= 0)
+		close(member->bell);
 	free(member);
 }
 
@@ -390,13 +400,38 @@ void member_before_wait(struct member *member)
 	}
 }
 
-void member_wait(struct member *member)
+static void expect(struct member *member, struct completions *others, bool expected)
 {
-	struct pollfd ready = { .fd = member->epoll, .events = POLLIN };
+	completions_expect(&member->stores, expected);
+	completions_expect(&member->saved, expected);
+	if (others)
+		completions_expect(others, expected);
+}
 
-	if (member_due(member) || member_any_done(member))
+void member_wait(struct member *member, struct completions *others)
+{
+	struct pollfd ready[] = { { .fd = member->epoll, .events = POLLIN }, { .fd = member->bell, .events = POLLIN } };
+	uint64_t rings;
+
+	if (member->again)
 		return;
-	(void)poll(&ready, 1, WAIT_MAX_MS);
+	/*
+	 * The bell is not among what the loop waits for: stores and files interrupt that by themselves, and a late ring
+	 * would have it look for nothing. Here such a ring ends one wait.
+	 */
+	expect(member, others, true);
+	if (!completions_any_now(&member->stores) && !completions_any_now(&member->saved) &&
+	    !(others && completions_any_now(others)))
+		(void)poll(ready, 2, -1);
+	expect(member, others, false);
+	(void)!read(member->bell, &rings, sizeof(rings));
+}
+
+void member_ring(const struct member *member)
+{
+	const uint64_t once = 1;
+
+	(void)!write(member->bell, &once, sizeof(once));
 }
 
 bool member_failed(const struct member *member)

@@ -91,8 +91,18 @@ void member_wake_by(struct member *member, uint64_t time);
 /* Sends what came of what was submitted, and arms the timer: before the loop waits. */
 void member_before_wait(struct member *member);
 
-/* Waits until member_turn() has something to do: for a loop that waits for nothing else. */
-void member_wait(struct member *member);
+/*
+ * Waits until member_turn() has something to do: for a loop that waits for nothing else but `others` (may be NULL), for
+ * which member_rings_for() was called. What member_take_done() would return is nothing to it. A signal ends it as well,
+ * and member_ring().
+ */
+void member_wait(struct member *member, struct completions *others);
+
+/* Those can be waited for with member_wait(). Before anything is put in there, which ends before the member does. */
+void member_rings_for(const struct member *member, struct completions *others);
+
+/* Ends the member_wait() of another thread, or its next one. Any thread. */
+void member_ring(const struct member *member);
 
 /* It cannot go on (its state cannot be kept): the process is to end. */
 bool member_failed(const struct member *member);

@@ -31,6 +31,7 @@ struct member {
 	struct completions stores; /* of the core's ios */
 	struct completions saved;  /* of the state */
 	int epoll, timer;
+	int bell;		 /* an eventfd: rung for who is in member_wait() */
 	uint64_t armed;		 /* time for which the timer is set; REPLICA_NEVER: it is not */
 	uint64_t wake_by;	 /* for somebody else; REPLICA_NEVER: not */
 	member_set bulk_refused; /* members to whom BULK was refused: they are told when there is room */

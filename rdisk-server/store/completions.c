@@ -5,6 +5,9 @@
  */
 #include "completions.h"
 
+#include <stdint.h>
+#include <unistd.h>
+
 int completions_init(struct completions *completions, void (*wake)(void))
 {
 	int error = pthread_mutex_init(&completions->lock, NULL);
@@ -19,8 +22,20 @@ int completions_init(struct completions *completions, void (*wake)(void))
 	atomic_init(&completions->newest, NULL);
 	atomic_init(&completions->awaited, false);
 	completions->wake = wake;
+	completions->bell = -1;
 	completions->ready = true;
 	return 0;
+}
+
+void completions_set_bell(struct completions *completions, int fd)
+{
+	completions->bell = fd;
+}
+
+void completions_expect(struct completions *completions, bool expected)
+{
+	/* Sequentially consistent: see put(). */
+	atomic_store_explicit(&completions->awaited, expected, memory_order_seq_cst);
 }
 
 void completions_destroy(struct completions *completions)
@@ -36,12 +51,13 @@ void completions_destroy(struct completions *completions)
 static void put(struct completions *completions, struct io *newest, struct io *oldest)
 {
 	struct io *before = atomic_load_explicit(&completions->newest, memory_order_relaxed);
+	const uint64_t once = 1;
 
 	do
 		oldest->next = before;
 	/*
-	 * release: who takes them sees their results. Sequentially consistent against completions_await(): either that
-	 * sees these, or this sees that they are awaited.
+	 * release: who takes them sees their results. Sequentially consistent against completions_await() and
+	 * completions_any_now(): either those see these, or this sees that they are awaited.
 	 */
 	while (!atomic_compare_exchange_weak_explicit(&completions->newest, &before, newest, memory_order_seq_cst,
 						      memory_order_relaxed));
@@ -49,6 +65,9 @@ static void put(struct completions *completions, struct io *newest, struct io *o
 		completions->wake();
 	if (!atomic_load_explicit(&completions->awaited, memory_order_seq_cst))
 		return;
+	/* What cannot be added to it is not needed: it rings already. */
+	if (completions->bell >= 0)
+		(void)!write(completions->bell, &once, sizeof(once));
 	/* The lock: the sleeper is asleep, not between its look and its sleep. */
 	pthread_mutex_lock(&completions->lock);
 	pthread_cond_signal(&completions->came);

@@ -20,6 +20,7 @@ struct completions {
 	pthread_mutex_t lock;	     /* for the sleep of completions_await() alone */
 	pthread_cond_t came;
 	atomic_bool awaited; /* somebody sleeps, or is about to */
+	int bell;	     /* an eventfd that is rung while they are awaited; -1: none */
 	bool ready;	     /* it was set up */
 };
 
@@ -28,6 +29,15 @@ struct completions {
  * any, and interrupt whatever wait the taking thread may be in, also one that it is just about to begin. 0 or -errno.
  */
 int completions_init(struct completions *completions, void (*wake)(void));
+
+/*
+ * For a taking thread that has to wait for other things at the same time: between completions_expect(true) and (false)
+ * each put rings the eventfd `fd`, which outlives this, too. It has to look with completions_any_now() after it said
+ * that it expects some and before it waits; a ring may still come after it said that it does not. Set before anything
+ * is put.
+ */
+void completions_set_bell(struct completions *completions, int fd);
+void completions_expect(struct completions *completions, bool expected);
 
 /* Releases it, once nobody can put anything in any more. Harmless on one that was never set up, zeroed. */
 void completions_destroy(struct completions *completions);
@@ -46,6 +56,13 @@ static inline bool completions_any(const struct completions *completions)
 {
 	/* relaxed: completions_take() orders what is then read */
 	return atomic_load_explicit(&completions->newest, memory_order_relaxed) != NULL;
+}
+
+/* The same for who expects some: whatever is put after it said no rings. */
+static inline bool completions_any_now(const struct completions *completions)
+{
+	/* sequentially consistent: against put(), see there */
+	return atomic_load_explicit(&completions->newest, memory_order_seq_cst) != NULL;
 }
 
 /* Sleeps until there is one to take. Signals do not end it. Only while something is PENDING. Taking thread. */

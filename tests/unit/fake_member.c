@@ -128,9 +128,21 @@ void member_before_wait(struct member *member)
 	(void)member;
 }
 
-void member_wait(struct member *member)
+void member_wait(struct member *member, struct completions *others)
 {
 	(void)member;
+	(void)others;
+}
+
+void member_wake_by(struct member *member, uint64_t time)
+{
+	(void)member;
+	(void)time;
+}
+
+uint64_t member_now(void)
+{
+	return 1;
 }
 
 bool member_failed(const struct member *member)
