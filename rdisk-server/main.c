@@ -330,6 +330,7 @@ out_node:
 	dvk_close();
 	membership_end(&server);
 	device_table_close(&server.devices);
+	membership_destroy(&server);
 	return status;
 }
 

@@ -128,6 +128,11 @@ void membership_end(struct server *server)
 {
 	membership_control_close(server->control);
 	server->control = NULL;
+	member_end(server->devices.member);
+}
+
+void membership_destroy(struct server *server)
+{
 	member_destroy(server->devices.member);
 	server->devices.member = NULL;
 }

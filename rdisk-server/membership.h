@@ -23,7 +23,8 @@ int membership_create(struct server *server, const struct configuration *configu
 int membership_start(struct server *server, const struct configuration *configuration, const struct options *options,
 		     struct diagnostic *diagnostic);
 
-/* When nothing is served any more, before the devices are closed. Harmless without one. */
+/* When nothing is served any more, before the devices are closed, and after that. Harmless without one. */
 void membership_end(struct server *server);
+void membership_destroy(struct server *server);
 
 #endif

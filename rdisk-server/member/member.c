@@ -245,7 +245,7 @@ int member_start(struct member *member, const struct member_settings *settings, 
 	return 0;
 }
 
-void member_destroy(struct member *member)
+void member_end(struct member *member)
 {
 	if (!member)
 		return;
@@ -259,6 +259,17 @@ void member_destroy(struct member *member)
 			member->nr_stored--;
 	}
 	replica_destroy(member->replica);
+	member->group = NULL;
+	member->sessions = NULL;
+	member->state = NULL;
+	member->replica = NULL;
+}
+
+void member_destroy(struct member *member)
+{
+	if (!member)
+		return;
+	member_end(member);
 	member_requests_destroy(member);
 	completions_destroy(&member->saved);
 	completions_destroy(&member->stores);

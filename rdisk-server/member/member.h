@@ -60,13 +60,18 @@ struct member_settings {
 /*
  * Two steps, as stores need the first to be opened and the second needs the stores. member_create() allocates; its
  * completions are for the stores of replicated devices. member_start() opens the state, listens, and begins. 0, or -1
- * and *diagnostic; member_destroy() is to follow in either case.
+ * and *diagnostic; member_end() and member_destroy() are to follow in either case.
  */
 int member_create(struct member **member, void (*wake)(void), struct diagnostic *diagnostic);
 struct completions *member_completions(struct member *member);
 int member_start(struct member *member, const struct member_settings *settings, struct diagnostic *diagnostic);
 
-/* Nothing is under way in it any more, but what others wait for. Before the stores are closed; NULL is harmless. */
+/*
+ * The two steps back. member_end(): it takes no part any more; nothing is under way in it, but what others wait for.
+ * Before the stores are closed, whose requests may have its memory. member_destroy(): after that, as their threads use
+ * its completions, and its bell, until they have ended. NULL is harmless to both.
+ */
+void member_end(struct member *member);
 void member_destroy(struct member *member);
 
 /* A descriptor of somebody else's, for which the loop is to be woken as well. 0, or -1 and *diagnostic. */
