@@ -18,6 +18,7 @@
 #include "dvk_node.h"
 #include "log.h"
 #include "membership.h"
+#include "membership_keeper.h"
 #include "options.h"
 #include "recording.h"
 #include "replication_self.h"
@@ -236,6 +237,7 @@ static void announce(const struct server *server, const struct configuration *co
 static int serve(struct server *server, const struct configuration *configuration)
 {
 	struct diagnostic diagnostic = { 0 };
+	struct membership_keeper keeper;
 
 	for (;;) {
 		int code;
@@ -251,7 +253,11 @@ static int serve(struct server *server, const struct configuration *configuratio
 		log_warning("the node is gone; going on with another");
 		dvk_close();
 		device_table_forget_opens(&server->devices);
-		if (connect_node(server, &diagnostic)) {
+		/* A new node may take its time, and the server before this one, too. */
+		membership_keep(&keeper, server);
+		code = connect_node(server, &diagnostic);
+		membership_keep_end(&keeper);
+		if (code) {
 			if (termination_requested())
 				return EXIT_ENDED;
 			log_error("%s", diagnostic.text);
