@@ -321,6 +321,7 @@ static int run(const struct options *options, const struct configuration *config
 		device_table_uncreate(&server.devices, configuration);
 		goto out_node;
 	}
+	membership_begin(&server);
 	device_table_log(&server.devices);
 	status = serve(&server, configuration);
 	termination_acknowledge();

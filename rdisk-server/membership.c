@@ -124,6 +124,12 @@ int membership_start(struct server *server, const struct configuration *configur
 	return code ? code : membership_control_open(&server->control, server, configuration, diagnostic);
 }
 
+void membership_begin(struct server *server)
+{
+	if (server->devices.member)
+		member_begin(server->devices.member);
+}
+
 void membership_end(struct server *server)
 {
 	membership_control_close(server->control);

@@ -17,11 +17,14 @@
 int membership_create(struct server *server, const struct configuration *configuration, struct diagnostic *diagnostic);
 
 /*
- * When all devices are open: the member begins. Strings of the configuration and options are used as long as there is
- * the member. 0, or -1 and *diagnostic.
+ * When all devices are open: the member has its state, and listens. Strings of the configuration and options are used
+ * as long as there is the member. 0, or -1 and *diagnostic.
  */
 int membership_start(struct server *server, const struct configuration *configuration, const struct options *options,
 		     struct diagnostic *diagnostic);
+
+/* When nothing can fail any more: it takes part in the set. Harmless without one. */
+void membership_begin(struct server *server);
 
 /* When nothing is served any more, before the devices are closed, and after that. Harmless without one. */
 void membership_end(struct server *server);

@@ -241,8 +241,12 @@ int member_start(struct member *member, const struct member_settings *settings, 
 	    member_watch(member, sessions_descriptor(member->sessions), diagnostic))
 		return -1;
 	member->settings.key = NULL;
-	replica_start(member->replica, member_now());
 	return 0;
+}
+
+void member_begin(struct member *member)
+{
+	replica_start(member->replica, member_now());
 }
 
 void member_end(struct member *member)

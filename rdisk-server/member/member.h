@@ -58,13 +58,15 @@ struct member_settings {
 };
 
 /*
- * Two steps, as stores need the first to be opened and the second needs the stores. member_create() allocates; its
- * completions are for the stores of replicated devices. member_start() opens the state, listens, and begins. 0, or -1
- * and *diagnostic; member_end() and member_destroy() are to follow in either case.
+ * Three steps. Stores need the first to be opened, and the second needs the stores; what may fail comes before the
+ * third. member_create() allocates; its completions are for the stores of replicated devices. member_start() opens the
+ * state and listens: 0, or -1 and *diagnostic; member_end() and member_destroy() are to follow in either case.
+ * member_begin() begins: nothing of the state is changed before, and no other member is told anything.
  */
 int member_create(struct member **member, void (*wake)(void), struct diagnostic *diagnostic);
 struct completions *member_completions(struct member *member);
 int member_start(struct member *member, const struct member_settings *settings, struct diagnostic *diagnostic);
+void member_begin(struct member *member);
 
 /*
  * The two steps back. member_end(): it takes no part any more; nothing is under way in it, but what others wait for.

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A start that fails late, when the state of the set was read: it changes nothing, and the others notice nothing.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "member_set.h"
+
+#define STATE_MAX (1 << 20) /* bytes of all files of a state: the set is small */
+
+static char before[STATE_MAX], after[STATE_MAX];
+
+static int setup(void **state)
+{
+	(void)state;
+	member_set_make();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	member_set_discard();
+	return 0;
+}
+
+static int by_name(const struct dirent **one, const struct dirent **other)
+{
+	return strcmp((*one)->d_name, (*other)->d_name);
+}
+
+/* All files of a member's state, with their names, one after the other. Their size in bytes. */
+static size_t read_state(int member, char *bytes)
+{
+	char folder[TEST_PATH_SIZE + 16], path[TEST_PATH_SIZE + 300];
+	struct dirent **names;
+	size_t used = 0;
+	int count;
+
+	snprintf(folder, sizeof(folder), "%s/state/test", set_members[member].folder);
+	count = scandir(folder, &names, NULL, by_name);
+	assert_true(count > 2);
+	for (int i = 0; i < count; i++) {
+		ssize_t got = 0;
+		int fd;
+
+		if (names[i]->d_name[0] != '.') {
+			snprintf(path, sizeof(path), "%s/%s", folder, names[i]->d_name);
+			fd = open(path, O_RDONLY | O_CLOEXEC);
+			assert_true(fd >= 0 && used + sizeof(names[i]->d_name) < STATE_MAX);
+			used += (size_t)snprintf(bytes + used, STATE_MAX - used, "%s", names[i]->d_name);
+			while ((got = read(fd, bytes + used, STATE_MAX - used)) > 0)
+				used += (size_t)got;
+			assert_true(got == 0 && used < STATE_MAX);
+			close(fd);
+		}
+		free(names[i]);
+	}
+	free(names);
+	return used;
+}
+
+static void assert_start_fails(int member, const char *const arguments[], const char *cause)
+{
+	struct test_process *rdisk = &set_members[member].rdisk;
+
+	member_launch(member, arguments);
+	assert_true(test_process_wait_end(rdisk, TEST_TIMEOUT_MS));
+	assert_int_equal(test_process_exit_code(rdisk), 1);
+	rdisk->pid = 0;
+	if (!strstr(rdisk->log.text, cause) || strstr(rdisk->log.text, "epoch"))
+		fail_msg("not only \"%s\" is in: %s", cause, rdisk->log.text);
+}
+
+/* The first start of all: what it would write is that there is a member. */
+static void test_first_start(void **state)
+{
+	static const char *const record[] = { "--record", "/nowhere/recording", NULL };
+	char path[TEST_PATH_SIZE + 16];
+	size_t size;
+
+	(void)state;
+	assert_start_fails(MEMBER_B, record, "/nowhere/recording");
+	size = read_state(MEMBER_B, before);
+	/* Where the control socket is to be is something else. */
+	snprintf(path, sizeof(path), "%s/control", set_members[MEMBER_B].folder);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_start_fails(MEMBER_B, NULL, "control");
+	assert_int_equal(read_state(MEMBER_B, after), size);
+	assert_memory_equal(before, after, size);
+	assert_int_equal(rmdir(path), 0);
+	member_set_start();
+	member_set_end();
+}
+
+static void test_later_start(void **state)
+{
+	static const char *const record[] = { "--record", "/nowhere/recording", NULL };
+	double epoch;
+	size_t size;
+
+	(void)state;
+	member_set_start();
+	assert_int_equal(test_process_stop(&set_members[MEMBER_B].rdisk, SIGKILL), 128 + SIGKILL);
+	set_members[MEMBER_B].rdisk.pid = 0;
+	assert_true(test_process_wait_log(&set_members[MEMBER_A].rdisk, "in sync: a\n", TEST_TIMEOUT_MS));
+	epoch = member_epoch(MEMBER_A);
+	size = read_state(MEMBER_B, before);
+	assert_start_fails(MEMBER_B, record, "/nowhere/recording");
+	assert_int_equal(read_state(MEMBER_B, after), size);
+	assert_memory_equal(before, after, size);
+	assert_false(test_process_wait_log_times(&set_members[MEMBER_A].rdisk, "connected to b", 3, 100));
+	assert_true(member_epoch(MEMBER_A) == epoch);
+	member_start(MEMBER_B, NULL);
+	member_await(MEMBER_A, "a", "b");
+	member_set_end();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_first_start, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_later_start, setup, teardown),
+	};
+
+	test_directory();
+	return cmocka_run_group_tests_name("member start", tests, NULL, NULL);
+}
