@@ -61,6 +61,7 @@ static const char *const names[BUG_COUNT] = {
 	[BUG_OPEN_KEPT_FOR_EVER] = "open-kept-for-ever",
 	[BUG_FAILED_FLUSH_FORGOTTEN] = "failed-flush-forgotten",
 	[BUG_FLUSHED_ELSEWHERE] = "flushed-elsewhere",
+	[BUG_LIST_TAKEN] = "list-taken",
 	[BUG_NOT_WRITTEN_AGAIN] = "not-written-again",
 	[BUG_ABSENT_OWNER_IGNORED] = "absent-owner-ignored",
 };

@@ -70,11 +70,12 @@ struct replica {
 	void *user;
 	uint64_t now;
 	uint64_t next_time;
-	uint64_t digest;
-	bool clean;    /* nothing was hot at its start */
-	bool failed;   /* its metadata cannot be kept: it does nothing any more */
-	bool stopping; /* an operator ends the process: see `stop` */
-	bool consider; /* something changed that propose_consider() looks at */
+	uint64_t list_digest; /* in each configuration */
+	uint64_t digest;      /* what members have in common, in each HELLO */
+	bool clean;	      /* nothing was hot at its start */
+	bool failed;	      /* its metadata cannot be kept: it does nothing any more */
+	bool stopping;	      /* an operator ends the process: see `stop` */
+	bool consider;	      /* something changed that propose_consider() looks at */
 	uint64_t heartbeat_at;
 	uint64_t session; /* count of sessions: entries know by which they came */
 	uint64_t sessions[MEMBERS_MAX];

@@ -280,7 +280,7 @@ static void begin_proposal(struct replica *replica, const struct replica_configu
 	decision->value.epoch = epoch;
 	if (decision->value.reign == 0)
 		decision->value.reign = epoch;
-	decision->value.digest = replica->digest;
+	decision->value.digest = replica->list_digest;
 	decision->own = true;
 	collect(replica, epoch);
 }

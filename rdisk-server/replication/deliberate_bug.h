@@ -54,6 +54,7 @@ enum deliberate_bug {
 	BUG_OPEN_KEPT_FOR_EVER,	      /* a forwarder says that it has something open, whatever time has passed */
 	BUG_FAILED_FLUSH_FORGOTTEN,   /* who is restarted does not know that a flush failed */
 	BUG_FLUSHED_ELSEWHERE,	      /* a target whose flush failed takes for stable what others flushed */
+	BUG_LIST_TAKEN,		      /* metadata of another list of members are used */
 	BUG_NOT_WRITTEN_AGAIN,	      /* after a flush that failed the last one trusts its cache */
 	BUG_FEATURE_AT_ONCE,	      /* a feature is used by whoever has it */
 	BUG_COUNT,

@@ -148,7 +148,8 @@ int replica_create(struct replica **made, const struct replica_settings *setting
 	replica->reign.candidate = NO_MEMBER;
 	replica->reign.successor = NO_MEMBER;
 	replica->init_from = NO_MEMBER;
-	replica->digest = member_list_digest(settings->list, settings->members, settings->lease, settings->nr_devices);
+	replica->list_digest = member_list_digest(settings->list, settings->members);
+	replica->digest = common_digest(replica->list_digest, settings->lease, settings->nr_devices);
 	replica->durable.now.node = settings->list[settings->self].node;
 	error = allocate(replica);
 	if (error) {
@@ -214,6 +215,10 @@ const char *replica_load_slot(struct replica *replica, uint32_t index, const voi
 		return "its metadata belong to another node: give each member a state_dir of its own, or remove the "
 		       "folder; then this member takes a whole copy of the others";
 	}
+	if (slot.configuration.epoch && slot.configuration.digest != replica->list_digest &&
+	    !deliberate_bug(BUG_LIST_TAKEN))
+		return "its metadata are of a set with other members: put the list of members back in the "
+		       "configuration file as it was, their nodes, order, and which of them are diskless";
 	for (int i = 0; i < replica->settings.nr_devices; i++) {
 		/* Maps are of devices by their place in the list. */
 		if (slot.names[i] && slot.names[i] != replica->settings.devices[i].name_checksum)
@@ -536,6 +541,9 @@ bool replica_frame(struct replica *replica, uint64_t now, int member, void *fram
 	if (!wrong && message.configuration.epoch)
 		wrong = replica_configuration_wrong(&message.configuration, replica->settings.members,
 						    replica->settings.nr_devices);
+	if (!wrong && message.configuration.epoch && message.configuration.digest != replica->list_digest &&
+	    !deliberate_bug(BUG_LIST_TAKEN))
+		wrong = "it brought a configuration of another list of members";
 	if (!wrong && (message.member >= (uint32_t)replica->settings.members ||
 		       message.ballot.member >= (uint32_t)replica->settings.members))
 		wrong = "it names a member that is not in the list";

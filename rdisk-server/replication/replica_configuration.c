@@ -164,19 +164,30 @@ const char *replica_configuration_wrong(const struct replica_configuration *conf
 	return processes_wrong(configuration);
 }
 
-uint64_t member_list_digest(const struct listed_member *list, int members, uint64_t lease, int devices)
+uint64_t member_list_digest(const struct listed_member *list, int members)
 {
-	unsigned char bytes[16 + 2 * MEMBERS_MAX];
+	unsigned char bytes[4 + 2 * MEMBERS_MAX];
 	uint64_t digest;
 
-	assert(members > 0 && members <= MEMBERS_MAX && devices >= 0 && devices <= REPLICA_DEVICES_MAX);
+	assert(members > 0 && members <= MEMBERS_MAX);
 	put_u32(bytes, (uint32_t)members);
-	put_u32(bytes + 4, (uint32_t)devices);
-	put_u64(bytes + 8, lease);
 	for (int member = 0; member < members; member++) {
-		bytes[16 + 2 * member] = list[member].node;
-		bytes[17 + 2 * member] = list[member].diskless;
+		bytes[4 + 2 * member] = list[member].node;
+		bytes[5 + 2 * member] = list[member].diskless;
 	}
-	digest = XXH64(bytes, 16 + 2 * (size_t)members, 0);
+	digest = XXH64(bytes, 4 + 2 * (size_t)members, 0);
+	return digest ? digest : 1;
+}
+
+uint64_t common_digest(uint64_t list_digest, uint64_t lease, int devices)
+{
+	unsigned char bytes[20];
+	uint64_t digest;
+
+	assert(devices >= 0 && devices <= REPLICA_DEVICES_MAX);
+	put_u64(bytes, list_digest);
+	put_u64(bytes + 8, lease);
+	put_u32(bytes + 16, (uint32_t)devices);
+	digest = XXH64(bytes, sizeof(bytes), 0);
 	return digest ? digest : 1;
 }

@@ -115,10 +115,10 @@ bool replica_configuration_forked(const struct replica_configuration *later,
  */
 const char *replica_configuration_wrong(const struct replica_configuration *configuration, int members, int devices);
 
-/*
- * What lists must have in common to count together: nodes, kinds, the lease (ns), the number of devices. Addresses may
- * differ. Never 0.
- */
-uint64_t member_list_digest(const struct listed_member *list, int members, uint64_t lease, int devices);
+/* Who is in a list, by nodes and kinds: a set keeps the one it was born with. Addresses may differ. Never 0. */
+uint64_t member_list_digest(const struct listed_member *list, int members);
+
+/* What members must have in common to count together: the list, the lease (ns), the number of devices. Never 0. */
+uint64_t common_digest(uint64_t list_digest, uint64_t lease, int devices);
 
 #endif

@@ -199,18 +199,7 @@ is_well
 note "configuration files that differ: the list of members"
 off
 sed -i 's/{ node = 3; name = "c";/{ node = 4; name = "c";/' "$work/set/B/rdisk.cfg"
-from=$(stat -c %s "$work/set/B/rdisk.log")
-before=$(sums)
-status=0
-cluster start B 2>>"$work/words" || status=$?
-if [ "$status" -eq 0 ]; then
-	await "it is not said that the lists differ" says B "$from" 'refused: .*configuration files'
-	await "the client is not answered" goes_on "$(now)"
-	expect 3 wait --timeout 5 in-sync
-	cluster kill B
-fi
-note "status $status; it says: $(last_words)"
-as_kept
+refuses_to_start 'put the list of members back'
 comes_back
 
 note "configuration files that differ: the lease"

@@ -129,20 +129,37 @@ static void test_no_memory(void **state)
 
 /* ---- metadata ---- */
 
-static struct replica *fresh(struct cluster *cluster, struct replica **replica)
+static struct replica_settings fresh_settings(struct cluster *cluster)
 {
 	struct replica_settings settings = good_settings(cluster);
 
 	settings.list[B].node = REPLICA_VALUES_NODE;
 	settings.list[C].node = REPLICA_VALUES_NODE + 1;
 	settings.devices[0].name_checksum = replica_values_slot().names[0];
+	return settings;
+}
+
+/* Of the set that these settings are for. */
+static struct metadata_slot fitting_slot(struct cluster *cluster)
+{
+	struct replica_settings settings = fresh_settings(cluster);
+	struct metadata_slot slot = replica_values_slot();
+
+	slot.configuration.digest = member_list_digest(settings.list, settings.members);
+	return slot;
+}
+
+static struct replica *fresh(struct cluster *cluster, struct replica **replica)
+{
+	struct replica_settings settings = fresh_settings(cluster);
+
 	assert_int_equal(replica_create(replica, &settings, &no_world, NULL), 0);
 	return *replica;
 }
 
 static void test_slots(void **state)
 {
-	struct metadata_slot slot = replica_values_slot();
+	struct metadata_slot slot = fitting_slot(*state);
 	unsigned char bytes[METADATA_SLOT_SIZE], zeroes[METADATA_SLOT_SIZE] = { 0 };
 	struct replica *replica;
 	struct replica_status status;
@@ -176,6 +193,11 @@ static void test_slots(void **state)
 	metadata_encode_slot(&slot, bytes);
 	assert_non_null(replica_load_slot(replica, 0, bytes, sizeof(bytes)));
 	slot.names[0]--;
+	/* Of another list of members: nothing would be kept for who is not in this one. */
+	slot.configuration.digest++;
+	metadata_encode_slot(&slot, bytes);
+	assert_non_null(strstr(replica_load_slot(replica, 0, bytes, sizeof(bytes)), "list of members"));
+	slot.configuration.digest--;
 	metadata_encode_slot(&slot, bytes);
 	bytes[4]++; /* its version */
 	replica_values_seal_metadata(bytes, sizeof(bytes));
@@ -185,7 +207,7 @@ static void test_slots(void **state)
 
 static void test_sectors(void **state)
 {
-	struct metadata_slot slot = replica_values_slot();
+	struct metadata_slot slot = fitting_slot(*state);
 	uint64_t bits[METADATA_SECTOR_BITS / 64] = { 1 };
 	unsigned char bytes[METADATA_SLOT_SIZE];
 	struct metadata_place log = { METADATA_LOG, 0, 0, 0 }, of_b = { METADATA_BITS, 0, B, 0 };

@@ -338,7 +338,7 @@ static void send_hello(struct cluster *cluster, int variant)
 	message.settings = (struct message_settings){ settings.window, settings.requests, settings.clients,
 						      settings.block_size, settings.extent_size };
 	message.set = message.configuration.set;
-	message.digest = message.configuration.digest;
+	message.digest = common_digest(message.configuration.digest, settings.lease, settings.nr_devices);
 	switch (variant) {
 	case 9:
 		message.oldest = message.newest = MESSAGE_WIRE_NEWEST + 1;
