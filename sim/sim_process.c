@@ -253,6 +253,7 @@ static void fill_settings(const struct sim_host *host, const struct process_id *
 		.error_on_no_quorum = from->error_on_no_quorum,
 		.slow_replica_waits = from->slow_replica_waits,
 		.window = (unsigned int)from->window,
+		.window_bytes = from->window_bytes,
 		.requests = (unsigned int)from->requests,
 		.clients = (unsigned int)from->open_clients,
 		.block_size = (uint32_t)from->block_size,

@@ -42,6 +42,7 @@ static const struct setting table[] = {
 	SETTING(error_on_no_quorum),
 	SETTING(slow_replica_waits),
 	SETTING(window),
+	SETTING(window_bytes),
 	SETTING(requests),
 	SETTING(open_clients),
 	SETTING(block_size),
@@ -148,6 +149,8 @@ static void choose_limits(struct sim_settings *settings, struct sim_random *rand
 	settings->parallel_copies = sim_between(random, 1, 4);
 	/* Room for some of the largest requests: who never has it is out for ever, rightly. */
 	settings->queue = 512 * 1024 + sim_spread(random, 32 * 1024, 1024 * 1024);
+	/* Now and then some of the largest requests fill it. */
+	settings->window_bytes = settings->queue / (settings->window % 2 ? 4 : 64);
 	settings->min_in_sync = settings->copies > 2 && sim_chance(random, 1, 8) ? 2 : 1;
 	settings->error_on_no_quorum = sim_chance(random, 1, 8);
 	settings->slow_replica_waits = sim_chance(random, 1, 4);

@@ -25,7 +25,8 @@ struct sim_settings {
 	uint64_t lease, drift, heartbeat, replica_timeout, election_delay, flush_interval, open_grace;
 	uint64_t memory_wait; /* 0: for ever */
 	uint64_t min_in_sync, error_on_no_quorum, slow_replica_waits;
-	uint64_t window, requests, open_clients, block_size, extent_size, copy_size, parallel_copies, resync_rate;
+	uint64_t window, window_bytes, requests, open_clients, block_size, extent_size, copy_size, parallel_copies,
+		resync_rate;
 	/* Clients: how many of each member, requests under way of each, how they open devices (enum sim_opens). */
 	uint64_t clients, depth, shared;
 	uint64_t hot; /* bytes that most requests are for */

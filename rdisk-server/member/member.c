@@ -32,8 +32,9 @@
 #define FLUSH_INTERVAL (5 * NS_PER_SECOND)
 #define HEARTBEATS     4 /* in a lease */
 #define ELECTION_PART  4 /* of a lease: nobody can follow before most of that has run out */
-#define QUEUE_BYTES    (16u << 20)
-#define BULK_PART      4 /* of a queue: so much of it is for what can wait */
+#define QUEUE_BYTES    (32u << 20)
+#define WINDOW_BYTES   (QUEUE_BYTES / 4)
+#define BULK_PART      8 /* of a queue: so much of it is for what can wait */
 
 uint64_t member_now(void)
 {
@@ -136,6 +137,7 @@ static int create_core(struct member *member, struct diagnostic *diagnostic)
 		.error_on_no_quorum = from->error_on_no_quorum,
 		.slow_replica_waits = from->slow_replica_waits,
 		.window = WINDOW,
+		.window_bytes = WINDOW_BYTES,
 		.requests = REQUESTS,
 		.clients = from->clients,
 		.block_size = BLOCK_SIZE,

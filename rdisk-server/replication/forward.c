@@ -136,8 +136,16 @@ static void send_request(struct replica *replica, struct replica_request *reques
 {
 	const struct replica_configuration *configuration = core_configuration(replica);
 	int primary = (int)configuration->primary;
-	struct local_client *client = client_of(replica, request->client, false);
-	struct message message = {
+	/* What has data leaves room to what cannot wait: entries, if this member is to be the next primary. */
+	enum replica_class class = request->kind == ENTRY_WRITE ? REPLICA_CLASS_BULK : REPLICA_CLASS_STREAM;
+	struct local_client *client;
+	struct message message;
+
+	if (!forward_sees_primary(replica) ||
+	    (!request->sent && replica->forward.nr_sent >= replica->settings.requests))
+		return;
+	client = client_of(replica, request->client, false);
+	message = (struct message){
 		.type = MESSAGE_REQUEST,
 		.flags = open_flags(replica, request, client),
 		.generation = client ? client->generation : 0,
@@ -151,15 +159,13 @@ static void send_request(struct replica *replica, struct replica_request *reques
 		.lowest = lowest_of(replica, request),
 	};
 
-	if (!forward_sees_primary(replica) || request->number >= message.lowest + replica->done.window ||
-	    (!request->sent && replica->forward.nr_sent >= replica->settings.requests))
+	if (request->number >= message.lowest + replica->done.window)
 		return;
 	if (request->stable)
 		message.flags |= MESSAGE_STABLE;
 	if (request->kind == ENTRY_WRITE)
 		message.data_size = (uint32_t)request->length;
-	if (primary != replica->settings.self &&
-	    !core_try_send(replica, primary, REPLICA_CLASS_STREAM, &message, request->data)) {
+	if (primary != replica->settings.self && !core_try_send(replica, primary, class, &message, request->data)) {
 		hold_back(replica, request);
 		return;
 	}
@@ -326,25 +332,34 @@ void forward_answer(struct replica *replica, int member, const struct message *m
 
 /* ---- the primary ---- */
 
-static void send_answer(struct replica *replica, int origin, const struct client_id *client, uint64_t request,
-			int result, const void *data, uint64_t length)
+/*
+ * false: it has data, for which the queue has no room now. Those of all reads that a forwarder may have under way are
+ * more than a queue holds, and must not take the room that entries need.
+ */
+static bool send_answer(struct replica *replica, const struct entry *entry)
 {
+	uint64_t length = entry->kind == ENTRY_READ && !entry->result ? entry->request.length : 0;
+	int origin = entry->origin;
 	struct message answer = {
 		.type = MESSAGE_ANSWER,
 		.epoch = core_configuration(replica)->epoch,
 		.generation = core_configuration(replica)->generation.id,
-		.client = *client,
-		.request = request,
-		.result = result,
-		.data_size = result ? 0 : (uint32_t)length,
+		.client = entry->client,
+		.request = entry->client_request,
+		.result = entry->result,
+		.data_size = (uint32_t)length,
 	};
 
 	if (origin == replica->settings.self)
-		take_answer(replica, client->client, request, answer.generation, result, data, length);
-	else if (origin != NO_MEMBER && replica->peers[origin].greeted &&
-		 replica->peers[origin].process.incarnation == client->forwarder)
-		core_send(replica, origin, answer.data_size ? REPLICA_CLASS_STREAM : REPLICA_CLASS_CONTROL, &answer,
-			  data);
+		take_answer(replica, entry->client.client, entry->client_request, answer.generation, entry->result,
+			    entry->data, length);
+	if (origin == replica->settings.self || origin == NO_MEMBER || !replica->peers[origin].greeted ||
+	    replica->peers[origin].process.incarnation != entry->client.forwarder)
+		return true;
+	if (length)
+		return core_try_send(replica, origin, REPLICA_CLASS_BULK, &answer, entry->data);
+	core_send(replica, origin, REPLICA_CLASS_CONTROL, &answer, NULL);
+	return true;
 }
 
 /* The lease holds, as many are in sync as are demanded, and no generation is to begin. */
@@ -357,26 +372,45 @@ static bool may_answer(const struct replica *replica)
 /* Answered, or held back until it may be. The lease is looked at after all that it was done for. */
 void forward_done(struct replica *replica, struct entry *entry)
 {
-	if (!may_answer(replica)) {
+	if (may_answer(replica) && send_answer(replica, entry))
+		entry_free(replica, entry);
+	else
 		entry_append(&replica->held, entry);
-		return;
-	}
-	send_answer(replica, entry->origin, &entry->client, entry->client_request, entry->result, entry->data,
-		    entry->kind == ENTRY_READ ? entry->request.length : 0);
-	entry_free(replica, entry);
+}
+
+/* Whether an answer that is held waits for room in a queue, which forward_answer_more() is told of. */
+static bool waits_for_room(const struct replica *replica, const struct entry *entry)
+{
+	return entry->origin != NO_MEMBER && replica->peers[entry->origin].greeted &&
+	       replica->peers[entry->origin].full && entry->kind == ENTRY_READ && !entry->result;
 }
 
 void primary_paused_can_go_on(struct replica *replica)
 {
-	struct entry_list held = replica->held;
-	struct entry *entry, *next;
+	struct entry *next;
 
-	if (!held.first || !may_answer(replica))
+	if (!replica->held.first || !may_answer(replica))
 		return;
-	for (entry = held.first; entry; entry = next) {
+	for (struct entry *entry = replica->held.first; entry; entry = next) {
 		next = entry->next;
-		entry_remove(entry);
-		forward_done(replica, entry);
+		if (!waits_for_room(replica, entry) && send_answer(replica, entry))
+			entry_free(replica, entry);
+	}
+}
+
+void forward_answer_more(struct replica *replica, int member)
+{
+	struct entry *next;
+
+	if (!replica->held.first || !may_answer(replica))
+		return;
+	for (struct entry *entry = replica->held.first; entry; entry = next) {
+		next = entry->next;
+		if (entry->origin != member)
+			continue;
+		if (!send_answer(replica, entry))
+			return;
+		entry_free(replica, entry);
 	}
 }
 

@@ -41,6 +41,8 @@ void forward_answer(struct replica *replica, int member, const struct message *m
 bool forward_withdraw(struct replica *replica, struct replica_request *request);
 /* Answers an entry of a client, if it may; else it is held until it may. */
 void forward_done(struct replica *replica, struct entry *entry);
+/* The queue to a member has room, or it is the turn of what can wait: answers with data go. */
+void forward_answer_more(struct replica *replica, int member);
 void forward_forget(struct replica *replica, uint32_t client);
 void forward_start_queue(struct replica *replica);
 /* A queue has room again: what was held back goes. */

@@ -114,21 +114,37 @@ static void advance_complete(struct replica *replica)
 	}
 }
 
+/* Bytes that it takes in the queue to a member. */
+static uint64_t data_of(const struct entry *entry)
+{
+	return entry->kind == ENTRY_WRITE ? entry->request.length : 0;
+}
+
+/* All that is under way may still be in a queue: more would be more than that holds, and end its session. */
+static bool window_takes(const struct replica *replica, const struct entry *entry)
+{
+	const struct reign *reign = &replica->reign;
+
+	return reign->number - reign->complete < replica->settings.window &&
+	       (!reign->under_way || reign->under_way + data_of(entry) <= replica->settings.window_bytes);
+}
+
+static void begin(struct replica *replica, struct entry *entry);
+
 static void window_opens(struct replica *replica)
 {
 	struct entry *entry;
 
-	while ((entry = replica->window_waiters.first) &&
-	       replica->reign.number - replica->reign.complete < replica->settings.window) {
-		entry_remove(entry);
-		primary_begin(replica, entry);
-	}
+	while ((entry = replica->window_waiters.first) && window_takes(replica, entry))
+		begin(replica, entry);
 }
 
 void primary_end(struct replica *replica, struct entry *entry)
 {
 	if (entry->number && replica->by_number[entry->number % replica->settings.window] == entry)
 		replica->by_number[entry->number % replica->settings.window] = NULL;
+	if (entry->number)
+		replica->reign.under_way -= data_of(entry);
 	advance_complete(replica);
 	if (entry->role == ENTRY_OF_RECOVERY) {
 		recovery_end_of_entry(replica, entry);
@@ -143,18 +159,25 @@ void primary_end(struct replica *replica, struct entry *entry)
 
 void primary_begin(struct replica *replica, struct entry *entry)
 {
+	/* Behind those that wait already, or one with much data would wait for ever. */
+	if (!replica->window_waiters.first && window_takes(replica, entry)) {
+		begin(replica, entry);
+		return;
+	}
+	entry->step = STEP_WINDOW;
+	entry_remove(entry);
+	entry_append(&replica->window_waiters, entry);
+}
+
+static void begin(struct replica *replica, struct entry *entry)
+{
 	struct reign *reign = &replica->reign;
 	member_set receivers = reign_receivers(replica);
 
-	if (reign->number - reign->complete >= replica->settings.window) {
-		entry->step = STEP_WINDOW;
-		entry_remove(entry);
-		entry_append(&replica->window_waiters, entry);
-		return;
-	}
 	entry_remove(entry);
 	entry->reign = reign->reign;
 	entry->number = ++reign->number;
+	reign->under_way += data_of(entry);
 	entry->began = replica->now;
 	entry->waits = receivers;
 	replica->by_number[entry->number % replica->settings.window] = entry;

@@ -170,6 +170,7 @@ static void begin_reign(struct replica *replica)
 	reign->reign = configuration->reign;
 	reign->number = 0;
 	reign->complete = 0;
+	reign->under_way = 0;
 	reign->flushed = 0;
 	reign->candidate = NO_MEMBER;
 	reign->successor = NO_MEMBER;

@@ -41,6 +41,7 @@ struct reign {
 	uint64_t reign;
 	uint64_t number;	   /* of the last entry that was begun */
 	uint64_t complete;	   /* all entries up to it are complete on all */
+	uint64_t under_way;	   /* bytes of data of entries that were begun and are not over */
 	member_set confirmed;	   /* their unfinished ranges are known */
 	uint64_t confirm_deadline; /* for the next report, or for more of the table to go */
 	bool knows;		   /* it has a table of done requests: that of a process that was restarted is lost */

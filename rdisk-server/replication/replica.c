@@ -101,7 +101,7 @@ static bool settings_ok(const struct replica_settings *s)
 	}
 	return s->list[0].node > 0 && s->lease >= 4 && s->lease <= REPLICA_LEASE_MAX && s->election_delay > 0 &&
 	       s->flush_interval > 0 && s->open_grace > 0 && s->process.boot && s->window <= UINT16_MAX &&
-	       s->drift < 500000 && s->heartbeat > 0 && s->window > 0 && s->requests > 0 &&
+	       s->drift < 500000 && s->heartbeat > 0 && s->window > 0 && s->window_bytes > 0 && s->requests > 0 &&
 	       DONE_TABLE_CLIENT_MAX(s->requests) <= DONE_TABLE_PIECE && s->clients > 0 && s->copies > 0 &&
 	       is_power_of_two(s->block_size) && s->block_size >= REPLICA_BLOCK_MIN &&
 	       is_power_of_two(s->extent_size) && s->extent_size >= s->block_size && s->copy_size >= s->block_size &&
@@ -265,6 +265,7 @@ static void room(struct replica *replica, int member)
 	recovery_can_send(replica);
 	bringup_can_send(replica, member);
 	joining_can_send(replica, member);
+	forward_answer_more(replica, member);
 }
 
 static void take_turns(struct replica *replica)

@@ -69,15 +69,17 @@ struct replica_settings {
 	bool slow_replica_waits; /* one that does not keep up is waited for while its session lives; else it is removed
 				  */
 	unsigned int window;	 /* entries that may be under way at once */
-	unsigned int requests;	 /* at once: of the own host's clients, forwarded ones of each member, of a client */
-	unsigned int clients;	 /* opens of the whole set, at most */
-	uint32_t block_size;	 /* bytes of a bit of the maps; a power of two */
-	uint32_t extent_size;	 /* bytes of a bit of the activity log; a power of two, a multiple of block_size */
-	uint32_t copy_size;	 /* bytes of a COPY, and of ranges, at most; a multiple of block_size, at most
-				  * MESSAGE_DATA_MAX */
-	bool made_up;	      /* for tests: as if it were of the next version, which there is not yet: see version.c */
-	unsigned int copies;  /* ranges that are copied at once, to each target */
-	uint64_t resync_rate; /* bytes a second of which all targets together are brought up at most; 0: any */
+	/* Bytes of data of these: one of any size if there is no other. A quarter of what a queue to a member holds. */
+	uint64_t window_bytes;
+	unsigned int requests; /* at once: of the own host's clients, forwarded ones of each member, of a client */
+	unsigned int clients;  /* opens of the whole set, at most */
+	uint32_t block_size;   /* bytes of a bit of the maps; a power of two */
+	uint32_t extent_size;  /* bytes of a bit of the activity log; a power of two, a multiple of block_size */
+	uint32_t copy_size;    /* bytes of a COPY, and of ranges, at most; a multiple of block_size, at most
+				* MESSAGE_DATA_MAX */
+	bool made_up;	       /* for tests: as if it were of the next version, which there is not yet: see version.c */
+	unsigned int copies;   /* ranges that are copied at once, to each target */
+	uint64_t resync_rate;  /* bytes a second of which all targets together are brought up at most; 0: any */
 };
 
 /* One request of a client of this host, memory of the caller's until it is answered. */

@@ -59,6 +59,7 @@ static bool world_send(struct replica *replica, int to, enum replica_class class
 	frame = malloc(sizeof(*frame));
 	assert_non_null(frame);
 	if (cluster->full && cluster->full(cluster, from, to, ((const unsigned char *)head)[4])) {
+		cluster->refused[from][to] = true;
 		free(frame);
 		return false;
 	}
@@ -237,6 +238,7 @@ void cluster_settings(struct cluster *cluster, int index, struct replica_setting
 		.min_in_sync = cluster->min_in_sync,
 		.error_on_no_quorum = cluster->error_on_no_quorum,
 		.window = 8,
+		.window_bytes = 8 * MESSAGE_DATA_MAX,
 		.requests = 16,
 		.clients = 8,
 		.block_size = CLUSTER_BLOCK,

@@ -200,6 +200,117 @@ static void test_paused(void **state)
 	all_in_sync(cluster);
 }
 
+/* ---- room in the queues ---- */
+
+/* A forwarder reads more than the queue to it may hold: the answers come as there is room, and its session stays. */
+static void test_answers_wait_for_room(void **state)
+{
+	static struct cluster_request reads[16];
+	struct cluster *cluster = *state;
+	uint32_t client;
+
+	cluster_begin(cluster);
+	client = cluster_open(cluster, B);
+	for (unsigned int i = 0; i < 16; i++)
+		assert_int_equal(cluster_write_now(cluster, B, client, i * CLUSTER_BLOCK, (unsigned char)(i + 1)), 0);
+	memset(cluster->told, 0, sizeof(cluster->told));
+	cluster->bulk = CLUSTER_BLOCK;
+	cluster->nr_refused = 0;
+	for (unsigned int i = 0; i < 16; i++)
+		cluster_read(cluster, B, client, &reads[i], i * CLUSTER_BLOCK, CLUSTER_BLOCK);
+	for (unsigned int i = 0; i < 16; i++) {
+		assert_int_equal(cluster_answer(cluster, &reads[i]), 0);
+		assert_int_equal(reads[i].data[0], i + 1);
+	}
+	assert_true(cluster->nr_refused > 0);
+	assert_int_equal(cluster->told[A][REPLICA_EVENT_REFUSED], 0);
+}
+
+/* One that waits for room when its forwarder goes is nobody's any more: the forwarder asks again. */
+static void test_answer_of_a_session_that_ends(void **state)
+{
+	struct cluster *cluster = *state;
+	struct cluster_request reads[2], close;
+	uint32_t client;
+
+	cluster_begin(cluster);
+	client = cluster_open(cluster, B);
+	assert_int_equal(cluster_write_now(cluster, B, client, 0, 7), 0);
+	cluster->no_room = true;
+	for (int i = 0; i < 2; i++)
+		cluster_read(cluster, B, client, &reads[i], 0, CLUSTER_BLOCK);
+	cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
+	assert_int_equal(reads[0].result, 1);
+	assert_non_null(cluster->member[A].replica->held.first);
+	cluster_cut(cluster, B, true);
+	cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
+	assert_null(cluster->member[A].replica->held.first);
+	cluster->no_room = false;
+	cluster_cut(cluster, B, false);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(cluster_answer(cluster, &reads[i]), 0);
+		assert_int_equal(reads[i].data[0], 7);
+	}
+	cluster_close(cluster, B, client, &close);
+	assert_int_equal(cluster_answer(cluster, &close), 0);
+}
+
+/* Writes of a forwarder leave room in its queue. */
+static void test_requests_wait_for_room(void **state)
+{
+	static struct cluster_request writes[12];
+	struct cluster *cluster = *state;
+	uint32_t client;
+
+	cluster_begin(cluster);
+	client = cluster_open(cluster, B);
+	cluster->bulk = CLUSTER_BLOCK;
+	cluster->nr_refused = 0;
+	for (unsigned int i = 0; i < 12; i++)
+		cluster_write(cluster, B, client, &writes[i], i * CLUSTER_BLOCK, CLUSTER_BLOCK, (unsigned char)(i + 1));
+	for (unsigned int i = 0; i < 12; i++)
+		assert_int_equal(cluster_answer(cluster, &writes[i]), 0);
+	assert_true(cluster->nr_refused > 0);
+	cluster_assert_equal(cluster);
+}
+
+static void small_window(struct cluster *cluster, int member, struct replica_settings *settings)
+{
+	(void)cluster;
+	(void)member;
+	settings->window_bytes = 2 * CLUSTER_BLOCK;
+}
+
+/* Entries that a backup has not acknowledged have no more data than its queue is large; more wait, in their order. */
+static void test_window_of_bytes(void **state)
+{
+	static struct cluster_request writes[6];
+	struct cluster *cluster = *state;
+	uint32_t client;
+
+	cluster->adjust = small_window;
+	cluster_begin(cluster);
+	client = cluster_open(cluster, A);
+	assert_int_equal(cluster_write_now(cluster, A, client, 0, 1), 0);
+	cluster_go(cluster, CLUSTER_HEARTBEAT);
+	memset(cluster->sent, 0, sizeof(cluster->sent));
+	cluster->member[B].io_hangs = true;
+	for (unsigned int i = 0; i < 2; i++)
+		cluster_write(cluster, A, client, &writes[i], i * CLUSTER_BLOCK, CLUSTER_BLOCK, (unsigned char)(i + 1));
+	/* More than all that may be under way goes when nothing else is; and what comes later does not overtake it. */
+	cluster_write(cluster, A, client, &writes[2], 4 * CLUSTER_BLOCK, 4 * CLUSTER_BLOCK, 3);
+	for (unsigned int i = 3; i < 6; i++)
+		cluster_write(cluster, A, client, &writes[i], (i + 7) * CLUSTER_BLOCK, CLUSTER_BLOCK / 8,
+			      (unsigned char)(i + 1));
+	cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
+	assert_int_equal(cluster->sent[A][MESSAGE_WRITE], 2 * 2);
+	cluster->member[B].io_hangs = false;
+	for (unsigned int i = 0; i < 6; i++)
+		assert_int_equal(cluster_answer(cluster, &writes[i]), 0);
+	assert_int_equal(cluster->member[A].replica->reign.under_way, 0);
+	cluster_assert_equal(cluster);
+}
+
 /* ---- tables of several pieces ---- */
 
 /* Opens that the primary has and a backup has no place for: it says so, and takes the rest. */
@@ -442,6 +553,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_entries_of_a_primary, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_entries_of_a_target, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_zeroes_of_two_pieces, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_answers_wait_for_room, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_answer_of_a_session_that_ends, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_requests_wait_for_room, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_window_of_bytes, cluster_setup, cluster_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -96,6 +96,7 @@ static void test_settings(void **state)
 	REFUSED(s.list[0].node = 0);
 	REFUSED(s.window = 0);
 	REFUSED(s.window = UINT16_MAX + 1);
+	REFUSED(s.window_bytes = 0);
 	REFUSED(s.requests = 0);
 	REFUSED(s.requests = 1u << 20);
 	REFUSED(s.clients = 0);
