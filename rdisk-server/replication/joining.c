@@ -259,8 +259,8 @@ void joining_hash(struct replica *replica, int member, const struct message *mes
 		peer_refuse(replica, member, "it asks for more hashes than can be told now");
 		return;
 	}
-	/* Without memory it cannot tell, and is copied all of it. */
-	memory = malloc(message->length);
+	/* Its hashes come into the same memory. Without any it cannot tell, and is copied all of it. */
+	memory = malloc(message->length > count * MESSAGE_HASH_SIZE ? message->length : count * MESSAGE_HASH_SIZE);
 	entry = entry_take(replica, ENTRY_COMPARED, ENTRY_READ, message->device, message->position, message->length,
 			   memory, memory);
 	entry->reign = message->reign;

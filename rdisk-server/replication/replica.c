@@ -194,6 +194,26 @@ void *replica_user(const struct replica *replica)
 	return replica->user;
 }
 
+/* NULL, or why these members with these devices cannot have decided it. */
+static const char *configuration_wrong(const struct replica *replica, const struct replica_configuration *configuration)
+{
+	for (int i = 0; i < replica->settings.members; i++) {
+		if (member_in(configuration->in_sync, i) && core_diskless(replica, i))
+			return "a member in sync that has no image";
+	}
+	return replica_configuration_wrong(configuration, replica->settings.members, replica->settings.nr_devices);
+}
+
+/* Whether a configuration is about as many devices as there are. */
+static bool has_size_of_each(const struct replica *replica, const struct replica_configuration *configuration)
+{
+	for (int i = 0; i < REPLICA_DEVICES_MAX; i++) {
+		if ((configuration->sizes[i] != 0) != (i < replica->settings.nr_devices))
+			return false;
+	}
+	return true;
+}
+
 const char *replica_load_slot(struct replica *replica, uint32_t index, const void *bytes, size_t size)
 {
 	struct durable *durable = &replica->durable;
@@ -226,6 +246,10 @@ const char *replica_load_slot(struct replica *replica, uint32_t index, const voi
 			       "back "
 			       "in the configuration file as they were";
 	}
+	if (slot.configuration.epoch && !has_size_of_each(replica, &slot.configuration))
+		return "its metadata are of a set with another number of devices, which cannot be changed: put the "
+		       "list of "
+		       "replicated devices back in the configuration file as it was";
 	durable->loaded++;
 	if (slot.sequence > durable->now.sequence)
 		durable->now = slot;
@@ -540,8 +564,7 @@ bool replica_frame(struct replica *replica, uint64_t now, int member, void *fram
 		return true;
 	}
 	if (!wrong && message.configuration.epoch)
-		wrong = replica_configuration_wrong(&message.configuration, replica->settings.members,
-						    replica->settings.nr_devices);
+		wrong = configuration_wrong(replica, &message.configuration);
 	if (!wrong && message.configuration.epoch && message.configuration.digest != replica->list_digest &&
 	    !deliberate_bug(BUG_LIST_TAKEN))
 		wrong = "it brought a configuration of another list of members";

@@ -150,6 +150,8 @@ const char *replica_configuration_wrong(const struct replica_configuration *conf
 		return "a reign that begins in another epoch than one up to its own";
 	if (configuration->in_sync >> members)
 		return "more members in sync than there are";
+	if (configuration->dead >> members)
+		return "more dead members than there are";
 	if (configuration->primary >= (uint32_t)members ||
 	    !member_in(configuration->in_sync, (int)configuration->primary))
 		return "a primary that is not in sync";

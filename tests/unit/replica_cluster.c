@@ -117,6 +117,7 @@ static enum io_answer world_submit(struct replica *replica, int device, struct i
 	struct cluster_member *member = member_of(replica, &cluster, &self);
 
 	assert_int_equal(device, 0);
+	assert_false(member->diskless);
 	if (member->io_hangs) {
 		assert_true(member->nr_hung < 64);
 		member->hung[member->nr_hung++] = io;
@@ -584,12 +585,15 @@ static void fire_timers(struct cluster *cluster)
 void cluster_go(struct cluster *cluster, uint64_t time)
 {
 	uint64_t end = cluster->now + time;
+	int steps = 0;
 
 	for (;;) {
 		uint64_t next = end;
 
 		/* All that happens takes a little time, so that nobody waits for another who never does nothing. */
 		for (int i = 0; step(cluster); i++) {
+			if (cluster->steps && ++steps > cluster->steps)
+				return;
 			assert_true(i < 1000000);
 			cluster->now += STEP;
 			fire_timers(cluster);

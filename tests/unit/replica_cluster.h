@@ -81,6 +81,8 @@ struct cluster {
 	bool (*loses)(struct cluster *cluster, int from, int to, enum message_type type);
 	/* The queue from `from` to `to` has no room for one, if this is set. */
 	bool (*full)(struct cluster *cluster, int from, int to, enum message_type type);
+	/* So much happens in one cluster_go() at most; 0: whatever the time is for, and without an end is an error. */
+	int steps;
 	/* Changes the settings that a member is about to be started with, if this is set. */
 	void (*adjust)(struct cluster *cluster, int member, struct replica_settings *settings);
 };

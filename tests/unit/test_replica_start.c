@@ -147,6 +147,8 @@ static struct metadata_slot fitting_slot(struct cluster *cluster)
 	struct metadata_slot slot = replica_values_slot();
 
 	slot.configuration.digest = member_list_digest(settings.list, settings.members);
+	/* Of the one device that there is. */
+	slot.configuration.sizes[1] = 0;
 	return slot;
 }
 
@@ -202,6 +204,23 @@ static void test_slots(void **state)
 	metadata_encode_slot(&slot, bytes);
 	bytes[4]++; /* its version */
 	replica_values_seal_metadata(bytes, sizeof(bytes));
+	assert_non_null(replica_load_slot(replica, 0, bytes, sizeof(bytes)));
+	replica_destroy(replica);
+}
+
+/* The set has more devices than the configuration file, or fewer. */
+static void test_other_devices(void **state)
+{
+	struct metadata_slot slot = fitting_slot(*state);
+	unsigned char bytes[METADATA_SLOT_SIZE];
+	struct replica *replica;
+
+	fresh(*state, &replica);
+	slot.configuration.sizes[1] = 512;
+	metadata_encode_slot(&slot, bytes);
+	assert_non_null(replica_load_slot(replica, 0, bytes, sizeof(bytes)));
+	slot.configuration.sizes[0] = slot.configuration.sizes[1] = 0;
+	metadata_encode_slot(&slot, bytes);
 	assert_non_null(replica_load_slot(replica, 0, bytes, sizeof(bytes)));
 	replica_destroy(replica);
 }
@@ -400,6 +419,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_settings, cluster_setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_memory, cluster_setup, teardown),
 		cmocka_unit_test_setup_teardown(test_slots, cluster_setup, teardown),
+		cmocka_unit_test_setup_teardown(test_other_devices, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_sectors, cluster_setup, teardown),
 		cmocka_unit_test_setup_teardown(test_promote_refused, cluster_setup, teardown),
 		cmocka_unit_test_setup_teardown(test_force_refused, cluster_setup, teardown),

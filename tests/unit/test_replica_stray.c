@@ -588,6 +588,10 @@ static void test_nonsense_to_a_target(void **state)
 	message = cluster_message(cluster, A, MESSAGE_BITS, other_data);
 	message_put_range(other_data, 0, (struct byte_range){ CLUSTER_SIZE, CLUSTER_BLOCK });
 	send(cluster, A, C, &message);
+	/* A hash is longer than what it is of. */
+	message = cluster_message(cluster, A, MESSAGE_HASH, other_data);
+	message.length = 1;
+	send(cluster, A, C, &message);
 	/* And what it would not have said. */
 	message = cluster_message(cluster, C, MESSAGE_COPIED, other_data);
 	message.number = 12345;
