@@ -319,6 +319,12 @@ static void stored(struct replica *replica, struct entry *entry, int result)
 	}
 }
 
+/* A flush has failed, and what that lost is not made good: one that succeeds says nothing of it. */
+static bool flushes_are_doubted(const struct replica *replica)
+{
+	return reign_is_primary(replica) ? replica->durable.now.flush_failed : replica->reign.disk_failed;
+}
+
 static void here_done(struct replica *replica, struct entry *entry, int result)
 {
 	bool was_write = entry->step == STEP_WRITE;
@@ -330,6 +336,8 @@ static void here_done(struct replica *replica, struct entry *entry, int result)
 	}
 	if (entry->step == STEP_FLUSH && result)
 		reign_flush_failed(replica);
+	else if (entry->step == STEP_FLUSH && entry->role != ENTRY_ORPHAN && flushes_are_doubted(replica))
+		result = -EIO;
 	stored(replica, entry, result);
 }
 
