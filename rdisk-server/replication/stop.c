@@ -12,6 +12,8 @@
  * Then its own image is flushed, and all extents cool in which nothing is unfinished. None of that is waited for longer
  * than a bound: what is not done by then stays hot, and is made good when it is back.
  */
+#include <errno.h>
+
 #include "core.h"
 
 static bool is_in_sync(const struct replica *replica)
@@ -89,6 +91,9 @@ void stop_flush_stored(struct replica *replica, int result)
 		stop->result = result;
 	if (--stop->nr_pending > 0 || stop->phase != STOP_FLUSHING)
 		return;
+	/* Another one failed while this was under way: it says nothing of what that lost. */
+	if (replica->durable.now.flush_failed)
+		stop->result = -EIO;
 	if (stop->result) {
 		core_tell(replica, REPLICA_EVENT_DISK, replica->settings.self,
 			  "its image cannot be flushed at the end");

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "core.h"
 #include "replica_cluster.h"
 
 #define MOMENT (CLUSTER_HEARTBEAT / 100)
@@ -257,6 +258,39 @@ static void test_at_the_end(void **state)
 	assert_int_equal(cluster_status(cluster, A).configuration.generation.number, 2);
 }
 
+/*
+ * A flush of the set fails while the last one of a process that ends is under way, which says yes: its extents stay
+ * hot, and the next process writes what is in them again.
+ */
+static void test_beside_the_last_one(void **state)
+{
+	struct cluster *cluster = *state;
+	struct cluster_request flush;
+	uint32_t client;
+
+	two_copies(cluster);
+	cluster_kill(cluster, B);
+	client = cluster_open(cluster, A);
+	assert_int_equal(cluster_write_now(cluster, A, client, 0, 1), 0);
+	cluster->member[A].io_hangs = true;
+	cluster_flush(cluster, A, client, &flush);
+	cluster_go(cluster, MOMENT);
+	assert_int_equal(cluster->member[A].nr_hung, 1);
+	replica_stop(cluster->member[A].replica, cluster->now);
+	cluster_go(cluster, MOMENT);
+	assert_int_equal(cluster->member[A].nr_hung, 2);
+	come_back(cluster, A, -EIO);
+	come_back(cluster, A, 0);
+	cluster->member[A].io_hangs = false;
+	while (!replica_stopped(cluster->member[A].replica))
+		cluster_go(cluster, MOMENT);
+	cluster_kill(cluster, A);
+	cluster_start(cluster, A);
+	assert_true(cluster->member[A].replica->devices[0].owed.count > 0);
+	cluster_until(cluster, cluster_serves, A);
+	assert_int_equal(cluster_status(cluster, A).configuration.generation.number, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -266,6 +300,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_successor_dies, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_restarted, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_at_the_end, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_beside_the_last_one, cluster_setup, cluster_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
