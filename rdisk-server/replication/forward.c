@@ -224,6 +224,9 @@ void forward_submit(struct replica *replica, struct replica_request *request)
 	struct local_client *client = client_of(replica, request->client, false);
 	int result = refused_here(replica, request);
 
+	/* It has nothing open, and is not to be one of those that have. */
+	if (!result && !client && request->kind != ENTRY_OPEN && request->kind != ENTRY_CLOSE)
+		result = -EIO;
 	if (!result && !client) {
 		client = client_of(replica, request->client, true);
 		result = client ? 0 : -EBUSY;
@@ -576,6 +579,16 @@ static bool take_data(const struct message *message, void **memory, const void *
 	return true;
 }
 
+/*
+ * Answered writes may have been lost since it was opened: the client is told, until it has closed it and opens it
+ * again. One that asks for another way to have it open still has it from before.
+ */
+static bool is_of_before(const struct replica *replica, const struct message *message)
+{
+	return message->kind != ENTRY_CLOSE && (message->kind != ENTRY_OPEN || message->generation) &&
+	       message->generation != core_configuration(replica)->generation.id;
+}
+
 /* memory: owned from now on, of `data`; NULL: the data of a write are the caller's, and copied. */
 static void accept_request(struct replica *replica, int origin, const struct message *message, void *memory,
 			   const void *data)
@@ -603,16 +616,14 @@ static void accept_request(struct replica *replica, int origin, const struct mes
 		answer_only(replica, origin, message, -EINVAL);
 		return;
 	}
-	/* Answered writes may have been lost since it was opened: the client is told, until it opens it again. */
-	if (message->kind != ENTRY_OPEN && message->kind != ENTRY_CLOSE &&
-	    message->generation != core_configuration(replica)->generation.id) {
-		free(memory);
-		answer_only(replica, origin, message, -EIO);
-		return;
-	}
 	if (message->kind == ENTRY_OPEN && !message->request) {
 		free(memory);
 		take_held(replica, origin, message);
+		return;
+	}
+	if (is_of_before(replica, message)) {
+		free(memory);
+		answer_only(replica, origin, message, -EIO);
 		return;
 	}
 	switch (deliberate_bug(BUG_NO_DONE_TABLE)

@@ -88,6 +88,54 @@ static void test_open_again(void **state)
 	assert_int_equal(open_as(cluster, C, false, true, &other), -EBUSY);
 }
 
+/*
+ * Answered writes are lost, and a client that has the device open from before asks to write as well: it is told, or
+ * what it has open would be good again without a word.
+ */
+static void test_open_again_after_a_loss(void **state)
+{
+	struct cluster *cluster = *state;
+	uint32_t writer, reader;
+
+	cluster_end(cluster);
+	cluster_init(cluster, 3, member_bit(C));
+	cluster_begin(cluster);
+	assert_int_equal(open_as(cluster, A, true, false, &writer), 0);
+	assert_int_equal(open_as(cluster, C, true, true, &reader), 0);
+	assert_int_equal(cluster_write_now(cluster, A, writer, 0, 1), 0);
+	assert_int_equal(cluster_read_now(cluster, C, reader, 0), 1);
+	for (int i = A; i <= B; i++)
+		cluster_power(cluster, i);
+	for (int i = A; i <= B; i++)
+		cluster_start(cluster, i);
+	while (cluster_primary(cluster) == NO_MEMBER)
+		cluster_go(cluster, CLUSTER_HEARTBEAT);
+	assert_int_equal(cluster_status(cluster, C).configuration.generation.number, 2);
+	assert_int_equal(cluster_open_again(cluster, C, reader, true, false), -EIO);
+	assert_int_equal(cluster_read_now(cluster, C, reader, 0), -EIO);
+	close_now(cluster, C, reader);
+	assert_int_equal(open_as(cluster, C, true, true, &reader), 0);
+	assert_int_equal(cluster_open_again(cluster, C, reader, true, false), 0);
+	assert_int_equal(cluster_read_now(cluster, C, reader, 0), 0);
+}
+
+/* Requests of clients that have nothing open are told so at once, and take no place of those that have. */
+static void test_nothing_open(void **state)
+{
+	struct cluster *cluster = *state;
+	static struct cluster_request read;
+	uint32_t owner;
+
+	cluster_begin(cluster);
+	for (uint32_t i = 0; i < 20; i++) {
+		cluster_read(cluster, B, 1000 + i, &read, 0, CLUSTER_BLOCK);
+		assert_int_equal(read.result, -EIO);
+	}
+	assert_int_equal(open_alone(cluster, B, &owner), 0);
+	close_now(cluster, B, 2000);
+	assert_int_equal(cluster_write_now(cluster, B, owner, 0, 1), 0);
+}
+
 /* More opens that are refused than there may be opens: nothing is left of them. */
 static void test_refused_again_and_again(void **state)
 {
@@ -357,6 +405,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_dead_owners_write, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_dead_owners_write_and_primary, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_owners_process_is_another, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_open_again_after_a_loss, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_nothing_open, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_all_are_restarted, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_all_are_restarted_and_it_is_idle, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_lapsed_before_all_are_restarted, cluster_setup, cluster_teardown),
