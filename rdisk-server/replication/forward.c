@@ -165,7 +165,12 @@ static void send_request(struct replica *replica, struct replica_request *reques
 		message.flags |= MESSAGE_STABLE;
 	if (request->kind == ENTRY_WRITE)
 		message.data_size = (uint32_t)request->length;
-	if (primary != replica->settings.self && !core_try_send(replica, primary, class, &message, request->data)) {
+	/*
+	 * None overtakes one that is held back. That may be one that nobody waits for any more and that is carried out
+	 * all the same: it must not be so behind what its client did later.
+	 */
+	if (replica->forward.held_back ||
+	    (primary != replica->settings.self && !core_try_send(replica, primary, class, &message, request->data))) {
 		hold_back(replica, request);
 		return;
 	}
@@ -247,6 +252,7 @@ void forward_resend(struct replica *replica)
 	struct replica_request *next;
 
 	keep_tell(replica);
+	replica->forward.held_back = false;
 	for (struct replica_request *at = replica->forward.first; at; at = next) {
 		next = at->next;
 		send_request(replica, at);

@@ -22,7 +22,7 @@ struct local_client {
 struct forward {
 	struct replica_request *first, *last; /* not answered, in the order in which they came */
 	struct local_client *clients;	      /* settings.clients */
-	bool held_back;			      /* some, because a queue was full */
+	bool held_back;			      /* some, because a queue was full; what comes later waits, too */
 	unsigned int nr_sent;		      /* of the requests, at most settings.requests */
 	/* As primary: time of the next look at whose process is gone; until when it may lack closes sent to the last.
 	 */

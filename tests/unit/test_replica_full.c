@@ -130,7 +130,7 @@ static bool first_is_full(struct cluster *cluster, int from, int to, enum messag
 	return type == MESSAGE_REQUEST && nr_full > 0 && nr_full--;
 }
 
-/* A write that waits for room is overtaken by the close of its client: it is not done, and its client is told so. */
+/* A write that waits for room is not overtaken by the close of its client: it is done. */
 static void test_closed_before_it_was_sent(void **state)
 {
 	struct cluster *cluster = *state;
@@ -145,7 +145,49 @@ static void test_closed_before_it_was_sent(void **state)
 	assert_int_equal(nr_full, 0);
 	cluster_close(cluster, B, client, &close);
 	assert_int_equal(cluster_answer(cluster, &close), 0);
-	assert_int_equal(cluster_answer(cluster, &write), -EIO);
+	assert_int_equal(cluster_answer(cluster, &write), 0);
+	for (int i = A; i <= C; i++)
+		assert_int_equal(cluster->member[i].image[0], 9);
+}
+
+static bool requests_are_lost(struct cluster *cluster, int from, int to, enum message_type type)
+{
+	(void)cluster;
+	(void)from;
+	(void)to;
+	return type == MESSAGE_REQUEST;
+}
+
+/*
+ * A write was sent in vain, there is no room for it when it is sent again, and its client does not wait for it any
+ * more: it is done before what that client does next.
+ */
+static void test_held_back_is_not_overtaken(void **state)
+{
+	struct cluster *cluster = *state;
+	struct cluster_request write, zeroes;
+	uint32_t client;
+
+	cluster_begin(cluster);
+	client = cluster_open(cluster, B);
+	cluster->loses = requests_are_lost;
+	cluster_write(cluster, B, client, &write, 0, CLUSTER_BLOCK, 9);
+	cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
+	cluster->loses = NULL;
+	cluster->no_room = true;
+	cluster_cut_link(cluster, A, B, true);
+	cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
+	cluster_cut_link(cluster, A, B, false);
+	while (!cluster->up[A][B] || !write.request.held_back)
+		cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
+	assert_false(replica_withdraw(cluster->member[B].replica, &write.request));
+	zeroes.request = (struct replica_request){ .kind = ENTRY_ZEROES, .client = client, .length = CLUSTER_BLOCK };
+	cluster_submit(cluster, B, &zeroes);
+	cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
+	cluster->no_room = false;
+	replica_can_send(cluster->member[B].replica, cluster->now, A);
+	assert_int_equal(cluster_answer(cluster, &write), 0);
+	assert_int_equal(cluster_answer(cluster, &zeroes), 0);
 	for (int i = A; i <= C; i++)
 		assert_int_equal(cluster->member[i].image[0], 0);
 }
@@ -545,6 +587,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_clients_of_one_host, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_short_answer, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_closed_before_it_was_sent, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_held_back_is_not_overtaken, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_behind_its_close, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_paused, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_too_many_clients_at_a_backup, cluster_setup, cluster_teardown),
