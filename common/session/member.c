@@ -318,15 +318,29 @@ void member_own_message(struct connection *connection, const struct own_message 
 
 /* ---- what ends, and time ---- */
 
+/* One that was no member's has ended. From the same host it may well be the same thing again, by another port. */
+static void log_stranger(struct sessions *sessions, const struct connection *connection)
+{
+	char address[SESSION_ADDRESS_SIZE], host[SESSION_ADDRESS_SIZE], *port;
+	uint64_t what;
+
+	(void)address_text(&connection->peer, address);
+	memcpy(host, address, sizeof(host));
+	port = strstr(host, " port ");
+	if (port)
+		*port = '\0';
+	what = log_repeat_of(host) ^ 3 * log_repeat_of(connection->why);
+	if (log_repeat_due(&sessions->refused[what % 8], what, sessions->now))
+		log_limited(LOG_LEVEL_WARNING, "session: %s: %s", address, connection->why);
+}
+
 void member_reap(struct connection *connection)
 {
 	struct sessions *sessions = connection->sessions;
-	char address[SESSION_ADDRESS_SIZE];
 	struct member *member;
 
 	if (connection->member < 0) {
-		log_limited(LOG_LEVEL_WARNING, "session: %s: %s", address_text(&connection->peer, address),
-			    connection->why);
+		log_stranger(sessions, connection);
 		drop(connection);
 		return;
 	}

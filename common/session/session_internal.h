@@ -19,6 +19,7 @@
 #include <sys/queue.h>
 #include <sys/socket.h>
 
+#include "log_repeat.h"
 #include "channel.h"
 #include "frame_queue.h"
 #include "frame_reader.h"
@@ -135,7 +136,10 @@ struct sessions {
 	struct channel_key *key; /* NULL: in the clear */
 	struct connection_list connections, closed;
 	int half_open;
-	uint64_t listen_again;	/* ns: the listener is not watched until then; 0: it is */
+	uint64_t listen_again; /* ns: the listener is not watched until then; 0: it is */
+	/* Lines about connections that are no member's, by what they say: one with another key comes again and again.
+	 */
+	struct log_repeat refused[8];
 	uint64_t strangers_ns;	/* when the next one from an address that no member has would be on time */
 	unsigned char *receive; /* RECEIVE_SIZE bytes */
 	struct channel_output output;

@@ -255,6 +255,9 @@ void member_end(struct member *member)
 {
 	if (!member)
 		return;
+	/* What was told after the last turn. */
+	if (member->replica)
+		member_events_tell(member);
 	group_close(member->group);
 	sessions_close(member->sessions);
 	state_directory_close(member->state);
@@ -364,7 +367,8 @@ static void look_whether_known(struct member *member)
 
 bool member_due(const struct member *member)
 {
-	return completions_any(&member->stores) || completions_any(&member->saved) || member->again;
+	return completions_any(&member->stores) || completions_any(&member->saved) || member->again ||
+	       member->events.count > 0;
 }
 
 void member_turn(struct member *member)
@@ -382,6 +386,7 @@ void member_turn(struct member *member)
 		replica_time(member->replica, member_now());
 	member_submit_again(member);
 	look_whether_known(member);
+	member_events_tell(member);
 }
 
 void member_wake_by(struct member *member, uint64_t time)
@@ -430,7 +435,7 @@ void member_wait(struct member *member, struct completions *others)
 	struct pollfd ready[] = { { .fd = member->epoll, .events = POLLIN }, { .fd = member->bell, .events = POLLIN } };
 	uint64_t rings;
 
-	if (member->again)
+	if (member->again || member->events.count > 0)
 		return;
 	/*
 	 * The bell is not among what the loop waits for: stores and files interrupt that by themselves, and a late ring

@@ -6,6 +6,7 @@
 #define RDISK_MEMBER_INTERNAL_H
 
 #include "completions.h"
+#include "log_repeat.h"
 #include "member.h"
 #include "state_directory.h"
 
@@ -20,6 +21,34 @@ struct member_request {
 	bool describe;	/* IO_DESCRIBE: not known to the core */
 	bool again;	/* its next piece is to be submitted */
 	struct member_request *next_free;
+};
+
+/* What the core has told in a turn, until the turn's end. */
+#define MEMBER_EVENTS_MAX     64
+#define MEMBER_EVENT_TEXT_MAX 256 /* bytes, with the zero; one that is longer is cut */
+
+struct member_event {
+	struct replica_event event; /* its text is `text`, or NULL */
+	char text[MEMBER_EVENT_TEXT_MAX];
+};
+
+/*
+ * What was said of the connection to another member. One that the other member, or this one, ends before they have
+ * greeted each other was in vain; what comes of the next one is likely the same, and said now and then only.
+ */
+struct member_connection {
+	bool up;
+	bool greeted;
+	bool said; /* that it is up */
+	bool vain; /* the last one was */
+	struct log_repeat refused, ended;
+};
+
+struct member_events {
+	struct member_event queue[MEMBER_EVENTS_MAX]; /* in the order of their coming */
+	unsigned int count;
+	unsigned int left_out; /* that it had no room for */
+	struct member_connection connections[MEMBERS_MAX];
 };
 
 struct member {
@@ -44,6 +73,7 @@ struct member {
 	int nr_fresh;		   /* those from here on were never used: nobody has to look at them */
 	unsigned int nr_withdrawn; /* that the core still has */
 	bool again;		   /* some have to be submitted again */
+	struct member_events events;
 };
 
 /* Whether what can wait may be sent to a member: the rest of its queue is for what cannot. */
@@ -55,6 +85,17 @@ void member_requests_destroy(struct member *member);
 void member_answered(struct member *member, struct replica_request *request);
 void member_submit_again(struct member *member);
 void member_became_known(struct member *member);
+
+/*
+ * member_events.c. Events are taken within an event of the core, and told at the end of a turn, when the core may be
+ * asked: logged, and passed on to settings.tell. An EPOCH is the newest then, however many there were.
+ */
+void member_events_add(struct member *member, const struct replica_event *event);
+void member_events_tell(struct member *member);
+/* The session with another member began, ended, or was ended by the core. */
+void member_events_up(struct member *member, int from);
+void member_events_down(struct member *member, int from, const char *why);
+void member_events_hung_up(struct member *member, int to);
 
 /* member_world.c */
 extern const struct replica_world member_world;

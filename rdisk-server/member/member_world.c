@@ -31,6 +31,7 @@ static bool send_frame(struct replica *replica, int to, enum replica_class class
 static void hang_up(struct replica *replica, int to)
 {
 	member_of(replica)->bulk_refused &= (member_set)~member_bit(to);
+	member_events_hung_up(member_of(replica), to);
 	sessions_hang_up(member_of(replica)->sessions, to);
 }
 
@@ -76,69 +77,10 @@ static void answered(struct replica *replica, struct replica_request *request)
 	member_answered(member_of(replica), request);
 }
 
-static const char *name_of(const struct member *member, int index)
-{
-	return index >= 0 && index < member->settings.members ? member->settings.names[index] : "-";
-}
-
-static void log_epoch(const struct member *member)
-{
-	struct replica_status status;
-	char in_sync[256] = "";
-	size_t used = 0;
-
-	replica_status(member->replica, &status);
-	for (int i = 0; i < member->settings.members && used < sizeof(in_sync); i++) {
-		int length;
-
-		if (!member_in(status.configuration.in_sync, i))
-			continue;
-		length = snprintf(in_sync + used, sizeof(in_sync) - used, " %s", name_of(member, i));
-		used += length > 0 ? (size_t)length : 0;
-	}
-	log_info("set %s: generation %llu, epoch %llu: primary %s, in sync:%s", member->settings.set,
-		 (unsigned long long)status.configuration.generation.number,
-		 (unsigned long long)status.configuration.epoch, name_of(member, (int)status.configuration.primary),
-		 in_sync);
-}
-
+/* Within an event of the core nothing is asked of it, as who is told may do. */
 static void tell(struct replica *replica, const struct replica_event *event)
 {
-	const struct member *member = member_of(replica);
-	const char *text = event->text ? event->text : "";
-
-	switch (event->kind) {
-	case REPLICA_EVENT_EPOCH:
-		log_epoch(member);
-		break;
-	case REPLICA_EVENT_SERVING:
-		log_info("set %s: this member serves", member->settings.set);
-		break;
-	case REPLICA_EVENT_PAUSED:
-		log_info("set %s: this member serves no more%s%s", member->settings.set, *text ? ": " : "", text);
-		break;
-	case REPLICA_EVENT_MEMBER:
-		log_info("set %s: member %s: %s", member->settings.set, name_of(member, event->member), text);
-		break;
-	case REPLICA_EVENT_REFUSED:
-		log_limited(LOG_LEVEL_WARNING, "set %s: member %s is refused: %s", member->settings.set,
-			    name_of(member, event->member), text);
-		break;
-	case REPLICA_EVENT_DISK:
-		log_limited(LOG_LEVEL_ERROR, "set %s: %s", member->settings.set, text);
-		break;
-	case REPLICA_EVENT_LOSS:
-		log_warning("set %s: answered writes may be lost: %s", member->settings.set, text);
-		break;
-	case REPLICA_EVENT_SPLIT:
-		log_limited(LOG_LEVEL_ERROR, "set %s: member %s: %s", member->settings.set,
-			    name_of(member, event->member), text);
-		break;
-	case REPLICA_EVENTS:
-		break;
-	}
-	if (member->settings.tell)
-		member->settings.tell(member->settings.user, event);
+	member_events_add(member_of(replica), event);
 }
 
 const struct replica_world member_world = {
@@ -157,7 +99,7 @@ static void up(void *user, int from)
 {
 	struct member *member = user;
 
-	log_info("set %s: connected to %s", member->settings.set, name_of(member, from));
+	member_events_up(member, from);
 	replica_connected(member->replica, member_now(), from);
 }
 
@@ -165,7 +107,7 @@ static void down(void *user, int from, const char *why)
 {
 	struct member *member = user;
 
-	log_info("set %s: not connected to %s any more: %s", member->settings.set, name_of(member, from), why);
+	member_events_down(member, from, why);
 	member->bulk_refused &= (member_set)~member_bit(from);
 	replica_disconnected(member->replica, member_now(), from);
 }

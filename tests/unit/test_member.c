@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * How a member is waited for: member_wait() ends when there is something to do, and not before. What a member does is
- * tested with processes (tests/local/member, tests/cluster).
+ * How a member is waited for: member_wait() ends when there is something to do, and not before. When it passes on what
+ * the core tells. What a member does is tested with processes (tests/local/member, tests/cluster).
  */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
-#include "member.h"
+#include "member_internal.h"
 #include "test_directory.h"
 
 #define QUIET_MS   200 /* in which a wait that looks now and then would have ended */
@@ -105,12 +107,175 @@ static void test_wait_for_others(void **state)
 	member_wait(member, &others);
 }
 
+/* ---- events ---- */
+
+static int looks; /* at the core's status */
+
+void __real_replica_status(const struct replica *replica, struct replica_status *status);
+void __wrap_replica_status(const struct replica *replica, struct replica_status *status);
+
+void __wrap_replica_status(const struct replica *replica, struct replica_status *status)
+{
+	looks++;
+	__real_replica_status(replica, status);
+}
+
+#define TOLD_MAX (2 * MEMBER_EVENTS_MAX)
+
+static struct replica_event told[TOLD_MAX];
+static int nr_told;
+
+static void note(void *user, const struct replica_event *event)
+{
+	(void)user;
+	assert_true(nr_told < TOLD_MAX);
+	told[nr_told++] = *event;
+}
+
+/* A member that votes only, and sees nobody. */
+static void start_member(void)
+{
+	static char state_dir[TEST_PATH_SIZE], address[24];
+	struct member_settings settings = {
+		.set = "test",
+		.members = 2,
+		.list = { { .node = 1, .diskless = true }, { .node = 2 } },
+		.sessions = { { .node = 1, .address = address, .port = 7300 },
+			      { .node = 2, .address = "192.0.2.1", .port = 7300 } },
+		.names = { "a", "b" },
+		.group = GROUP_BEACONS,
+		.state_dir = state_dir,
+		.nr_devices = 1,
+		.devices = { { .name = "disk" } },
+		.lease = 500000000,
+		.replica_timeout = 2000000000,
+		.open_grace = 1000000000,
+		.memory_wait = 1000000000,
+		.min_in_sync = 1,
+		.clients = 4,
+		.tell = note,
+	};
+	struct diagnostic diagnostic = { "" };
+
+	/* Of the loopback network, for this process alone. */
+	(void)snprintf(address, sizeof(address), "127.%d.%d.9", 1 + getpid() / 256 % 254, getpid() % 256);
+	test_path(state_dir, "state");
+	if (member_start(member, &settings, &diagnostic))
+		test_fatal("%s", diagnostic.text);
+	member_begin(member);
+	member_turn(member);
+	looks = nr_told = 0;
+}
+
+static void tell(enum replica_event_kind kind, int of, const char *text)
+{
+	const struct replica_event event = { .kind = kind, .member = of, .text = text };
+
+	member_world.tell(member->replica, &event);
+}
+
+/* Within an event of the core it is not asked, and nobody is told who might. */
+static void test_told_at_the_end(void **state)
+{
+	char text[32] = "its image fails";
+
+	(void)state;
+	start_member();
+	tell(REPLICA_EVENT_EPOCH, NO_MEMBER, NULL);
+	tell(REPLICA_EVENT_SERVING, 0, NULL);
+	tell(REPLICA_EVENT_DISK, 0, text);
+	tell(REPLICA_EVENT_EPOCH, NO_MEMBER, NULL);
+	memset(text, 'x', sizeof(text));
+	assert_int_equal(looks, 0);
+	assert_int_equal(nr_told, 0);
+	assert_true(member_due(member));
+	member_turn(member);
+	assert_int_equal(nr_told, 3);
+	assert_int_equal(told[0].kind, REPLICA_EVENT_EPOCH);
+	assert_int_equal(told[1].kind, REPLICA_EVENT_SERVING);
+	assert_null(told[1].text);
+	assert_int_equal(told[2].kind, REPLICA_EVENT_DISK);
+	assert_string_equal(told[2].text, "its image fails");
+	assert_false(member_due(member));
+}
+
+static void test_many_events(void **state)
+{
+	(void)state;
+	start_member();
+	for (int i = 0; i < 10 * MEMBER_EVENTS_MAX; i++)
+		tell(REPLICA_EVENT_MEMBER, 1, "it is being brought up");
+	member_turn(member);
+	assert_int_equal(nr_told, MEMBER_EVENTS_MAX);
+	/* There is room again. */
+	tell(REPLICA_EVENT_MEMBER, 1, "it is in sync");
+	member_turn(member);
+	assert_int_equal(nr_told, MEMBER_EVENTS_MAX + 1);
+}
+
+/* A member that is refused for one and the same reason is told of now and then; for another one, at once. */
+static void test_refused_again(void **state)
+{
+	(void)state;
+	start_member();
+	for (int i = 0; i < 5; i++) {
+		tell(REPLICA_EVENT_REFUSED, 1, "its lease_ms is another");
+		tell(REPLICA_EVENT_REFUSED, 1, "its lease_ms is another");
+		member_turn(member);
+	}
+	assert_int_equal(nr_told, 1);
+	tell(REPLICA_EVENT_REFUSED, 1, "its devices are others");
+	member_turn(member);
+	assert_int_equal(nr_told, 2);
+	/* What this member does not do itself. */
+	tell(REPLICA_EVENT_REFUSED, 0, "what it promised is lost");
+	member_turn(member);
+	assert_int_equal(nr_told, 3);
+}
+
+/* ---- lines about what lasts ---- */
+
+static void test_log_repeat(void **state)
+{
+	const uint64_t second = 1000000000, one = log_repeat_of("one"), other = log_repeat_of("other");
+	struct log_repeat repeat = { 0 };
+	uint64_t now = 5 * second;
+	int lines = 0;
+
+	(void)state;
+	assert_true(one && other && one != other);
+	/* 0, 10, 30, 70, 150, 310, 630 s */
+	for (int i = 0; i < 1000; i++)
+		lines += log_repeat_due(&repeat, one, now + (uint64_t)i * second);
+	assert_int_equal(lines, 7);
+	now += 1000 * second;
+	assert_true(log_repeat_due(&repeat, other, now));
+	assert_false(log_repeat_due(&repeat, other, now + 9 * second));
+	assert_true(log_repeat_due(&repeat, one, now + 9 * second));
+	/* At least one an hour. */
+	lines = 0;
+	now += 9 * second;
+	for (int i = 0; i < 100 * 3600; i++)
+		lines += log_repeat_due(&repeat, one, now + (uint64_t)i * second);
+	assert_true(lines > 98 && lines < 115);
+	/* It was over for long, and is there again. */
+	now += 1000 * 3600 * second;
+	assert_true(log_repeat_due(&repeat, one, now));
+	assert_false(log_repeat_due(&repeat, one, now + 9 * second));
+	assert_true(log_repeat_due(&repeat, one, now + 10 * second));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_wait_for_stores, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_wait_for_others, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_told_at_the_end, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_many_events, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_refused_again, setup, teardown),
+		cmocka_unit_test(test_log_repeat),
 	};
 
+	test_directory();
 	return cmocka_run_group_tests_name("member", tests, NULL, NULL);
 }

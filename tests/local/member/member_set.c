@@ -75,6 +75,24 @@ void member_set_make(void)
 	}
 }
 
+void member_change(int member, const char *from, const char *to)
+{
+	const char *path = set_members[member].config;
+	char text[4096];
+	FILE *file = fopen(path, "r+");
+	size_t length = file ? fread(text, 1, sizeof(text) - 1, file) : 0;
+	const char *place;
+
+	text[length] = '\0';
+	place = strstr(text, from);
+	if (!place)
+		test_fatal("%s: there is no \"%s\"", path, from);
+	rewind(file);
+	fprintf(file, "%.*s%s%s", (int)(place - text), text, to, place + strlen(from));
+	if (fflush(file) || ftruncate(fileno(file), ftell(file)) || fclose(file))
+		test_fatal("%s: %s", path, strerror(errno));
+}
+
 void member_launch(int index, const char *const arguments[])
 {
 	struct set_member *member = &set_members[index];

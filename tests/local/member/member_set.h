@@ -32,6 +32,9 @@ extern struct test_process member_ctl;
 /* Makes the set's folders anew; nothing runs. */
 void member_set_make(void);
 
+/* Replaces a text in the configuration of a member that does not run; it must be there. */
+void member_change(int member, const char *from, const char *to);
+
 /* Starts a member and waits until it is ready. arguments: more of them, up to NULL; may be NULL. */
 void member_start(int member, const char *const arguments[]);
 
