@@ -234,7 +234,10 @@ void device_table_log(const struct device_table *table)
 	for (int minor = 0; minor < table->nr_devices; minor++) {
 		const struct device *device = &table->devices[minor];
 
-		log_info("device %s: minor %d, id \"%s\"", device->name, minor, device->store.id);
+		if (device->store.id[0])
+			log_info("device %s: minor %d, id \"%s\"", device->name, minor, device->store.id);
+		else
+			log_info("device %s: minor %d, replicated, no image here", device->name, minor);
 	}
 }
 
@@ -305,12 +308,14 @@ void device_table_forget_replicated(struct device_table *table)
 		member_cancel_all(table->member);
 }
 
-void device_learn(struct device *device)
+bool device_learn(struct device *device)
 {
+	uint64_t before = device->size;
 	struct member_disk disk;
 
 	if (device->member && member_disk(device->member, device->replica, &disk))
 		device->size = disk.size;
+	return device->size != before;
 }
 
 struct device *device_find(struct device_table *table, int minor)

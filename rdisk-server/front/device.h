@@ -144,8 +144,8 @@ void device_table_forget_dead(struct device_table *table);
 /* Ends all opens of replicated devices: the server ends. */
 void device_table_forget_replicated(struct device_table *table);
 
-/* What the set says of a replicated device by now: its size. */
-void device_learn(struct device *device);
+/* What the set says of a replicated device by now: its size. Whether that is another than was known. */
+bool device_learn(struct device *device);
 
 /* Whether a client may do I/O on a device: 0; EDVSNXIO, EDVSROFS, EDVSBADOWNER. */
 int device_access(const struct device *device, int endpoint, bool write);

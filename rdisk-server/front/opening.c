@@ -92,9 +92,16 @@ static int ioctl(struct server *server, struct device *device, const message *as
 	}
 }
 
+/* Before any I/O: nobody has it open as long as its size is not known. */
+static void learn(struct server *server, struct device *device)
+{
+	if (device_learn(device))
+		recording_describe(server->recording, &server->devices);
+}
+
 void opening_ioctl(struct server *server, struct device *device, const message *asked)
 {
-	device_learn(device);
+	learn(server, device);
 	if (device->member && !device->size)
 		begin(server, device, asked, REQUEST_DESCRIBE, 0);
 	else
@@ -106,7 +113,7 @@ int opening_result(struct server *server, struct front_request *request)
 	struct device *device = device_find(&server->devices, request->message.DEVICE);
 	int code = request->request.result;
 
-	device_learn(device);
+	learn(server, device);
 	switch (request->request.operation) {
 	case REQUEST_OPEN:
 		if (code)

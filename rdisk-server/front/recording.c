@@ -30,9 +30,10 @@ struct recording {
 	uint64_t start_ns; /* CLOCK_MONOTONIC */
 	pthread_t thread;
 	pthread_mutex_t lock; /* of all below */
-	pthread_cond_t wake;  /* something is in the ring, much is in it, or `closing` */
+	pthread_cond_t wake;  /* something is in the ring, much is in it, `describe` or `closing` */
 	bool closing;
-	bool failed; /* the file cannot be written: nothing is noted any more */
+	bool describe; /* `devices` is to be written anew, before what is in the ring */
+	bool failed;   /* the file cannot be written: nothing is noted any more */
 	uint64_t head;
 	uint64_t tail;
 	uint64_t noted; /* operations, those in the ring too */
@@ -41,6 +42,8 @@ struct recording {
 	uint64_t gap_start_ns;
 	uint64_t gap_end_ns;
 	uint64_t written; /* bytes of whole records in the file; the writing thread's alone */
+	int nr_devices;
+	struct recording_device devices[DEVICES_MAX];
 	struct recording_record ring[RING_RECORDS];
 };
 
@@ -123,7 +126,7 @@ static void wait_for_records(struct recording *recording)
 {
 	struct timespec until;
 
-	while (!recording->closing && recording->head == recording->tail)
+	while (!recording->closing && !recording->describe && recording->head == recording->tail)
 		pthread_cond_wait(&recording->wake, &recording->lock);
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += PERIOD_S;
@@ -131,6 +134,30 @@ static void wait_for_records(struct recording *recording)
 		if (pthread_cond_timedwait(&recording->wake, &recording->lock, &until) == ETIMEDOUT)
 			break;
 	}
+}
+
+/* Behind the header, which is as it was. The lock is held, but not while it writes. */
+static void write_devices(struct recording *recording)
+{
+	struct recording_device devices[DEVICES_MAX];
+	size_t length = (size_t)recording->nr_devices * sizeof(devices[0]), written = 0;
+	int code = 0;
+
+	memcpy(devices, recording->devices, length);
+	recording->describe = false;
+	pthread_mutex_unlock(&recording->lock);
+	while (written < length && !code) {
+		ssize_t got = pwrite(recording->fd, (const char *)devices + written, length - written,
+				     (off_t)(sizeof(struct recording_header) + written));
+
+		if (got >= 0)
+			written += (size_t)got;
+		else if (errno != EINTR)
+			code = errno;
+	}
+	if (code && code != ESPIPE)
+		log_warning("recording %s: cannot write the sizes of the devices: %s", recording->name, strerror(code));
+	pthread_mutex_lock(&recording->lock);
 }
 
 static void *write_ring(void *argument)
@@ -144,6 +171,10 @@ static void *write_ring(void *argument)
 		uint64_t count;
 
 		wait_for_records(recording);
+		if (recording->describe) {
+			write_devices(recording);
+			continue;
+		}
 		start = recording->tail % RING_RECORDS;
 		count = recording->head - recording->tail;
 		if (count == 0)
@@ -227,30 +258,8 @@ void recording_add(struct recording *recording, const struct recording_request *
 	pthread_mutex_unlock(&recording->lock);
 }
 
-/* 0 or -errno. */
-static int write_header(struct recording *recording, const struct device_table *devices, int endpoint)
+static void describe(struct recording_device described[DEVICES_MAX], const struct device_table *devices)
 {
-	struct recording_device described[DEVICES_MAX] = { 0 };
-	struct timespec now;
-	struct recording_header header = {
-		.byte_order = RECORDING_BYTE_ORDER,
-		.version = RECORDING_VERSION,
-		.header_size = sizeof(header),
-		.device_size = sizeof(described[0]),
-		.record_size = sizeof(struct recording_record),
-		.nr_devices = (uint32_t)devices->nr_devices,
-		.instance = devices->instance,
-		.dcid = devices->dcid,
-		.endpoint = endpoint,
-	};
-	size_t length = (size_t)devices->nr_devices * sizeof(described[0]);
-	size_t written;
-	int code;
-
-	memcpy(header.magic, RECORDING_MAGIC, sizeof(header.magic));
-	clock_gettime(CLOCK_REALTIME, &now);
-	recording->start_ns = recording_now();
-	header.start_realtime = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 	for (int minor = 0; minor < devices->nr_devices; minor++) {
 		struct rdisk_info info;
 
@@ -261,9 +270,36 @@ static int write_header(struct recording *recording, const struct device_table *
 		described[minor].image_id = info.image_id;
 		memcpy(described[minor].name, info.name, sizeof(described[minor].name));
 	}
+}
+
+/* 0 or -errno. */
+static int write_header(struct recording *recording, const struct device_table *devices, int endpoint)
+{
+	struct timespec now;
+	struct recording_header header = {
+		.byte_order = RECORDING_BYTE_ORDER,
+		.version = RECORDING_VERSION,
+		.header_size = sizeof(header),
+		.device_size = sizeof(recording->devices[0]),
+		.record_size = sizeof(struct recording_record),
+		.nr_devices = (uint32_t)devices->nr_devices,
+		.instance = devices->instance,
+		.dcid = devices->dcid,
+		.endpoint = endpoint,
+	};
+	size_t length = (size_t)devices->nr_devices * sizeof(recording->devices[0]);
+	size_t written;
+	int code;
+
+	memcpy(header.magic, RECORDING_MAGIC, sizeof(header.magic));
+	clock_gettime(CLOCK_REALTIME, &now);
+	recording->start_ns = recording_now();
+	header.start_realtime = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	describe(recording->devices, devices);
+	recording->nr_devices = devices->nr_devices;
 	code = write_all(recording->fd, &header, sizeof(header), &written);
 	if (!code)
-		code = write_all(recording->fd, described, length, &written);
+		code = write_all(recording->fd, recording->devices, length, &written);
 	recording->written = sizeof(header) + length;
 	return code;
 }
@@ -352,6 +388,17 @@ int recording_open(struct recording **recording, const char *path, const struct 
 		return -1;
 	}
 	return 0;
+}
+
+void recording_describe(struct recording *recording, const struct device_table *devices)
+{
+	if (!recording)
+		return;
+	pthread_mutex_lock(&recording->lock);
+	describe(recording->devices, devices);
+	recording->describe = true;
+	pthread_cond_signal(&recording->wake);
+	pthread_mutex_unlock(&recording->lock);
 }
 
 void recording_close(struct recording *recording)

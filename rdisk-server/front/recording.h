@@ -30,6 +30,13 @@ int recording_open(struct recording **recording, const char *path, const struct 
 int recording_start(struct recording **recording, int fd, const char *name, const struct device_table *devices,
 		    int endpoint, struct diagnostic *diagnostic);
 
+/*
+ * What is known of the devices is more than when it began (the size of a replicated one is only when its set is there):
+ * the file says so before it has the next operation. A pipe cannot be written anew, and keeps what it was told first.
+ * NULL is nothing to do. Main thread.
+ */
+void recording_describe(struct recording *recording, const struct device_table *devices);
+
 /* Writes what is left, ends the recording and frees it; logs how much it was. NULL is nothing to do. Main thread. */
 void recording_close(struct recording *recording);
 

@@ -135,6 +135,7 @@ static int lock(struct state_directory *directory, struct diagnostic *diagnostic
 {
 	const struct store_settings wait = {
 		.path = directory->path,
+		.what = "the state of the replica set in",
 		.lock_wait = STORE_LOCK_WAIT,
 		.interrupted = termination_requested,
 	};

@@ -85,6 +85,11 @@ static bool is_interrupted(const struct store_settings *settings)
 	return settings->interrupted && settings->interrupted();
 }
 
+static const char *name_of(const struct store_settings *settings)
+{
+	return settings->what ? settings->what : "image";
+}
+
 /* 0; -EAGAIN: it is still locked when the time is over; -EINTR: nobody wants it any more; or -errno. */
 static int wait_for_lock(int fd, const struct flock *lock, const struct store_settings *settings)
 {
@@ -94,8 +99,8 @@ static int wait_for_lock(int fd, const struct flock *lock, const struct store_se
 
 	if (code)
 		return code;
-	log_info("image %s is in use by another server: waiting up to %u s for it to end", settings->path,
-		 settings->lock_wait);
+	log_info("%s %s is in use by another server: waiting up to %u s for it to end", name_of(settings),
+		 settings->path, settings->lock_wait);
 	do {
 		struct flock wanted = *lock;
 
@@ -115,7 +120,7 @@ static int wait_for_lock(int fd, const struct flock *lock, const struct store_se
 int image_lock(int fd, const struct store_settings *settings, bool writable, struct diagnostic *diagnostic)
 {
 	struct flock lock = { .l_type = writable ? F_WRLCK : F_RDLCK, .l_whence = SEEK_SET };
-	const char *path = settings->path;
+	const char *what = name_of(settings), *path = settings->path;
 	int code = fcntl(fd, F_OFD_SETLK, &lock) ? -errno : 0;
 	pid_t holder;
 
@@ -124,18 +129,18 @@ int image_lock(int fd, const struct store_settings *settings, bool writable, str
 	if (!code)
 		return 0;
 	if (code == -EINTR)
-		return diagnostic_set(diagnostic, "image %s is in use by another server, and it was not waited for",
+		return diagnostic_set(diagnostic, "%s %s is in use by another server, and it was not waited for", what,
 				      path);
 	if (code != -EAGAIN && code != -EACCES)
-		return diagnostic_set(diagnostic, "cannot lock image %s: %s", path, strerror(-code));
+		return diagnostic_set(diagnostic, "cannot lock %s %s: %s", what, path, strerror(-code));
 	/* Only a lock of the older kind has a pid to name. */
 	if (!fcntl(fd, F_OFD_GETLK, &lock) && lock.l_type != F_UNLCK && lock.l_pid > 0)
-		return diagnostic_set(diagnostic, "image %s is in use by process %ld", path, (long)lock.l_pid);
+		return diagnostic_set(diagnostic, "%s %s is in use by process %ld", what, path, (long)lock.l_pid);
 	holder = lock_holder_find(fd);
 	if (holder)
-		return diagnostic_set(diagnostic, "image %s is in use by another server, process %ld", path,
+		return diagnostic_set(diagnostic, "%s %s is in use by another server, process %ld", what, path,
 				      (long)holder);
-	return diagnostic_set(diagnostic, "image %s is in use by another server", path);
+	return diagnostic_set(diagnostic, "%s %s is in use by another server", what, path);
 }
 
 int image_claim(const struct store_settings *settings, struct diagnostic *diagnostic)

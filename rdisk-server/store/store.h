@@ -53,6 +53,7 @@ struct store_settings {
 		*id; /* of the disk, 1 to 39 characters; NULL: it is made, and kept with the image where that can be */
 	/* Who flushes knows what a flush that failed may have lost, and writes it again: the next one may succeed. */
 	bool flushes_again;
+	const char *what;	/* what it is, in messages about its lock; NULL: an image */
 	unsigned int lock_wait; /* seconds that opening waits for another server that has the image; 0: not at all */
 	/* Ends that wait within 100 ms, or at once with a signal that interrupts system calls. NULL: nothing does. */
 	bool (*interrupted)(void);

@@ -155,6 +155,32 @@ static void test_header(void **state)
 	assert_int_equal(device[1].flags & RDISK_INFO_READ_ONLY, RDISK_INFO_READ_ONLY);
 }
 
+/* What was not known of a device when it began is there when there are operations on it. */
+static void test_size_known_later(void **state)
+{
+	struct recording_device device[2];
+	struct recording *recording;
+	FILE *file;
+
+	(void)state;
+	devices.devices[1].size = 0;
+	recording = begin();
+	devices.devices[1].size = 1 << 20;
+	recording_describe(recording, &devices);
+	recording_describe(NULL, &devices);
+	note_all(recording);
+	recording_close(recording);
+	file = fopen(path, "r");
+	assert_non_null(file);
+	assert_int_equal(fseek(file, sizeof(struct recording_header), SEEK_SET), 0);
+	assert_int_equal(fread(device, sizeof(device), 1, file), 1);
+	fclose(file);
+	assert_int_equal(device[1].size, 1 << 20);
+	assert_string_equal(device[1].name, "SECOND");
+	read_back(NULL);
+	assert_recorded();
+}
+
 /* Another recording's file, or any other, is not written over. */
 static void test_refused(void **state)
 {
@@ -351,9 +377,11 @@ static void test_full(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_recorded), cmocka_unit_test(test_nothing), cmocka_unit_test(test_header),
-		cmocka_unit_test(test_refused),	 cmocka_unit_test(test_cut),	 cmocka_unit_test(test_damaged),
-		cmocka_unit_test(test_gap),	 cmocka_unit_test(test_threads), cmocka_unit_test(test_full),
+		cmocka_unit_test(test_recorded), cmocka_unit_test(test_nothing),
+		cmocka_unit_test(test_header),	 cmocka_unit_test(test_size_known_later),
+		cmocka_unit_test(test_refused),	 cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_damaged),	 cmocka_unit_test(test_gap),
+		cmocka_unit_test(test_threads),	 cmocka_unit_test(test_full),
 	};
 
 	devices = (struct device_table){ .instance = 77, .dcid = 5, .nr_devices = 2 };

@@ -129,11 +129,34 @@ static void test_later_start(void **state)
 	member_set_end();
 }
 
+/* One without an image says so, and another process with the same state waits for it, and says for what. */
+static void test_twice(void **state)
+{
+	struct set_member first;
+
+	(void)state;
+	member_start(MEMBER_C, NULL);
+	assert_true(test_process_wait_log(&set_members[MEMBER_C].rdisk,
+					  "device disk: minor 0, replicated, no image here\n", TEST_TIMEOUT_MS));
+	first = set_members[MEMBER_C];
+	/* The other one's node is another one's, too. */
+	memcpy(set_members[MEMBER_C].runtime, set_members[MEMBER_B].runtime, TEST_PATH_SIZE);
+	member_launch(MEMBER_C, NULL);
+	assert_true(test_process_wait_log(&set_members[MEMBER_C].rdisk, "info: the state of the replica set in ",
+					  TEST_TIMEOUT_MS));
+	assert_true(test_process_wait_log(&set_members[MEMBER_C].rdisk,
+					  "/state/test is in use by another server: waiting", TEST_TIMEOUT_MS));
+	test_process_discard(&set_members[MEMBER_C].rdisk);
+	set_members[MEMBER_C] = first;
+	member_set_end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_first_start, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_later_start, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_twice, setup, teardown),
 	};
 
 	test_directory();
