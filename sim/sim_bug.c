@@ -62,6 +62,8 @@ static const char *const names[BUG_COUNT] = {
 	[BUG_FAILED_FLUSH_FORGOTTEN] = "failed-flush-forgotten",
 	[BUG_FLUSHED_ELSEWHERE] = "flushed-elsewhere",
 	[BUG_LIST_TAKEN] = "list-taken",
+	[BUG_ASKED_TOO_EARLY] = "asked-too-early",
+	[BUG_LEFT_LINE_FORGOTTEN] = "left-line-forgotten",
 	[BUG_NOT_WRITTEN_AGAIN] = "not-written-again",
 	[BUG_ABSENT_OWNER_IGNORED] = "absent-owner-ignored",
 };

@@ -23,14 +23,14 @@ const char *sim_frame_name(const void *frame, size_t size)
 	return type && type < MESSAGE_TYPES ? message_name((enum message_type)type) : "?";
 }
 
-/* What it is about, where a type has that: the range, the result. */
+/* What it is about, where a type has that: the range, the flags, the result. */
 static void trace_frame(struct sim_host *host, int member, const void *head, size_t head_size, const void *data,
 			size_t data_size)
 {
 	unsigned char *frame = sim_new(head_size + data_size);
 	struct message message = { 0 };
 	const void *payload;
-	char range[80] = "", result[24] = "";
+	char range[80] = "", result[24] = "", flags[24] = "";
 
 	memcpy(frame, head, head_size);
 	if (data_size)
@@ -39,11 +39,13 @@ static void trace_frame(struct sim_host *host, int member, const void *head, siz
 		if (message.length)
 			snprintf(range, sizeof(range), " device %" PRIu32 " %" PRIu64 "+%" PRIu64, message.device,
 				 message.position, message.length);
+		if (message.flags)
+			snprintf(flags, sizeof(flags), " flags %" PRIx32, message.flags);
 		if (message.result)
 			snprintf(result, sizeof(result), " result %" PRId32, message.result);
 	}
-	sim_trace(host->world, host->member, "-> %c %s%s%s", sim_letter(member), sim_frame_name(head, head_size), range,
-		  result);
+	sim_trace(host->world, host->member, "-> %c %s%s%s%s", sim_letter(member), sim_frame_name(head, head_size),
+		  range, flags, result);
 	free(frame);
 }
 

@@ -478,8 +478,8 @@ void decision_lost(struct replica *replica, uint64_t seen)
 		decision->seen = seen;
 	if (decision->learning || deliberate_bug(BUG_VOTE_WITH_LOST_METADATA))
 		return;
-	/* Its log is lost or as old: it does not know what is unfinished either. */
-	if (!now_of(replica)->given_up.epoch) {
+	/* Its log is lost or as old: it does not know what is unfinished either. Who gave its line up has all of it. */
+	if (now_of(replica)->configuration.epoch || !now_of(replica)->given_up.epoch) {
 		want_all(replica);
 		replica->reign.disk_failed = true;
 	}
@@ -528,7 +528,6 @@ void decision_learnt(struct replica *replica, int member, const struct message *
 	if (member_count(decision->learnt & others) <= member_count(others) / 2)
 		return;
 	decision->learning = false;
-	now->given_up = (struct replica_configuration){ 0 };
 	now->votes_from = decision->learnt_epoch + 2;
 	if (deliberate_bug(BUG_AMNESIA_VOTES_AT_ONCE))
 		now->votes_from = 1;

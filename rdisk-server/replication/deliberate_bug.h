@@ -55,6 +55,8 @@ enum deliberate_bug {
 	BUG_FAILED_FLUSH_FORGOTTEN,   /* who is restarted does not know that a flush failed */
 	BUG_FLUSHED_ELSEWHERE,	      /* a target whose flush failed takes for stable what others flushed */
 	BUG_LIST_TAKEN,		      /* metadata of another list of members are used */
+	BUG_ASKED_TOO_EARLY,	      /* one taken for dead counts before it can vote */
+	BUG_LEFT_LINE_FORGOTTEN,      /* who gave its line up keeps only the primary's bits of that */
 	BUG_NOT_WRITTEN_AGAIN,	      /* after a flush that failed the last one trusts its cache */
 	BUG_FEATURE_AT_ONCE,	      /* a feature is used by whoever has it */
 	BUG_COUNT,

@@ -203,7 +203,9 @@ void joining_bits(struct replica *replica, int member, const struct message *mes
 	/* replica_frame() has seen to it that the member is in the list. */
 	if (!from_source(replica, member, message) || message->device >= (uint32_t)replica->settings.nr_devices)
 		return;
-	if (message->number == 0 && !own)
+	/* Whom it has left misses also what the primary wrote over this copy: of that nobody else has bits. */
+	if (message->number == 0 && !own &&
+	    (!replica->durable.now.given_up.epoch || deliberate_bug(BUG_LEFT_LINE_FORGOTTEN)))
 		maps_unmiss(replica, (int)message->member, message->device, 0,
 			    replica->devices[message->device].blocks);
 	for (uint32_t i = 0; i < message->data_size / MESSAGE_RANGE_SIZE; i++) {

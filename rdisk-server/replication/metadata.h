@@ -81,8 +81,8 @@ struct metadata_slot {
 	struct ballot accepted;			    /* that the configuration was accepted under */
 	struct replica_configuration configuration; /* epoch 0: none */
 	/*
-	 * What an operator had this member give up, until it has a vote in another line again; epoch 0: nothing. Its
-	 * image and maps are of that line.
+	 * What an operator had this member give up, until it is in sync in another line; epoch 0: nothing. Its image
+	 * and maps are of that line, and what was written over it since.
 	 */
 	struct replica_configuration given_up;
 	uint64_t votes_from; /* epoch; 0: any. Below it it does not vote: it had lost what it promised. VOTES_UNKNOWN */

@@ -108,8 +108,12 @@ static bool voter_waits(const struct replica *replica, struct replica_configurat
 		if (!peer->greeted || (peer->flags & MESSAGE_LEARNING) || !peer->decided || peer->epoch != value->epoch)
 			continue;
 		waits |= (peer->flags & MESSAGE_NO_VOTE) != 0;
-		/* One at a time, so that any two majorities have a member in common. */
-		if (member_in(value->dead, i)) {
+		/*
+		 * One at a time, so that any two majorities have a member in common. It is asked in the epoch in which
+		 * it can say yes: those who have accepted that its vote counts may be no majority without it.
+		 */
+		if (member_in(value->dead, i) &&
+		    (!(peer->flags & MESSAGE_NO_VOTE) || deliberate_bug(BUG_ASKED_TOO_EARLY))) {
 			value->dead &= (member_set)~member_bit(i);
 			return true;
 		}

@@ -295,8 +295,9 @@ static void decided(struct replica *replica)
 	}
 	if (named) {
 		apply_in_sync(replica);
-		if (replica->durable.now.wants_all) {
+		if (replica->durable.now.wants_all || replica->durable.now.given_up.epoch) {
 			replica->durable.now.wants_all = 0;
+			replica->durable.now.given_up = (struct replica_configuration){ 0 };
 			durable_changed(replica);
 		}
 		replica->joining.joined = false;
