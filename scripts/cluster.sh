@@ -13,7 +13,10 @@
 #       --group G              who says which hosts are there: corosync (if it is installed) or beacons
 #       --shared               several clients may have the disk open for writing
 #       --unreplicated         a disk of its own for each host instead; it returns when each is served
-#       --no-power-log         what rdisk writes is not logged: faster, and power cannot be cut
+#       --no-power-log         what rdisk writes is not logged: faster, and power cannot be cut. The log, DIR/HOST/power.log,
+#                              has all that was written since the power of the host was cut last, or the set was made, and
+#                              100 to 300 bytes more for each write: a set that is to run for long, or lies on a tmpfs, does
+#                              without it
 #       --timeout SECONDS      120 unless told
 #       --while PID            the set ends when that process does
 #   exec HOST -- COMMAND...    runs it on the host, with rdisk's programs in its PATH

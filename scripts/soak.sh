@@ -42,12 +42,28 @@ for build in "${builds[@]}"; do
 		cmake --build --preset "$build" --target "${programs[@]}") >&2 || die "cannot build $build"
 done
 
+# A run is ended as a whole, with its hosts and folders, however long the step takes that it is in.
+mix=
+# shellcheck disable=SC2317 # called by the trap
+finish() {
+	local status=$?
+
+	[ -z "$mix" ] || { kill "$mix"; wait "$mix"; } 2>/dev/null
+	exit "$status"
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
 runs=0 failed=() undecided=()
 end=$((SECONDS + minutes * 60))
 while [ "$SECONDS" -lt "$end" ]; do
 	status=0
 	RDISK_BIN=$rdisk_root/build/${builds[runs % ${#builds[@]}]}/bin "$rdisk_root/tests/cluster/mix.sh" --seed "$seed" \
-		"${options[@]}" || status=$?
+		"${options[@]}" &
+	mix=$!
+	wait "$mix" || status=$?
+	mix=
 	case $status in
 	0) ;;
 	4) undecided+=("$seed") ;;

@@ -155,12 +155,15 @@ check_install() {
 # random_faults SEED: twice four minutes, with and without sanitizers: the one waits while the other works. A round a set, as
 # the history of several can be too long to be judged. A failure counts before a skip.
 random_faults() {
-	local status=0 other=0 pid
+	local status=0 other=0
 
 	scripts/soak.sh --minutes 4 --seed "$1" --build asan --rounds 1 >"$scratch/sanitizers" 2>&1 &
-	pid=$!
-	scripts/soak.sh --minutes 4 --seed "$(($1 + 1000000))" --rounds 1 || status=$?
-	wait "$pid" || other=$?
+	soaks=($!)
+	scripts/soak.sh --minutes 4 --seed "$(($1 + 1000000))" --rounds 1 &
+	soaks+=($!)
+	wait "${soaks[1]}" || status=$?
+	wait "${soaks[0]}" || other=$?
+	soaks=()
 	cat "$scratch/sanitizers"
 	if [ "$status" -eq 0 ] || { [ "$status" -eq 77 ] && [ "$other" -ne 0 ]; }; then
 		status=$other
@@ -174,7 +177,16 @@ for part in "$@"; do
 done
 parts=("${@:-${all_parts[@]}}")
 scratch=$(mktemp -d /var/tmp/rdisk-test.XXXXXX) || die "cannot make a temporary directory"
-trap 'rm -rf "$scratch"' EXIT
+soaks=() # processes that an interrupt has to end: what runs in the background does not hear of it
+# shellcheck disable=SC2317 # called by the trap
+clean_up() {
+	local status=$?
+
+	[ ${#soaks[@]} -eq 0 ] || { kill "${soaks[@]}"; wait "${soaks[@]}"; } 2>/dev/null
+	rm -rf "$scratch"
+	exit "$status"
+}
+trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 build=$rdisk_root/build

@@ -177,7 +177,8 @@ finish() {
 	local status=$? folder
 
 	trap - EXIT
-	if [ "$status" -ne 0 ] && [ "$status" -ne 4 ] && [ "$status" -ne 77 ]; then
+	if [ "$status" -ne 0 ] && [ "$status" -ne 4 ] && [ "$status" -ne 77 ] &&
+		[ "$status" -ne 130 ] && [ "$status" -ne 143 ]; then
 		cluster status >"$work/status" 2>&1
 		folder=$kept/seed-$seed-$(date -u +%Y%m%dT%H%M%S)
 		cluster down --keep >/dev/null 2>&1
