@@ -214,34 +214,79 @@ static ssize_t read_all(int fd, char *bytes, size_t size, off_t offset)
 	return (ssize_t)done;
 }
 
-/* All pieces of a file, from place->index on. */
+/* What the disk does not give, or the file system takes for damaged. Other errors tell nothing of what is there. */
+static bool is_damage(int code)
+{
+	return code == EIO || code == EBADMSG || code == EUCLEAN;
+}
+
+static void say_damage(const struct loading *loading, const struct metadata_place *place, int code)
+{
+	char file[64];
+
+	if (place->kind == METADATA_SLOT)
+		(void)snprintf(file, sizeof(file), "slot %u", place->index);
+	else if (place->kind == METADATA_LOG)
+		(void)snprintf(file, sizeof(file), "the activity log of device %u", place->device);
+	else
+		(void)snprintf(file, sizeof(file), "the bits of device %u and member %u", place->device, place->member);
+	log_warning("the state in %s: %s cannot be read: %s: that piece counts as broken", loading->path, file,
+		    strerror(code));
+}
+
+static int give(const struct loading *loading, const struct metadata_place *place, const char *bytes, size_t size)
+{
+	const char *why = loading->take(loading->context, place, bytes, size);
+
+	if (why)
+		return diagnostic_set(loading->diagnostic, "the state in %s cannot be used: %s", loading->path, why);
+	return 0;
+}
+
+/* All pieces of a file, from place->index on. Where it is damaged they are read one by one. */
 static int load_file(const struct loading *loading, int fd, struct metadata_place place, size_t piece)
 {
 	static char bytes[512 * METADATA_SECTOR];
+	size_t wanted = place.kind == METADATA_SLOT ? piece : sizeof(bytes);
+	bool said = false;
+	struct stat status;
 	off_t offset = 0;
 
-	for (;;) {
-		ssize_t got = read_all(fd, bytes, sizeof(bytes), offset);
+	if (fstat(fd, &status))
+		goto fail;
+	while (offset < status.st_size) {
+		ssize_t got = read_all(fd, bytes, wanted, offset);
 
-		if (got < 0)
-			return diagnostic_set(loading->diagnostic, "cannot read the state in %s: %s", loading->path,
-					      strerror(errno));
-		for (size_t at = 0; at < (size_t)got; at += piece) {
-			size_t size = (size_t)got - at < piece ? (size_t)got - at : piece;
-			const char *why = loading->take(loading->context, &place, bytes + at, size);
-
-			if (why)
-				return diagnostic_set(loading->diagnostic, "the state in %s cannot be used: %s",
-						      loading->path, why);
-			/* A slot is one piece, whatever stands behind it. */
-			if (place.kind == METADATA_SLOT)
-				return 0;
-			place.index++;
+		if (got < 0 && !is_damage(errno))
+			goto fail;
+		if (got < 0 && wanted > piece) {
+			wanted = piece;
+			continue;
 		}
-		if ((size_t)got < sizeof(bytes))
+		if (got < 0) {
+			if (!said)
+				say_damage(loading, &place, errno);
+			said = true;
+			if (give(loading, &place, NULL, 0))
+				return -1;
+			got = (ssize_t)piece;
+			place.index++;
+		} else {
+			for (size_t at = 0; at < (size_t)got; at += piece, place.index++) {
+				size_t size = (size_t)got - at < piece ? (size_t)got - at : piece;
+
+				if (give(loading, &place, bytes + at, size))
+					return -1;
+			}
+		}
+		/* A slot is one piece, whatever stands behind it. */
+		if (place.kind == METADATA_SLOT || got < (ssize_t)wanted)
 			return 0;
 		offset += got;
 	}
+	return 0;
+fail:
+	return diagnostic_set(loading->diagnostic, "cannot read the state in %s: %s", loading->path, strerror(errno));
 }
 
 int state_directory_load(struct state_directory *directory,

@@ -33,8 +33,9 @@ int state_directory_open(struct state_directory **directory, const struct state_
 			 struct diagnostic *diagnostic);
 
 /*
- * Gives all that is there to `take`, both slots first, and a piece that is all zeroes as that. take returns NULL, or
- * why it must not be used: that ends it. 0, or -1 and *diagnostic.
+ * Gives all that is there to `take`, both slots first, a piece that is all zeroes as that, and one that is damaged, so
+ * that it cannot be read, as NULL of size 0. take returns NULL, or why it must not be used: that ends it. 0, or -1 and
+ * *diagnostic.
  */
 int state_directory_load(struct state_directory *directory,
 			 const char *(*take)(void *context, const struct metadata_place *place, const void *bytes,

@@ -314,8 +314,9 @@ const char *maps_load_sector(struct replica *replica, const struct metadata_plac
 	/* Without a slot all is lost, whatever is left of the rest. */
 	if (!replica->durable.loaded)
 		return NULL;
-	switch (metadata_decode_sector(version_read(replica, bytes, size, copy), size, place, &replica->durable.now.set,
-				       own_node(replica), bits)) {
+	switch (bytes ? metadata_decode_sector(version_read(replica, bytes, size, copy), size, place,
+					       &replica->durable.now.set, own_node(replica), bits)
+		      : METADATA_BROKEN) {
 	case METADATA_GOOD:
 		break;
 	case METADATA_MISSING:

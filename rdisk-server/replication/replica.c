@@ -221,7 +221,8 @@ const char *replica_load_slot(struct replica *replica, uint32_t index, const voi
 	unsigned char copy[METADATA_SLOT_SIZE];
 
 	(void)index;
-	switch (metadata_decode_slot(version_read(replica, bytes, size, copy), size, durable->now.node, &slot)) {
+	switch (bytes ? metadata_decode_slot(version_read(replica, bytes, size, copy), size, durable->now.node, &slot)
+		      : METADATA_BROKEN) {
 	case METADATA_GOOD:
 		break;
 	case METADATA_MISSING:

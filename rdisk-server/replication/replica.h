@@ -177,7 +177,8 @@ void *replica_user(const struct replica *replica);
 
 /*
  * Between create and start: what was found in state_dir, piece by piece; both slots (index 0 and 1) before any sector,
- * as those are checked against the set. A piece that is not there is not handed over, or as zeroes. Where the slots
+ * as those are checked against the set. A piece that is not there is not handed over, or as zeroes; one that cannot be
+ * read as NULL of size 0, which counts as broken. Where the slots
  * name a set a sector of the log that is not there is lost: it stands for all of its extents hot. Sectors of bits are
  * saved only when something is set in them, so that one that was saved and is lost is not noticed. bytes: `size` of
  * them, looked at in the call only. NULL, or why the process must not start (a newer version's, another set's): nothing

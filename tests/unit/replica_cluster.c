@@ -275,7 +275,9 @@ void cluster_start(struct cluster *cluster, int index)
 	processes[index] = (struct process){ cluster, index };
 	assert_int_equal(replica_create(&member->replica, &settings, &world, &processes[index]), 0);
 	for (uint32_t i = 0; i < 2; i++) {
-		if (member->saved_slots[i])
+		if (member->damaged_slots[i])
+			assert_null(replica_load_slot(member->replica, i, NULL, 0));
+		else if (member->saved_slots[i])
 			assert_null(replica_load_slot(member->replica, i, member->slots[i], METADATA_SLOT_SIZE));
 	}
 	if (member->saved_log)

@@ -36,14 +36,15 @@ struct cluster_member {
 	unsigned char slots[2][METADATA_SLOT_SIZE];
 	unsigned char log[METADATA_SECTOR], bits[CLUSTER_MEMBERS][METADATA_SECTOR];
 	bool saved_slots[2], saved_log, saved_bits[CLUSTER_MEMBERS];
-	uint64_t images;     /* files that its image was before */
-	bool cut;	     /* from all others */
-	int io_result;	     /* of its writes and flushes */
-	int read_result;     /* of its reads */
-	int save_result;     /* of its metadata */
-	bool saves_hang;     /* as io_hangs */
-	bool io_hangs;	     /* they do not come back until cluster_go() after it is false again */
-	struct io *hung[64]; /* in the order in which they came */
+	bool damaged_slots[2]; /* they cannot be read */
+	uint64_t images;       /* files that its image was before */
+	bool cut;	       /* from all others */
+	int io_result;	       /* of its writes and flushes */
+	int read_result;       /* of its reads */
+	int save_result;       /* of its metadata */
+	bool saves_hang;       /* as io_hangs */
+	bool io_hangs;	       /* they do not come back until cluster_go() after it is false again */
+	struct io *hung[64];   /* in the order in which they came */
 	int nr_hung;
 	struct replica_save *save[16]; /* under way */
 	int nr_saves;

@@ -338,6 +338,25 @@ static void test_both_slots_broken(void **state)
 	assert_int_equal(cluster_read_now(cluster, C, client, 0), 1);
 }
 
+/* A slot that cannot be read is as one that is broken: the other one serves, and without that the vote is lost. */
+static void test_unreadable_slots(void **state)
+{
+	struct cluster *cluster = *state;
+
+	cluster_begin(cluster);
+	cluster_go(cluster, 5 * CLUSTER_LEASE);
+	for (int i = 0; i < 3; i++) {
+		cluster_kill(cluster, C);
+		cluster->member[C].damaged_slots[0] = i != 1;
+		cluster->member[C].damaged_slots[1] = i != 0;
+		cluster_start(cluster, C);
+		assert_int_equal(cluster_status(cluster, C).votes, i != 2);
+		cluster_until(cluster, cluster_in_sync, C);
+	}
+	cluster_go(cluster, CLUSTER_LEASE * 3);
+	assert_true(cluster_status(cluster, C).votes);
+}
+
 /* A log that is never written holds up the write; a new primary waits for nothing that has not reached its image. */
 static void test_log_hangs(void **state)
 {
@@ -539,6 +558,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_full_queue, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_metadata_fails, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_both_slots_broken, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_unreadable_slots, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_log_hangs, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_sessions_told_twice, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_stop_twice, cluster_setup, cluster_teardown),

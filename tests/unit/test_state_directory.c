@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +33,9 @@ int __wrap_fdatasync(int fd);
 /* Errors that the next calls fail with, 0: none; and the most bytes that one moves, 0: all. Threads read them. */
 static int write_error, sync_error, read_error;
 static size_t most;
+/* The file whose bytes from `damaged_at` on, as many as a sector has, cannot be read; NULL: none. */
+static const char *damaged;
+static off_t damaged_at;
 
 static struct completions saved;
 static struct state_directory *directory;
@@ -65,9 +69,23 @@ ssize_t __wrap_pwrite(int fd, const void *buffer, size_t size, off_t position)
 	return __real_pwrite(fd, buffer, most && most < size ? most : size, position);
 }
 
+static bool is_damaged(int fd, size_t size, off_t position)
+{
+	char link[64], file[PATH_MAX];
+	ssize_t length;
+
+	if (!damaged || position >= damaged_at + (off_t)METADATA_SECTOR || position + (off_t)size <= damaged_at)
+		return false;
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	length = readlink(link, file, sizeof(file) - 1);
+	assert_true(length > 0);
+	file[length] = '\0';
+	return !strcmp(strrchr(file, '/') + 1, damaged);
+}
+
 ssize_t __wrap_pread(int fd, void *buffer, size_t size, off_t position)
 {
-	if (read_error) {
+	if (read_error && (!damaged || is_damaged(fd, size, position))) {
 		errno = read_error;
 		return -1;
 	}
@@ -91,6 +109,7 @@ static int set_up(void **state)
 	(void)state;
 	write_error = sync_error = read_error = 0;
 	most = 0;
+	damaged = NULL;
 	(void)snprintf(name, sizeof(name), "state-%d", number++);
 	test_path(path, name);
 	memset(&saved, 0, sizeof(saved));
@@ -123,10 +142,11 @@ static const char *keep(void *context, const struct metadata_place *place, const
 	struct piece *piece = &pieces[nr_pieces++];
 
 	assert_in_range(nr_pieces, 1, PIECES_MAX);
-	assert_in_range(size, 1, sizeof(piece->bytes));
+	assert_in_range(size, bytes ? 1 : 0, bytes ? sizeof(piece->bytes) : 0);
 	piece->place = *place;
 	piece->size = size;
-	memcpy(piece->bytes, bytes, size);
+	if (bytes)
+		memcpy(piece->bytes, bytes, size);
 	return context;
 }
 
@@ -325,15 +345,53 @@ static void test_not_to_be_used(void **state)
 	assert_non_null(strstr(diagnostic.text, why));
 }
 
+/* What the disk does not give is handed over as that; what is beside it in the same file as it is. */
+static void test_damaged(void **state)
+{
+	static const int errors[] = { EIO, EBADMSG, EUCLEAN };
+
+	(void)state;
+	begin();
+	assert_int_equal(save(METADATA_SLOT, 0, 0, 0, 0x41), 0);
+	assert_int_equal(save(METADATA_SLOT, 0, 0, 1, 0x42), 0);
+	for (int index = 0; index < 4; index++)
+		assert_int_equal(save(METADATA_BITS, 1, 2, (uint32_t)index, 0x43 + index), 0);
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		read_error = errors[i];
+		damaged = "slot-0";
+		damaged_at = 7 * METADATA_SECTOR;
+		begin_again();
+		assert_int_equal(nr_pieces, 2 + 4);
+		assert_int_equal(loaded(METADATA_SLOT, 0, 0, 0)->size, 0);
+		assert_full_of(loaded(METADATA_SLOT, 0, 0, 1), METADATA_SLOT_SIZE, 0x42);
+		damaged = "bits-other-7";
+		damaged_at = 2 * METADATA_SECTOR;
+		begin_again();
+		assert_int_equal(nr_pieces, 2 + 4);
+		for (int index = 0; index < 4; index++) {
+			if (index != 2)
+				assert_full_of(loaded(METADATA_BITS, 1, 2, (uint32_t)index), METADATA_SECTOR,
+					       0x43 + index);
+		}
+		assert_int_equal(loaded(METADATA_BITS, 1, 2, 2)->size, 0);
+		damaged_at = 3 * METADATA_SECTOR;
+		begin_again();
+		assert_int_equal(nr_pieces, 2 + 4);
+		assert_full_of(loaded(METADATA_BITS, 1, 2, 2), METADATA_SECTOR, 0x45);
+		assert_int_equal(loaded(METADATA_BITS, 1, 2, 3)->size, 0);
+	}
+}
+
 static void test_not_to_be_read(void **state)
 {
 	(void)state;
 	begin();
-	read_error = EIO;
+	assert_int_equal(save(METADATA_SLOT, 0, 0, 0, 0x35), 0);
+	read_error = ENOMEM;
 	nr_pieces = 0;
 	assert_int_equal(state_directory_load(directory, keep, NULL, &diagnostic), -1);
 	assert_int_equal(nr_pieces, 0);
-	assert_non_null(strstr(diagnostic.text, strerror(EIO)));
+	assert_non_null(strstr(diagnostic.text, strerror(ENOMEM)));
 }
 
 static void test_not_to_be_written(void **state)
@@ -425,6 +483,7 @@ int main(void)
 		TEST(test_torn),
 		TEST(test_long_slot),
 		TEST(test_not_to_be_used),
+		TEST(test_damaged),
 		TEST(test_not_to_be_read),
 		TEST(test_not_to_be_written),
 		TEST(test_file_for_folder),
