@@ -116,7 +116,7 @@ static void do_disk(struct sim_host *host, const struct sim_action *action)
 
 static enum metadata_kind piece_kind(uint64_t number)
 {
-	return number < 2 ? METADATA_SLOT : number == 2 ? METADATA_LOG : METADATA_BITS;
+	return number < SIM_PIECE_LOG ? METADATA_SLOT : number < SIM_PIECE_BITS ? METADATA_LOG : METADATA_BITS;
 }
 
 static void do_meta(struct sim_host *host, const struct sim_action *action)
@@ -352,6 +352,10 @@ static bool may(struct sim_world *world, const struct sim_action *action)
 	}
 	/* As the other way round: see disk_fails(). */
 	if (breaks_disk(action->kind) && world->hurt && world->engine.now - world->hurt < HURT_SETTLES)
+		return false;
+	/* What a process saves goes to the file that it has open, which is as gone as what was in it. */
+	if (action->kind == SIM_META_REMOVE && action->numbers[0] == SIM_PIECE_BITS && !action->careful &&
+	    host->process)
 		return false;
 	if (!action->careful)
 		return true;

@@ -37,6 +37,7 @@ static const char *const names[BUG_COUNT] = {
 	[BUG_COMPARED_IN_CACHE] = "compared-in-cache",
 	[BUG_COMPARED_WITHOUT_ORDER] = "compared-without-order",
 	[BUG_LOST_LOG_IS_CLEAN] = "lost-log-is-clean",
+	[BUG_LOST_BITS_ARE_NONE] = "lost-bits-are-none",
 	[BUG_LATE_ACKNOWLEDGEMENT] = "late-acknowledgement",
 	[BUG_NO_DONE_TABLE] = "no-done-table",
 	[BUG_NO_TABLE_TO_TARGET] = "no-table-to-target",

@@ -251,6 +251,25 @@ static uint64_t choose_time(const struct plan *plan)
 	return sim_below(plan->random, last);
 }
 
+/*
+ * Now and then a process that starts finds no file of bits any more. Whatever is lost elsewhere at the time: it is told
+ * by the slots, and costs nothing but comparisons.
+ */
+static void lose_bits(const struct plan *plan)
+{
+	size_t count = plan->schedule->count;
+
+	for (size_t i = 0; i < count; i++) {
+		struct sim_action lost = plan->schedule->actions[i];
+
+		if (lost.kind != SIM_START || !sim_chance(plan->random, 1, 8))
+			continue;
+		lost.kind = SIM_META_REMOVE;
+		lost.numbers[0] = SIM_PIECE_BITS;
+		sim_schedule_add(plan->schedule, &lost);
+	}
+}
+
 void sim_schedule_random(struct sim_schedule *schedule, const struct sim_settings *settings, uint64_t duration,
 			 uint64_t count, struct sim_random *random)
 {
@@ -275,4 +294,5 @@ void sim_schedule_random(struct sim_schedule *schedule, const struct sim_setting
 			plan.until = whole(duration);
 		plan_fault(&plan);
 	}
+	lose_bits(&plan);
 }

@@ -34,7 +34,7 @@
  *   meta M hang T            saves of metadata do not end within that time
  *   meta M errors N          the next N saves fail
  *   meta M flip N            one bit of slot 0 or 1; 2: of a sector of the log; 3: of the bits
- *   meta M remove N          the same pieces are gone
+ *   meta M remove N          the same pieces are gone; the bits only of a member that does not run
  *   meta M wipe              all pieces are
  *   meta M cool              its log says that nothing is hot, as an older one would
  *   meta M keep              remembers a copy, until: meta M old, which puts it back
@@ -71,6 +71,10 @@
 #include "sim_settings.h"
 
 #define SIM_NUMBERS_MAX 2
+
+/* Pieces of metadata, as "meta M flip" and "remove" number them: below are the slots. */
+#define SIM_PIECE_LOG	2
+#define SIM_PIECE_BITS	3
 
 enum sim_action_kind {
 	SIM_START,

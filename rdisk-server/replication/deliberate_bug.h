@@ -30,6 +30,7 @@ enum deliberate_bug {
 	BUG_COMPARED_IN_CACHE,	      /* a target's hashes are of its page cache */
 	BUG_COMPARED_WITHOUT_ORDER,   /* what is compared has no place in the order */
 	BUG_LOST_LOG_IS_CLEAN,	      /* a part of the activity log that is not there had nothing hot */
+	BUG_LOST_BITS_ARE_NONE,	      /* a file of bits that is not there had none */
 	BUG_LATE_ACKNOWLEDGEMENT,     /* what was copied before it was written again counts */
 	BUG_NO_DONE_TABLE,	      /* nobody looks whether a request was done */
 	BUG_NO_TABLE_TO_TARGET,	      /* a target is admitted without the table of done requests */

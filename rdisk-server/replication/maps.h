@@ -37,7 +37,9 @@ struct replica_device {
 	struct replica_save bits_save;
 	unsigned char bits_bytes[METADATA_SECTOR];
 	uint64_t bits_sectors; /* of each of these maps */
-	bool written;	       /* to the own image, by this process */
+	/* At the start: of which members a sector was found, and one that cannot be used. */
+	member_set bits_found, bits_broken;
+	bool written; /* to the own image, by this process */
 	struct replica_save log_save;
 	unsigned char log_bytes[METADATA_SECTOR];
 	uint64_t log_saving[METADATA_SECTOR_BITS / 64];
@@ -127,8 +129,10 @@ bool maps_cool_all(struct replica *replica);
 /* A sector that is on disk, at the start. NULL, or why this process cannot start with it. */
 const char *maps_load_sector(struct replica *replica, const struct metadata_place *place, const void *bytes,
 			     size_t size);
-/* All was loaded that there is: sectors of the log that are not there are lost. */
+/* All was loaded that there is: sectors of the log and files of bits that are not there are lost. */
 void maps_loaded(struct replica *replica);
+/* A member is in sync: nothing of what it must be given is lost any more. */
+void maps_bits_made_good(struct replica *replica, int member);
 /* The slots name a set for the first time: all of the log is written. */
 void maps_set_known(struct replica *replica);
 

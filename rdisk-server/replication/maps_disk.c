@@ -137,11 +137,30 @@ static void log_saved(struct replica *replica, struct replica_device *device, ui
 
 /* ---- bits on disk ---- */
 
+/* Whether the device is one of those of a mark in the slots. */
+static bool is_of(const struct replica_device *device, uint64_t devices)
+{
+	return devices >> device->index & 1;
+}
+
+/* That there are bits of a member is in the slots before anything rests on them: a file that is gone would be none. */
+static void note_saved(struct replica_device *device, int member)
+{
+	uint64_t *saved = &device->replica->durable.now.bits_saved[member];
+
+	if (is_of(device, *saved))
+		return;
+	*saved |= UINT64_C(1) << device->index;
+	durable_changed(device->replica);
+}
+
 static bool bits_save(struct replica_device *device, int member, uint64_t sector)
 {
 	struct replica *replica = device->replica;
 
-	if (device->bits_busy || !durable_knows_set(replica))
+	/* A loss is in the slots before there are bits again, or the next process would take those for all. */
+	if (device->bits_busy || !durable_knows_set(replica) ||
+	    is_of(device, replica->durable.now.bits_lost[member] & ~replica->durable.stable.bits_lost[member]))
 		return false;
 	block_map_remove(&device->bits_dirty[member], sector, 1);
 	device->bits_busy = true;
@@ -165,11 +184,14 @@ static bool bits_stable(struct replica_device *device, uint64_t extent)
 	uint64_t blocks = device->replica->settings.extent_size / device->replica->settings.block_size;
 	uint64_t last = (extent + 1) * blocks - 1;
 	uint64_t first_sector = extent * blocks / METADATA_SECTOR_BITS, last_sector, sector, count;
+	const struct durable *durable = &device->replica->durable;
 
 	if (last >= device->blocks)
 		last = device->blocks - 1;
 	last_sector = last / METADATA_SECTOR_BITS;
 	for (int i = 0; i < device->replica->settings.members; i++) {
+		if (is_of(device, durable->now.bits_saved[i] & ~durable->stable.bits_saved[i]))
+			return false;
 		if (block_map_next(&device->bits_dirty[i], first_sector, 1, &sector, &count) && sector <= last_sector) {
 			bits_save(device, i, sector);
 			return false;
@@ -259,6 +281,7 @@ void maps_saved(struct replica *replica, struct replica_save *save, int result)
 	}
 	if (save->place.kind == METADATA_BITS) {
 		device->bits_busy = false;
+		note_saved(device, device->bits_member);
 		return;
 	}
 	log_saved(replica, device, save->place.index);
@@ -297,6 +320,18 @@ static void load_bits(struct replica_device *device, uint32_t member, uint32_t i
 	}
 }
 
+/* Nobody knows what of it the member has. */
+static void doubt_sector(struct replica_device *device, int member, uint32_t index)
+{
+	uint64_t first = (uint64_t)index * METADATA_SECTOR_BITS, count = METADATA_SECTOR_BITS;
+
+	if (count > device->blocks - first)
+		count = device->blocks - first;
+	device->bits_found |= member_bit(member);
+	device->bits_broken |= member_bit(member);
+	maps_doubt_blocks(device->replica, member, (uint32_t)device->index, first, count);
+}
+
 const char *maps_load_sector(struct replica *replica, const struct metadata_place *place, const void *bytes,
 			     size_t size)
 {
@@ -324,8 +359,8 @@ const char *maps_load_sector(struct replica *replica, const struct metadata_plac
 	case METADATA_BROKEN:
 		if (place->kind == METADATA_LOG)
 			return NULL; /* as one that is missing: maps_loaded() */
-		memset(bits, 0xff, sizeof(bits));
-		break;
+		doubt_sector(device, (int)place->member, place->index);
+		return NULL;
 	case METADATA_FUTURE:
 		return "its maps were written by a newer version: start that one again";
 	case METADATA_FOREIGN:
@@ -336,9 +371,45 @@ const char *maps_load_sector(struct replica *replica, const struct metadata_plac
 		block_map_add(&device->log_there, place->index, 1);
 		load_log(replica, device, place->index, bits);
 	} else {
+		device->bits_found |= member_bit((int)place->member);
 		load_bits(device, place->member, place->index, bits);
 	}
 	return NULL;
+}
+
+/*
+ * Sectors of bits are written only where something is set, so that one that is missing has nothing set; but a whole
+ * file is missing only if none was ever written, which the slots know. If one was, it is lost, and all of the device
+ * may be missing on that member, until it is in sync: what is saved of it from now on is not all.
+ */
+static void look_for_bits(struct replica_device *device)
+{
+	struct replica *replica = device->replica;
+	struct metadata_slot *now = &replica->durable.now;
+
+	for (int i = 0; i < replica->settings.members; i++) {
+		if (!maps_has(replica, i))
+			continue;
+		if (is_of(device, now->bits_saved[i]) && !member_in(device->bits_found, i) &&
+		    !deliberate_bug(BUG_LOST_BITS_ARE_NONE))
+			now->bits_lost[i] |= UINT64_C(1) << device->index;
+		if (is_of(device, now->bits_lost[i])) {
+			maps_doubt_all(replica, i, (uint32_t)device->index);
+			core_tell(replica, REPLICA_EVENT_MEMBER, i,
+				  "the file of what it misses was lost: all of its image is compared");
+		} else if (member_in(device->bits_broken, i)) {
+			core_tell(replica, REPLICA_EVENT_MEMBER, i,
+				  "a part of what it misses cannot be read: that part of its image is compared");
+		}
+	}
+}
+
+void maps_bits_made_good(struct replica *replica, int member)
+{
+	if (!replica->durable.now.bits_lost[member])
+		return;
+	replica->durable.now.bits_lost[member] = 0;
+	durable_changed(replica);
 }
 
 /* All sectors are written when the set is known: one that is not there is lost, and may have had any extent hot. */
@@ -356,6 +427,7 @@ void maps_loaded(struct replica *replica)
 			load_log(replica, device, (uint32_t)sector, all);
 			block_map_add(&device->log_dirty, sector, 1);
 		}
+		look_for_bits(device);
 		log_save_next(device);
 	}
 }

@@ -40,10 +40,12 @@ enum {
 	AT_CONFIGURATION = AT_NAMES + 8 * REPLICA_DEVICES_MAX,
 	AT_GIVEN_UP = AT_CONFIGURATION + REPLICA_CONFIGURATION_BYTES,
 	AT_FEATURES = AT_GIVEN_UP + REPLICA_CONFIGURATION_BYTES,
-	AT_END = AT_FEATURES + 8 * MEMBERS_MAX,
+	AT_BITS_SAVED = AT_FEATURES + 8 * MEMBERS_MAX,
+	AT_BITS_LOST = AT_BITS_SAVED + 8 * MEMBERS_MAX,
+	AT_END = AT_BITS_LOST + 8 * MEMBERS_MAX,
 };
 
-_Static_assert(AT_END == 1248 && AT_END <= METADATA_SLOT_SIZE, "the layout is as metadata.h says");
+_Static_assert(AT_END == 1360 && AT_END <= METADATA_SLOT_SIZE, "the layout is as metadata.h says");
 _Static_assert(METADATA_SLOT_SIZE <= CHECKSUM_AROUND_MAX, "a slot has one checksum");
 _Static_assert(METADATA_SECTOR_BITS % 64 == 0, "a sector's bits are whole words");
 
@@ -124,8 +126,11 @@ void metadata_encode_slot(const struct metadata_slot *slot, unsigned char bytes[
 	}
 	replica_configuration_encode(&slot->configuration, bytes + AT_CONFIGURATION);
 	replica_configuration_encode(&slot->given_up, bytes + AT_GIVEN_UP);
-	for (size_t member = 0; member < MEMBERS_MAX; member++)
+	for (size_t member = 0; member < MEMBERS_MAX; member++) {
 		put_u64(bytes + AT_FEATURES + 8 * member, slot->features[member]);
+		put_u64(bytes + AT_BITS_SAVED + 8 * member, slot->bits_saved[member]);
+		put_u64(bytes + AT_BITS_LOST + 8 * member, slot->bits_lost[member]);
+	}
 	seal(bytes, METADATA_SLOT_SIZE);
 }
 
@@ -144,8 +149,20 @@ static void get_slot(const unsigned char *bytes, struct metadata_slot *slot)
 		slot->images[device] = get_u64(bytes + AT_IMAGES + 8 * device);
 		slot->names[device] = get_u64(bytes + AT_NAMES + 8 * device);
 	}
-	for (size_t member = 0; member < MEMBERS_MAX; member++)
+	for (size_t member = 0; member < MEMBERS_MAX; member++) {
 		slot->features[member] = get_u64(bytes + AT_FEATURES + 8 * member);
+		slot->bits_saved[member] = get_u64(bytes + AT_BITS_SAVED + 8 * member);
+		slot->bits_lost[member] = get_u64(bytes + AT_BITS_LOST + 8 * member);
+	}
+}
+
+static bool devices_ok(const struct metadata_slot *slot)
+{
+	uint64_t any = slot->wants_all;
+
+	for (size_t member = 0; member < MEMBERS_MAX; member++)
+		any |= slot->bits_saved[member] | slot->bits_lost[member];
+	return !(any >> REPLICA_DEVICES_MAX);
 }
 
 enum metadata_state metadata_decode_slot(const void *bytes, size_t size, uint32_t node, struct metadata_slot *slot)
@@ -164,8 +181,7 @@ enum metadata_state metadata_decode_slot(const void *bytes, size_t size, uint32_
 	if (slot->promised.member >= MEMBERS_MAX || slot->accepted.member >= MEMBERS_MAX ||
 	    slot->promised.counter > BALLOT_COUNT_MAX || slot->accepted.counter > BALLOT_COUNT_MAX ||
 	    slot->promised_epoch > EPOCH_MAX || (slot->votes_from != VOTES_UNKNOWN && slot->votes_from > EPOCH_MAX) ||
-	    slot->wants_all >> REPLICA_DEVICES_MAX || slot->flush_failed > 1 ||
-	    !bytes_are_zero(at + AT_END, METADATA_SLOT_SIZE - AT_END))
+	    !devices_ok(slot) || slot->flush_failed > 1 || !bytes_are_zero(at + AT_END, METADATA_SLOT_SIZE - AT_END))
 		return METADATA_BROKEN;
 	if (replica_configuration_decode(at + AT_CONFIGURATION, &slot->configuration) ||
 	    replica_configuration_decode(at + AT_GIVEN_UP, &slot->given_up))

@@ -38,6 +38,8 @@
  *   376     408    configuration (see encoding.h)
  *   784     408    given_up, the same
  *   1192    56     features, of 7 members
+ *   1248    56     bits_saved, the same
+ *   1304    56     bits_lost, the same
  *
  * and a sector with its bits, 56 words.
  */
@@ -91,6 +93,11 @@ struct metadata_slot {
 	uint64_t wants_all; /* bit n: the image of device n is not to be trusted, it must be brought up as a whole */
 	uint64_t features[MEMBERS_MAX]; /* that each other member was last seen to have; 0 also: never seen */
 	uint64_t flush_failed;		/* 1: a flush of an image failed, and what it lost has not been made good */
+	/*
+	 * Of each other member: bit n: some of the bits of device n were saved, so that there is a file of them; and:
+	 * that file was found gone, and the member was not in sync since.
+	 */
+	uint64_t bits_saved[MEMBERS_MAX], bits_lost[MEMBERS_MAX];
 };
 
 /* Why a piece cannot be used. */

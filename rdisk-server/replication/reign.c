@@ -197,8 +197,10 @@ static void apply_in_sync(struct replica *replica)
 
 	reign->absent = others;
 	for (int i = 0; i < replica->settings.members; i++) {
-		if (member_in(configuration->in_sync, i))
-			maps_forget_missing(replica, i);
+		if (!member_in(configuration->in_sync, i))
+			continue;
+		maps_forget_missing(replica, i);
+		maps_bits_made_good(replica, i);
 	}
 	if (configuration->epoch == 1) {
 		maps_owe_all(replica, left);

@@ -178,11 +178,11 @@ void *replica_user(const struct replica *replica);
 /*
  * Between create and start: what was found in state_dir, piece by piece; both slots (index 0 and 1) before any sector,
  * as those are checked against the set. A piece that is not there is not handed over, or as zeroes; one that cannot be
- * read as NULL of size 0, which counts as broken. Where the slots
- * name a set a sector of the log that is not there is lost: it stands for all of its extents hot. Sectors of bits are
- * saved only when something is set in them, so that one that was saved and is lost is not noticed. bytes: `size` of
- * them, looked at in the call only. NULL, or why the process must not start (a newer version's, another set's): nothing
- * is to be overwritten then.
+ * read as NULL of size 0, which counts as broken. Where the slots name a set a sector of the log that is not there is
+ * lost: it stands for all of its extents hot. Sectors of bits are saved only when something is set in them: that one of
+ * them is lost is not noticed, but that none is there where some were saved is, and stands for all bits of that member
+ * and device. bytes: `size` of them, looked at in the call only. NULL, or why the process must not start (a newer
+ * version's, another set's): nothing is to be overwritten then.
  */
 const char *replica_load_slot(struct replica *replica, uint32_t index, const void *bytes, size_t size);
 const char *replica_load_sector(struct replica *replica, const struct metadata_place *place, const void *bytes,

@@ -185,8 +185,11 @@ struct metadata_slot replica_values_slot(void)
 		slot.images[device] = 0x50 + device;
 		slot.names[device] = 0x60 + device;
 	}
-	for (unsigned int member = 0; member < MEMBERS_MAX; member++)
+	for (unsigned int member = 0; member < MEMBERS_MAX; member++) {
 		slot.features[member] = 0x70 + member;
+		slot.bits_saved[member] = 0x80 + member;
+		slot.bits_lost[member] = 0x90 + member;
+	}
 	return slot;
 }
 

@@ -294,6 +294,79 @@ static void test_log_is_lost(void **state)
 	assert_int_equal(cluster->data[MESSAGE_HASHES], 0);
 }
 
+/* A wrote while B was away, and all of that has cooled; then A, the last in sync, ends. */
+static void alone_and_cool(struct cluster *cluster)
+{
+	uint32_t client;
+
+	cluster_end(cluster);
+	cluster_init(cluster, 3, member_bit(C));
+	cluster_begin(cluster);
+	cluster_kill(cluster, B);
+	client = cluster_open(cluster, A);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(cluster_write_now(cluster, A, client, (uint64_t)i * 5 * CLUSTER_BLOCK, 7), 0);
+	cluster_go(cluster, 10 * CLUSTER_LEASE);
+	assert_true(cluster->member[A].saved_bits[B]);
+	cluster_kill(cluster, A);
+}
+
+/* The file of what B misses is lost: all of its image is compared, also if A restarts with another such file. */
+static void test_bits_are_lost(void **state)
+{
+	struct cluster *cluster = *state;
+	unsigned int told;
+	uint32_t client;
+
+	alone_and_cool(cluster);
+	cluster->member[A].saved_bits[B] = false;
+	told = cluster->told[A][REPLICA_EVENT_MEMBER];
+	cluster_start(cluster, A);
+	assert_int_equal(cluster->told[A][REPLICA_EVENT_MEMBER], told + 1);
+	cluster_until(cluster, cluster_serves, A);
+	assert_int_equal(cluster_status(cluster, A).members[B].out_of_sync, CLUSTER_SIZE);
+	client = cluster_open(cluster, A);
+	assert_int_equal(cluster_write_now(cluster, A, client, 9 * CLUSTER_BLOCK, 8), 0);
+	cluster_go(cluster, 10 * CLUSTER_LEASE);
+	assert_true(cluster->member[A].saved_bits[B]);
+	cluster_kill(cluster, A);
+	cluster_start(cluster, A);
+	cluster_until(cluster, cluster_serves, A);
+	assert_int_equal(cluster_status(cluster, A).members[B].out_of_sync, CLUSTER_SIZE);
+	memset(cluster->data, 0, sizeof(cluster->data));
+	cluster_start(cluster, B);
+	cluster_until(cluster, cluster_in_sync, B);
+	cluster_assert_equal(cluster);
+	assert_int_equal(cluster->data[MESSAGE_COPY], 4 * CLUSTER_BLOCK);
+	/* That was made good: what B misses later is what it misses. */
+	cluster_go(cluster, 5 * CLUSTER_LEASE);
+	cluster_kill(cluster, B);
+	client = cluster_open(cluster, A);
+	assert_int_equal(cluster_write_now(cluster, A, client, 0, 9), 0);
+	cluster_go(cluster, 10 * CLUSTER_LEASE);
+	cluster_kill(cluster, A);
+	cluster_start(cluster, A);
+	cluster_until(cluster, cluster_serves, A);
+	assert_int_equal(cluster_status(cluster, A).members[B].out_of_sync, CLUSTER_BLOCK);
+}
+
+/* The same with one that is there and broken. */
+static void test_bits_are_broken(void **state)
+{
+	struct cluster *cluster = *state;
+
+	alone_and_cool(cluster);
+	cluster->member[A].bits[B][METADATA_SECTOR_HEAD] ^= 1;
+	cluster_start(cluster, A);
+	cluster_until(cluster, cluster_serves, A);
+	assert_int_equal(cluster_status(cluster, A).members[B].out_of_sync, CLUSTER_SIZE);
+	memset(cluster->data, 0, sizeof(cluster->data));
+	cluster_start(cluster, B);
+	cluster_until(cluster, cluster_in_sync, B);
+	cluster_assert_equal(cluster);
+	assert_int_equal(cluster->data[MESSAGE_COPY], 3 * CLUSTER_BLOCK);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -306,6 +379,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_share, cluster_setup_five, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_slow_target, cluster_setup_five, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_log_is_lost, cluster_setup_five, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_bits_are_lost, cluster_setup_five, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_bits_are_broken, cluster_setup_five, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_narrow_queue, cluster_setup_five, cluster_teardown),
 	};
 
