@@ -227,6 +227,16 @@ void decision_give_up(struct replica *replica)
 	replica->consider = true;
 }
 
+/* Until somebody is asked to accept it, and while nobody may have before. */
+void decision_gone(struct replica *replica, int member)
+{
+	const struct decision *decision = &replica->decision;
+
+	if (decision->phase == PROPOSAL_COLLECTING && decision->own && !decision->adopted.counter &&
+	    decision->value.primary == (uint32_t)member)
+		decision_give_up(replica);
+}
+
 static bool is_enough(const struct replica *replica)
 {
 	member_set voters = core_voters(replica, replica->decision.dead);

@@ -49,6 +49,8 @@ void decision_settle(struct replica *replica);
 /* Whether this member cannot propose anything any more, as there is no higher ballot or epoch. */
 bool decision_used_up(const struct replica *replica);
 void decision_give_up(struct replica *replica);
+/* The session to a member has ended: what is not proposed yet, and would make it the primary, is not. */
+void decision_gone(struct replica *replica, int member);
 void decision_collect(struct replica *replica, int member, const struct message *message);
 void decision_promise(struct replica *replica, int member, const struct message *message);
 void decision_refuse(struct replica *replica, int member, const struct message *message);

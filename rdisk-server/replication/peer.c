@@ -159,6 +159,7 @@ void peer_disconnected(struct replica *replica, int member)
 		peer->epoch = 0;
 	}
 	peer->asked = 0;
+	decision_gone(replica, member);
 	bringup_drop(replica, member, "its session is gone");
 	joining_session_ended(replica, member);
 	if (reign_is_primary(replica) && member_in(core_configuration(replica)->in_sync, member))

@@ -203,6 +203,11 @@ static void consider_as_primary(struct replica *replica)
 		propose_without(&value, i);
 		change = true;
 	}
+	/* Who was to take over is gone: what waits for that is begun anew, in another reign. */
+	if (reign->disk_failed && value.in_sync == member_bit(replica->settings.self)) {
+		value.reign = 0;
+		change = true;
+	}
 	for (int i = 0; i < replica->settings.members && reign->role == ROLE_SERVING && !change; i++) {
 		/* One at a time; one that was proposed is proposed again until something is decided. */
 		if (replica->bringup[i].phase != BRINGUP_READY ||

@@ -283,8 +283,12 @@ static void decided(struct replica *replica)
 	reign->epoch = configuration->epoch;
 	reign->in_sync = configuration->in_sync;
 	core_tell(replica, REPLICA_EVENT_EPOCH, NO_MEMBER, NULL);
-	/* Whoever left because its disk failed may come back: what it cannot trust, the others know. */
-	if (!member_in(configuration->in_sync, replica->settings.self))
+	/*
+	 * Whoever left because its disk failed may come back: what it cannot trust, the others know. And where nobody
+	 * is left who could have taken over, the last one goes on with what its disk has.
+	 */
+	if (!member_in(configuration->in_sync, replica->settings.self) ||
+	    (primary && configuration->in_sync == member_bit(replica->settings.self)))
 		reign->disk_failed = false;
 	if (!named)
 		reign->absent = 0;
