@@ -552,6 +552,7 @@ bool replica_frame(struct replica *replica, uint64_t now, int member, void *fram
 	struct message message;
 	const void *data;
 	const char *wrong = message_decode(frame, size, &message, &data);
+	bool other_lists;
 
 	begin(replica, now);
 	if (!peer->connected) {
@@ -564,13 +565,16 @@ bool replica_frame(struct replica *replica, uint64_t now, int member, void *fram
 		free(frame);
 		return true;
 	}
-	if (!wrong && message.configuration.epoch)
+	/* What is of other lists cannot be measured by the own ones: peer_hello() says that they differ. */
+	other_lists = !wrong && message.type == MESSAGE_HELLO && message.digest != replica->digest;
+	if (!wrong && !other_lists && message.configuration.epoch)
 		wrong = configuration_wrong(replica, &message.configuration);
-	if (!wrong && message.configuration.epoch && message.configuration.digest != replica->list_digest &&
-	    !deliberate_bug(BUG_LIST_TAKEN))
+	if (!wrong && !other_lists && message.configuration.epoch &&
+	    message.configuration.digest != replica->list_digest && !deliberate_bug(BUG_LIST_TAKEN))
 		wrong = "it brought a configuration of another list of members";
-	if (!wrong && (message.member >= (uint32_t)replica->settings.members ||
-		       message.ballot.member >= (uint32_t)replica->settings.members))
+	if (!wrong && !other_lists &&
+	    (message.member >= (uint32_t)replica->settings.members ||
+	     message.ballot.member >= (uint32_t)replica->settings.members))
 		wrong = "it names a member that is not in the list";
 	if (!wrong && (message.type == MESSAGE_HELLO) == peer->greeted)
 		wrong = "it sent messages out of their order";

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Slow and broken ways between the members: all that they say to each other goes by relays (relay.c), 20 ms later each way, and
-# connections are reset again and again for RDISK_SECONDS (15): between two members or all, in the middle of a frame, while a
+# connections are reset again and again for RDISK_SECONDS (10): between two members or all, in the middle of a frame, while a
 # member is brought up; and nothing arrives from and at a member, with all connections open. Clients on all hosts write and read
 # meanwhile, and are answered; their histories agree with what is promised, and all copies are equal.
 
@@ -78,7 +78,7 @@ break_way() {
 }
 
 await "clients are not answered" goes_on "$(now)"
-breaks=0 end=$((SECONDS + ${RDISK_SECONDS:-15}))
+breaks=0 end=$((SECONDS + ${RDISK_SECONDS:-10}))
 while [ "$SECONDS" -lt "$end" ]; do
 	case $((RANDOM % 4)) in
 	0)

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Wrong state and wrong input: state that was damaged, is another set's, another member's, of a newer version; two members with
+# Wrong state and wrong input: state that was damaged or cut, is another set's, another member's, of a newer version; two members with
 # one number; configuration files that differ; a wrong key, none, and garbage at the port. Either a member does not start and says
 # what to do, or it takes no part until it is well again; the others go on, and nothing is overwritten.
 
@@ -26,6 +26,11 @@ await "the client is not answered" goes_on "$(now)"
 
 sums() {
 	(cd "$work/set/B" && find disk.img state -type f ! -name lock -exec sha256sum {} + | sort)
+}
+
+# is_unchanged SUMS: what there was then. (Empty files of nodes and devices that it did not know may have come.)
+is_unchanged() {
+	(cd "$work/set/B" && sha256sum --check --quiet <<<"$1") || fail "something was overwritten"
 }
 
 # off: B is, with its files as they are; they are kept.
@@ -54,14 +59,15 @@ last_words() {
 
 # refuses_to_start PATTERN [ARGUMENT...]: with exit status 1 and these words; its files are as they were.
 refuses_to_start() {
-	local before
+	local before from
 
+	from=$(stat -c %s "$work/set/B/rdisk.log")
 	before=$(sums)
 	expect 1 start B rdisk "${@:2}" 2>>"$work/words"
-	note "it says: $(last_words)"
+	says B "$from" "$1" || fail "it does not speak of \"$1\", but says: $(last_words)"
+	note "it says: $(tail -c "+$((from + 1))" "$work/set/B/rdisk.log" | grep -m 1 "$1")"
 	[ "$(tail -n 1 "$work/set/B/rdisk.status")" = 1 ] || fail "it ended with status $(tail -n 1 "$work/set/B/rdisk.status"), not 1"
-	[[ $(last_words) =~ $1 ]] || fail "it does not speak of \"$1\""
-	[ "$(sums)" = "$before" ] || fail "something was overwritten"
+	is_unchanged "$before"
 	await "the client is not answered" goes_on "$(now)"
 }
 
@@ -82,6 +88,21 @@ comes_back() {
 # says HOST FROM PATTERN: its log does, after byte FROM.
 says() {
 	tail -c "+$(($2 + 1))" "$work/set/$1/rdisk.log" | grep -q "$3"
+}
+
+# takes_no_part PATTERN: B refuses to start, or starts, is refused by the others and has nothing to do with them; one of them or
+# itself says so in these words. Its image and maps are as they were; its slots are its own.
+takes_no_part() {
+	local from before status=0
+
+	from=$(stat -c %s "$work/set/B/rdisk.log")
+	before=$(sums | grep -v slot-)
+	cluster start B 2>>"$work/words" || status=$?
+	await "\"$1\" is not said" says B "$from" "$1"
+	note "status $status; it says: $(tail -c "+$((from + 1))" "$work/set/B/rdisk.log" | grep -m 1 "$1")"
+	await "the client is not answered" goes_on "$(now)"
+	[ "$status" -ne 0 ] || { expect_field '.members[] | select(.name == "b") | .state' outdated; cluster kill B; }
+	is_unchanged "$before"
 }
 
 # change_byte FILE OFFSET
@@ -125,6 +146,13 @@ for file in "$state"/log-disk "$state"/bits-disk-*; do
 done
 comes_back
 
+note "the maps are cut: what is missing counts as missing blocks"
+off
+for file in "$state"/log-disk "$state"/bits-disk-*; do
+	[ ! -s "$file" ] || truncate -s 100 "$file"
+done
+comes_back
+
 note "the state of another set"
 off
 sed -i 's/set = "cluster"/set = "other"/' "$work/set/B/rdisk.cfg"
@@ -136,6 +164,18 @@ cluster start B 2>>"$work/words" || status=$?
 await "the client is not answered" goes_on "$(now)"
 [ "$status" -ne 0 ] || { sleep 2; expect_field '.members[] | select(.name == "b") | .connected' false; cluster kill B; }
 note "it says: $(last_words)"
+as_kept
+comes_back
+
+note "the state of a set of the same name"
+off
+other=$work/other
+cluster --dir "$other" up 3 --while $$ --diskless C --group beacons --no-power-log --size 4M
+cluster --dir "$other" kill B
+rm -rf "$work/set/B/state"
+cp -a "$other/B/state" "$work/set/B/state"
+cluster --dir "$other" down
+takes_no_part 'refused: .*another replica set'
 as_kept
 comes_back
 
@@ -200,6 +240,7 @@ note "configuration files that differ: the list of members"
 off
 sed -i 's/{ node = 3; name = "c";/{ node = 4; name = "c";/' "$work/set/B/rdisk.cfg"
 refuses_to_start 'put the list of members back'
+as_kept
 comes_back
 
 note "configuration files that differ: the lease"
@@ -211,6 +252,40 @@ await "it is not said that the leases differ" says B "$from" 'refused: .*lease_m
 expect 3 wait --timeout 3 in-sync
 cluster kill B
 note "it says: $(last_words)"
+as_kept
+comes_back
+
+note "configuration files that differ: who has an image"
+off
+sed -i 's/\(name = "c";.*diskless = \)true/\1false/' "$work/set/B/rdisk.cfg"
+refuses_to_start 'which of them are diskless'
+rm -rf "$state"
+takes_no_part 'configuration files'
+as_kept
+comes_back
+
+note "configuration files that differ: the devices"
+off
+sed -i 's/^  { name = "disk".*/&,\n  { name = "second"; image_type = "FILE_IMAGE"; image_file = "second.img"; size = "4M"; replicated = true; }/' \
+	"$work/set/B/rdisk.cfg"
+refuses_to_start 'another number of devices'
+rm -rf "$state"
+takes_no_part 'configuration files'
+rm -f "$work/set/B/second.img"
+as_kept
+comes_back
+
+note "configuration files that differ: a disk's size"
+off
+sed -i 's/size = "4M"/size = "8M"/' "$work/set/B/rdisk.cfg"
+takes_no_part 'size'
+as_kept
+comes_back
+
+note "one that does without a key"
+off
+sed -i 's/key_file = .*/insecure = true;/' "$work/set/B/rdisk.cfg"
+takes_no_part 'key'
 as_kept
 comes_back
 
