@@ -13,7 +13,8 @@ up 2 --unreplicated --size 16M
 
 cat >"$work/write.sh" <<'END'
 set -e
-mount | grep -q ' / .*nosuid' # root's programs are nobody's here
+# Root's programs are nobody's here, unless root has made the set.
+[ -O "$(command -v mount)" ] || mount | grep -q ' / .*nosuid'
 dd if=/dev/urandom of=/dev/rdiska bs=64k count=16 conv=fsync status=none
 dd if=/dev/rdiska bs=64k count=16 status=none | sha256sum | cut -d ' ' -f 1
 echo "$1" | dd of=/dev/rdiska status=none

@@ -56,7 +56,14 @@ static void carry_out(struct replica_request *request)
 		memset(disk + request->position, 0, request->length);
 }
 
-/* The first that was asked, or the one that is told, is answered. */
+/* The core has the one at that place no more. */
+static void forget(int index)
+{
+	nr_asked--;
+	for (int i = index; i < nr_asked; i++)
+		asked[i] = asked[i + 1];
+}
+
 static void answer(struct replica_request *request, int result)
 {
 	int index = 0;
@@ -64,7 +71,7 @@ static void answer(struct replica_request *request, int result)
 	while (index < nr_asked && asked[index] != request)
 		index++;
 	assert_true(index < nr_asked);
-	memmove(&asked[index], &asked[index + 1], (size_t)(--nr_asked - index) * sizeof(asked[0]));
+	forget(index);
 	if (!result)
 		carry_out(request);
 	request->result = result;
@@ -99,7 +106,7 @@ bool replica_withdraw(struct replica *replica, struct replica_request *request)
 		if (asked[i] != request)
 			continue;
 		if (!was_sent)
-			memmove(&asked[i], &asked[i + 1], (size_t)(--nr_asked - i) * sizeof(asked[0]));
+			forget(i);
 		return !was_sent;
 	}
 	fail_msg("a request is withdrawn that the core does not have");
