@@ -22,6 +22,8 @@ static int64_t begin_element(struct server *server, const message *batch, const 
 	if (code == INTAKE_BEGIN && device_of(request->request.disk)->member) {
 		request->in_set = true;
 		server->nr_set_requests++;
+		if (request->request.operation == REQUEST_READ || request->request.operation == REQUEST_WRITE)
+			server->set_bytes += request->request.length;
 	}
 	if (code != INTAKE_BEGIN || request_begin(&server->requests, &request->request))
 		return answer_element(server, request, code);
@@ -75,7 +77,7 @@ static bool is_deferred(struct server *server, const struct rdisk_request *eleme
 	const struct device *device = device_find(&server->devices, element->minor);
 
 	return element->operation != RDISK_OP_COLLECT && device && device->member &&
-	       server->nr_set_requests >= SET_REQUESTS_MAX;
+	       (server->nr_set_requests >= SET_REQUESTS_MAX || server->set_bytes >= SET_BYTES_TURN);
 }
 
 /*
@@ -157,10 +159,16 @@ static void resume(struct server *server, struct client *client)
 	reply_batch_if_done(client);
 }
 
+bool batch_can_resume(const struct server *server)
+{
+	return server->first_deferred && server->nr_set_requests < SET_REQUESTS_MAX &&
+	       server->requests.nr_free >= RDISK_BATCH_MAX;
+}
+
 void batch_resume(struct server *server)
 {
-	while (server->first_deferred && server->nr_set_requests < SET_REQUESTS_MAX &&
-	       server->requests.nr_free >= RDISK_BATCH_MAX) {
+	server->set_bytes = 0;
+	while (batch_can_resume(server) && server->set_bytes < SET_BYTES_TURN) {
 		struct client *client = server->first_deferred;
 
 		client_undefer(server, client);

@@ -6,7 +6,8 @@
  * requests"). The loop's thread only.
  *
  * Replicated disks take only so many requests of batches at a time (SET_REQUESTS_MAX), as those may wait for long: the
- * rest of a batch that has more waits with its client, which is blocked in it, and takes no room that others need.
+ * rest of a batch that has more waits with its client, which is blocked in it, and takes no room that others need. So
+ * does what is more than SET_BYTES_TURN, until the next turn.
  */
 #ifndef RDISK_BATCH_H
 #define RDISK_BATCH_H
@@ -21,7 +22,10 @@
  */
 void batch_begin(struct server *server, const message *asked);
 
-/* Goes on with batches that wait for replicated disks to take more, the oldest first, as far as they do. */
+/* A turn: goes on with batches that wait for replicated disks to take more, the oldest first, as far as they do. */
 void batch_resume(struct server *server);
+
+/* Whether the next one has something to do already. */
+bool batch_can_resume(const struct server *server);
 
 #endif

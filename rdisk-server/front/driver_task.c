@@ -224,12 +224,12 @@ int driver_task(struct server *server)
 		if (server->devices.member) {
 			member_before_wait(server->devices.member);
 			/* What was answered at once, since that was looked at, is not to wait for the next message. */
-			if (set_has_done(server) || member_due(server->devices.member))
+			if (set_has_done(server) || member_due(server->devices.member) || batch_can_resume(server))
 				dvk_interrupt();
 		}
 		code = dvk_receive(ANY, &request);
-		ready = code == EDVSREADY;
-		if (ready || code == EDVSINTR)
+		ready = code == EDVSREADY || batch_can_resume(server);
+		if (code == EDVSREADY || code == EDVSINTR)
 			continue;
 		if (code) {
 			clients_forget_all(server);

@@ -24,6 +24,12 @@
 #define CLIENT_WAITERS_MAX (REQUESTS_MAX / 3)
 #define SET_REQUESTS_MAX   (REQUESTS_MAX / 3)
 
+/*
+ * Bytes of requests of batches that are brought to replicated disks in one turn of the loop. They are copied for that,
+ * and what the other members have to hear in time is not to wait for hundreds of them: a few ms.
+ */
+#define SET_BYTES_TURN	   (8u << 20)
+
 /* Messages, of which a client has one at a time, count as no more than that. */
 static_assert(SET_REQUESTS_MAX + NR_SLOTS <= MEMBER_IOS_MAX, "the set has room for all that is brought to it");
 
@@ -40,6 +46,7 @@ struct server {
 	struct requests requests;
 	unsigned int nr_client_waiters; /* requests that may have to wait for their client */
 	unsigned int nr_set_requests;	/* of batches, to replicated disks */
+	uint64_t set_bytes;		/* of those, since the last batch_resume() */
 	/* Clients whose batches wait for those to become fewer, the first first. */
 	struct client *first_deferred, *last_deferred;
 	/* Of a member of a replica set; see membership.h. */

@@ -356,6 +356,41 @@ static void test_full_set(void **state)
 		client_forget(&server, CLIENT + i);
 }
 
+/* What is copied for the set is not all of it copied in one turn: the loop has more to do. */
+static void test_much_data(void **state)
+{
+	enum { WHOLE = sizeof(memory[0].data), BATCHES = SET_BYTES_TURN / (RDISK_BATCH_MAX * WHOLE) + 2 };
+	int pending;
+
+	(void)state;
+	for (int i = 0; i < BATCHES; i++)
+		open_disk(CLIENT + i, 0, (uint32_t)i + 1);
+	for (int i = 0; i < BATCHES; i++) {
+		const message asked = batch(CLIENT + i, RDISK_BATCH_MAX);
+
+		for (int k = 0; k < RDISK_BATCH_MAX; k++) {
+			element(CLIENT + i, k, RDISK_OP_READ, DISK, 0, WHOLE);
+			memory[i].vectors[k].iov_addr = (uint64_t)(uintptr_t)memory[i].data;
+		}
+		begin(&asked);
+	}
+	pending = fake_member.nr_pending;
+	assert_int_equal(pending, SET_BYTES_TURN / WHOLE);
+	assert_true(batch_can_resume(&server));
+	batch_resume(&server);
+	assert_int_equal(fake_member.nr_pending,
+			 2 * pending < BATCHES * RDISK_BATCH_MAX ? 2 * pending : BATCHES * RDISK_BATCH_MAX);
+	while (batch_can_resume(&server))
+		batch_resume(&server);
+	assert_int_equal(fake_member.nr_pending, BATCHES * RDISK_BATCH_MAX);
+	while (fake_member.nr_pending > 0) {
+		fake_member_end(IO_READ, fake_member.pending[0]->client, 0);
+		answer_all_done(&server);
+	}
+	for (int i = 0; i < BATCHES; i++)
+		assert_int_equal(next_answered(CLIENT + i), RDISK_BATCH_MAX);
+}
+
 /* A client that waits with its batch gives it up, or dies, or its memory cannot be read any more. */
 static void test_deferred_end(void **state)
 {
@@ -409,6 +444,7 @@ int main(void)
 		SET_TEST(test_death_in_set),
 		SET_TEST(test_give_up_in_set),
 		SET_TEST(test_full_set),
+		SET_TEST(test_much_data),
 		SET_TEST(test_deferred_end),
 		SET_TEST(test_deferred_at_end),
 	};
