@@ -293,7 +293,7 @@ static void say_late(struct membership_control *control, const struct control_st
 	const struct pending_order *pending = &control->pending;
 	const struct replication_member *members = control->configuration->replication.members;
 	bool stands = pending->again == REPLICA_NEVER;
-	struct diagnostic cause, text;
+	struct diagnostic cause = { "" }, text = { "" };
 
 	if (status->blocked[0])
 		diagnostic_set(&cause, "%s", status->blocked);
