@@ -207,6 +207,25 @@ static int promote(void *user, uint64_t now, uint64_t order, int member, uint64_
 	return code;
 }
 
+/* Refuses who is there for dead: it may serve. */
+static int check_dead(const struct membership_control *control, member_set dead, struct diagnostic *why)
+{
+	const struct replication_configuration *replication = &control->configuration->replication;
+	struct replica_status status;
+
+	replica_status(member_replica(member_of(control)), &status);
+	for (int i = 0; i < replication->nr_members; i++) {
+		if (i == replication->self || !member_in(dead, i) || !status.members[i].connected)
+			continue;
+		diagnostic_set(why,
+			       "%s is connected, and not dead: to move the primary, rdiskctl promote; to give its copy "
+			       "up, stop rdisk there first",
+			       replication->members[i].name);
+		return -EAGAIN;
+	}
+	return 0;
+}
+
 static int force(void *user, uint64_t now, uint64_t order, unsigned int dead, uint64_t timeout, struct diagnostic *why)
 {
 	struct membership_control *control = user;
@@ -214,6 +233,9 @@ static int force(void *user, uint64_t now, uint64_t order, unsigned int dead, ui
 	int code;
 
 	(void)now;
+	code = check_dead(control, (member_set)dead, why);
+	if (code)
+		return code;
 	code = replica_force(member_replica(member_of(control)), member_now(), (member_set)dead, &text);
 	if (code)
 		return refused(code, text, why);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Orders of an operator that cannot be carried out: they end when their time is over, and say what they wait for.
+ * Orders of an operator that cannot be carried out: they end when their time is over, and say what they wait for; or
+ * are refused at once.
  */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,14 +35,38 @@ static void assert_said(const char *text)
 		fail_msg("\"%s\" is not in: %s", text, member_ctl.output.text);
 }
 
+static bool said(const char *text)
+{
+	return strstr(member_ctl.output.text, text) != NULL;
+}
+
+/* Who serves with this member is not lost: its data would be given up, now or when it is cut off some day. */
+static void test_force_refused(void **state)
+{
+	(void)state;
+	member_set_start();
+	assert_int_equal(MEMBER_ORDER(MEMBER_B, "--json", "force-primary", "--dead", "a,c", "--yes", "--timeout", "1"),
+			 1);
+	assert_said("{\"error\":\"not-now\",\"message\":\"a is connected, and not dead");
+	/* Nothing of it stands. */
+	assert_int_equal(kill(set_members[MEMBER_A].rdisk.pid, SIGSTOP), 0);
+	member_await(MEMBER_C, "b", NULL);
+	assert_int_equal(kill(set_members[MEMBER_A].rdisk.pid, SIGCONT), 0);
+	member_await(MEMBER_C, "b", "a");
+	member_set_end();
+}
+
 static void test_force_waits(void **state)
 {
 	(void)state;
 	member_set_start();
 	test_process_discard(&set_members[MEMBER_B].rdisk);
 	test_process_discard(&set_members[MEMBER_C].rdisk);
-	assert_int_equal(MEMBER_ORDER(MEMBER_A, "--json", "force-primary", "--dead", "b", "--yes", "--timeout", "1"),
-			 1);
+	/* Refused until it has seen that b ended. */
+	do
+		assert_int_equal(
+			MEMBER_ORDER(MEMBER_A, "--json", "force-primary", "--dead", "b", "--yes", "--timeout", "1"), 1);
+	while (said("b is connected"));
 	assert_said("{\"error\":\"timeout\",\"message\":\"a does not serve after 1 s; the order stands");
 	assert_said("to decide the forced primary; seen: a\"}");
 	/* It stands, and a that is primary with the lease of before is not what was meant. */
@@ -68,6 +94,7 @@ static void test_promote_waits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_force_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_force_waits, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_promote_waits, setup, teardown),
 	};
