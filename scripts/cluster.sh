@@ -6,7 +6,7 @@
 #
 # usage: cluster.sh [--dir DIR] COMMAND
 #   up N [OPTION]...           N hosts A, B, C, ...: nodes 1, 2, 3, ... named a, b, c, ... It returns when a primary serves
-#                              and all with images are in sync
+#                              and all with images are in sync, and says what there is
 #       --diskless HOST        a member without an image; may be repeated
 #       --size SIZE            of the disk; 256M unless told
 #       --set KEY=VALUE        a setting of `replication` in rdisk.cfg; may be repeated
@@ -19,7 +19,8 @@
 #                              without it
 #       --timeout SECONDS      120 unless told
 #       --while PID            the set ends when that process does
-#   exec HOST -- COMMAND...    runs it on the host, with rdisk's programs in its PATH
+#   exec HOST -- COMMAND...    runs it on the host, with rdisk's programs in its PATH and the host's rdisk.cfg in RDISK_CONFIG,
+#                              where rdiskctl finds it
 #   guest HOST [OPTION]... -- SCRIPT [ARGUMENT]...
 #                              run-uml.sh with these options, on the host: a guest that has the disk
 #   kill HOST [WHAT]           kill -9 of rdisk (unless told), corosync, or host: all that runs on it
@@ -248,7 +249,7 @@ make_folders() {
 	write_rdisk_config
 	[ "$replicated" = yes ] || return 0
 	for host in "${hosts[@]}"; do
-		[ -e "$dir/key" ] || "$bin/rdiskctl" keygen "$dir/key" >&2
+		[ -e "$dir/key" ] || "$bin/rdiskctl" keygen "$dir/key" >/dev/null
 		[ -e "$dir/$host/key" ] || cp -p "$dir/key" "$dir/$host/key"
 	done
 }
@@ -279,6 +280,7 @@ up() {
 	start_holder "${#hosts[@]}" "$while_pid" || die "the hosts cannot be made"
 	(enter_set boot "$timeout") || pass
 	trap - EXIT
+	(enter_set status) || pass
 }
 
 # give_back: what there is of a set that did not come up.
@@ -445,7 +447,7 @@ run_on() {
 	local host=$1 directory=$2
 
 	shift 2
-	export DVK_RUNTIME_DIR=$dir/$host/node PATH=$bin:$PATH
+	export DVK_RUNTIME_DIR=$dir/$host/node RDISK_CONFIG=$dir/$host/rdisk.cfg PATH=$bin:$PATH
 	# shellcheck disable=SC2016 # the inner shell expands these
 	enter_host "$host" "$directory" bash -c '"$@"; exit "$?"' bash setpriv --pdeathsig KILL "$@"
 }

@@ -143,7 +143,7 @@ if [ "$status" -eq 77 ]; then
 	echo "this machine does not allow it; that part is left out"
 else
 	[ "$status" -eq 0 ] || die "the three hosts did not start"
-	cluster guest A --timeout 300 --append "dcid=0 uml_ep=-2 rd_ep=3" -- "$work/writer.sh" &
+	cluster guest A --timeout 300 -- "$work/writer.sh" &
 	guest=$!
 	while kill -0 "$guest" 2>/dev/null; do
 		sleep 3

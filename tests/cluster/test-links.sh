@@ -15,6 +15,8 @@ RANDOM=$((seed % 32768))
 note "seed $seed"
 begin_histories
 up 3 --shared --group beacons --no-power-log --size 4M --set lease_ms=500
+note "rdiskctl finds the server of the host on which it runs"
+[ "$(cluster exec B -- rdiskctl --json status | jq -r .name)" = b ] || fail "rdiskctl on B does not speak to b"
 
 # tell PAIR LINE: to its relay, which has done it.
 tell() {

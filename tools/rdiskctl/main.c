@@ -36,7 +36,7 @@ static const char usage[] =
 	"  keygen FILE                   make a key for the members, in a new file\n"
 	"  check-config                  check the configuration\n"
 	"\n"
-	"  -c, --config FILE    the configuration of the server (" RDISK_DEFAULT_CONFIG ")\n"
+	"  -c, --config FILE    the configuration of the server ($RDISK_CONFIG, else " RDISK_DEFAULT_CONFIG ")\n"
 	"  -s, --socket SOCKET  the server's control socket (that of the configuration)\n"
 	"  -j, --json           print JSON, errors too\n"
 	"  -w, --watch          status: again every second\n"
@@ -533,7 +533,8 @@ static const struct command *parse(int argc, char **argv, struct arguments *argu
 
 int main(int argc, char **argv)
 {
-	struct arguments arguments = { .config = RDISK_DEFAULT_CONFIG };
+	const char *config = getenv("RDISK_CONFIG");
+	struct arguments arguments = { .config = config && *config ? config : RDISK_DEFAULT_CONFIG };
 	int status;
 	const struct command *command = parse(argc, argv, &arguments, &status);
 

@@ -550,6 +550,15 @@ static void test_check_config(void **state)
 	assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(object, "warnings")), 2);
 	assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(object, "members")), 2);
 	cJSON_Delete(object);
+	/* The environment may name it, the command line comes first. */
+	assert_int_equal(setenv("RDISK_CONFIG", config, 1), 0);
+	assert_int_equal(RUN("check-config"), 0);
+	assert_output("devices=1 (0 disk replicated)\n");
+	assert_int_equal(setenv("RDISK_CONFIG", "/nonexistent/other.cfg", 1), 0);
+	assert_int_equal(RUN("check-config"), 1);
+	assert_complaint("/nonexistent/other.cfg");
+	assert_int_equal(RUN("-c", config, "check-config"), 0);
+	assert_int_equal(unsetenv("RDISK_CONFIG"), 0);
 	write_file(config, "devices = (\n\n{ name = 1; } );\n");
 	assert_int_equal(RUN("-c", config, "check-config"), 1);
 	assert_complaint("test.cfg:3: name must be a string");
