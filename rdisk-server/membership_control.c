@@ -34,6 +34,7 @@ struct membership_control {
 	struct pending_order pending;
 	bool was_quorate;
 	bool resync_paused;
+	member_set resyncing; /* as it was last told */
 	struct member_disk disks[REPLICATION_DEVICES_MAX];
 	char line[STATUS_LINE_SIZE];
 };
@@ -273,6 +274,35 @@ static int invalidate(void *user, uint64_t now, uint64_t order, int member, stru
 	return code ? refused(code, text, why) : 0;
 }
 
+static void tell_resync(struct membership_control *control, const struct control_status *status, int member,
+			const char *text)
+{
+	const struct control_event event = {
+		.kind = CONTROL_EVENT_RESYNC,
+		.epoch = status->epoch,
+		.member = member,
+		.status = &status->members[member],
+		.text = text,
+	};
+
+	control_event(control->control, &event);
+}
+
+/* What is paused, or goes on. */
+static void set_paused(struct membership_control *control, bool paused)
+{
+	struct control_status status;
+
+	if (control->resync_paused == paused)
+		return;
+	control->resync_paused = paused;
+	replica_pause_resync(member_replica(member_of(control)), member_now(), paused);
+	fill_status(control, &status);
+	for (int i = 0; i < control->configuration->replication.nr_members; i++)
+		if (status.members[i].state == CONTROL_STATE_RESYNCING)
+			tell_resync(control, &status, i, paused ? "bringing up is paused" : "bringing up goes on");
+}
+
 static int pause_resync(void *user, uint64_t now, uint64_t order, struct diagnostic *why)
 {
 	struct membership_control *control = user;
@@ -280,8 +310,7 @@ static int pause_resync(void *user, uint64_t now, uint64_t order, struct diagnos
 	(void)now;
 	(void)order;
 	(void)why;
-	control->resync_paused = true;
-	replica_pause_resync(member_replica(member_of(control)), member_now(), true);
+	set_paused(control, true);
 	return 0;
 }
 
@@ -292,8 +321,7 @@ static int resume_resync(void *user, uint64_t now, uint64_t order, struct diagno
 	(void)now;
 	(void)order;
 	(void)why;
-	control->resync_paused = false;
-	replica_pause_resync(member_replica(member_of(control)), member_now(), false);
+	set_paused(control, false);
 	return 0;
 }
 
@@ -401,6 +429,22 @@ static enum control_event_kind kind_of(enum replica_event_kind kind)
 	return CONTROL_EVENT_EPOCH;
 }
 
+/* Who has become a target, or is none any more. */
+static void look_at_resync(struct membership_control *control, const struct control_status *status)
+{
+	for (int i = 0; i < control->configuration->replication.nr_members; i++) {
+		bool resyncing = status->members[i].state == CONTROL_STATE_RESYNCING;
+
+		if (resyncing == member_in(control->resyncing, i))
+			continue;
+		control->resyncing ^= member_bit(i);
+		tell_resync(control, status, i,
+			    resyncing						? "bringing up begins"
+			    : status->members[i].state == CONTROL_STATE_IN_SYNC ? "bringing up is done"
+										: "bringing up was broken off");
+	}
+}
+
 void membership_control_tell(struct membership_control *control, const struct replica_event *from)
 {
 	struct control_status status;
@@ -417,6 +461,7 @@ void membership_control_tell(struct membership_control *control, const struct re
 		.text = from->text,
 	};
 	control_event(control->control, &event);
+	look_at_resync(control, &status);
 	if (status.quorate != control->was_quorate) {
 		control->was_quorate = status.quorate;
 		event = (struct control_event){

@@ -83,7 +83,7 @@ enum control_event_kind {
 	CONTROL_EVENT_EPOCH,	  /* a configuration was decided */
 	CONTROL_EVENT_PRIMARY,	  /* member: it serves, or does not any more (text) */
 	CONTROL_EVENT_MEMBER,	  /* member: its connection or state is another */
-	CONTROL_EVENT_RESYNC,	  /* member: its bringing up begins, goes on or ends */
+	CONTROL_EVENT_RESYNC,	  /* member: its bringing up begins, pauses, goes on or ends (text) */
 	CONTROL_EVENT_QUORUM,	  /* the majority is seen, or not any more (text) */
 	CONTROL_EVENT_DISK_ERROR, /* member: an image or the state failed */
 	CONTROL_EVENT_SPLIT,	  /* two generations exclude each other */

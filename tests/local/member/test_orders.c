@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Orders of an operator that cannot be carried out: they end when their time is over, and say what they wait for; or
- * are refused at once.
+ * they are refused at once. And what the events tell of one that brings members up no further for a while.
  */
 #include <setjmp.h>
 #include <signal.h>
@@ -15,6 +15,9 @@
 
 #include "member_set.h"
 
+/* rdiskctl events, in its log. */
+static struct test_process listener;
+
 static int setup(void **state)
 {
 	(void)state;
@@ -26,6 +29,7 @@ static int teardown(void **state)
 {
 	(void)state;
 	member_set_discard();
+	test_process_discard(&listener);
 	return 0;
 }
 
@@ -91,12 +95,48 @@ static void test_promote_waits(void **state)
 	member_set_end();
 }
 
+static void await_event(const char *text)
+{
+	if (!test_process_wait_log(&listener, text, TEST_TIMEOUT_MS))
+		fail_msg("no event has %s: %s", text, listener.log.text);
+}
+
+static void test_resync_events(void **state)
+{
+	const char *const events[] = {
+		"/bin/sh", "-c", "exec \"$0\" -c \"$1\" events >&2", RDISKCTL_PROGRAM, set_members[MEMBER_A].config,
+		NULL
+	};
+
+	(void)state;
+	member_set_start();
+	test_process_start(&listener, events, NULL);
+	/* It listens when it was told something. */
+	do {
+		member_promote(MEMBER_A, "b");
+		member_promote(MEMBER_A, "a");
+	} while (!test_process_wait_log(&listener, "\"event\":\"epoch\"", 100));
+	assert_int_equal(MEMBER_ORDER(MEMBER_A, "pause-resync"), 0);
+	test_process_discard(&set_members[MEMBER_B].rdisk);
+	member_start(MEMBER_B, NULL);
+	await_event("\"text\":\"bringing up begins\"");
+	assert_int_equal(MEMBER_ORDER(MEMBER_A, "resume-resync"), 0);
+	await_event("\"text\":\"bringing up goes on\"");
+	await_event("\"text\":\"bringing up is done\"");
+	if (!strstr(listener.log.text, "\"event\":\"resync\""))
+		fail_msg("these are no events of resync: %s", listener.log.text);
+	member_set_end();
+	/* It ends with its server. */
+	assert_true(test_process_wait_end(&listener, TEST_TIMEOUT_MS));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_force_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_force_waits, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_promote_waits, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_resync_events, setup, teardown),
 	};
 
 	test_directory();
