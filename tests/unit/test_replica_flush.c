@@ -156,6 +156,98 @@ static void test_stable_write_behind_it(void **state)
 	cluster_assert_equal(cluster);
 }
 
+static bool b_does_not_propose(struct cluster *cluster, int from, int to, enum message_type type)
+{
+	(void)cluster;
+	(void)to;
+	return from == B && type == MESSAGE_COLLECT;
+}
+
+/* The same when nobody hears of it, as the primary is gone: B itself leaves, whoever is the next one. */
+static void test_of_a_backup_alone(void **state)
+{
+	struct cluster *cluster = *state;
+	struct cluster_request stable;
+	uint32_t client;
+
+	cluster_begin(cluster);
+	client = cluster_open(cluster, C);
+	assert_int_equal(cluster_write_now(cluster, C, client, 0, 1), 0);
+	cluster->member[B].io_hangs = true;
+	stable.request = (struct replica_request){
+		.kind = ENTRY_WRITE,
+		.client = client,
+		.position = 9 * CLUSTER_BLOCK,
+		.length = CLUSTER_BLOCK,
+		.stable = true,
+	};
+	cluster_submit(cluster, C, &stable);
+	cluster_go(cluster, MOMENT);
+	assert_int_equal(cluster->member[B].nr_hung, 1);
+	come_back(cluster, B, 0);
+	assert_int_equal(cluster->member[B].nr_hung, 1);
+	cluster_kill(cluster, A);
+	come_back(cluster, B, -EIO);
+	cluster->member[B].io_hangs = false;
+	cluster->loses = b_does_not_propose;
+	cluster_until(cluster, not_in_sync, B);
+	assert_int_equal(cluster_primary(cluster), C);
+	cluster->loses = NULL;
+	assert_int_equal(cluster_answer(cluster, &stable), 0);
+	cluster_start(cluster, A);
+	cluster_until(cluster, cluster_in_sync, A);
+	cluster_until(cluster, cluster_in_sync, B);
+	cluster_assert_equal(cluster);
+}
+
+static bool loses_copies(struct cluster *cluster, int from, int to, enum message_type type)
+{
+	(void)cluster;
+	(void)from;
+	(void)to;
+	return type == MESSAGE_COPY;
+}
+
+static bool is_resyncing(struct cluster *cluster, int member)
+{
+	return cluster_status(cluster, A).members[member].state == REPLICA_MEMBER_RESYNCING;
+}
+
+static bool is_outdated(struct cluster *cluster, int member)
+{
+	return cluster_status(cluster, A).members[member].state == REPLICA_MEMBER_OUTDATED;
+}
+
+/* The same with B a target: A, whose own flush is good, is told by B alone what that lacks. */
+static void test_of_a_target(void **state)
+{
+	struct cluster *cluster = *state;
+	struct cluster_request flush;
+	uint32_t client;
+
+	cluster_begin(cluster);
+	cluster_go(cluster, 5 * CLUSTER_LEASE);
+	cluster_kill(cluster, B);
+	client = cluster_open(cluster, A);
+	assert_int_equal(cluster_write_now(cluster, A, client, 0, 1), 0);
+	cluster->loses = loses_copies;
+	cluster_start(cluster, B);
+	cluster_until(cluster, is_resyncing, B);
+	assert_int_equal(cluster_status(cluster, A).members[B].out_of_sync, CLUSTER_BLOCK);
+	assert_int_equal(cluster_write_now(cluster, A, client, 40 * CLUSTER_BLOCK, 2), 0);
+	assert_int_equal(cluster->member[B].image[40 * CLUSTER_BLOCK], 2);
+	cluster->member[B].io_result = -EIO;
+	cluster_flush(cluster, A, client, &flush);
+	cluster_until(cluster, is_outdated, B);
+	cluster->member[B].io_result = 0;
+	assert_int_equal(cluster_answer(cluster, &flush), 0);
+	cluster_until(cluster, is_resyncing, B);
+	assert_int_equal(cluster_status(cluster, A).members[B].out_of_sync, 2 * CLUSTER_BLOCK);
+	cluster->loses = NULL;
+	cluster_until(cluster, cluster_in_sync, B);
+	cluster_assert_equal(cluster);
+}
+
 /* A set of two copies and a vote. */
 static void two_copies(struct cluster *cluster)
 {
@@ -247,11 +339,16 @@ static void test_at_the_end(void **state)
 	cluster_kill(cluster, B);
 	client = cluster_open(cluster, A);
 	assert_int_equal(cluster_write_now(cluster, A, client, 0, 1), 0);
-	cluster->member[A].io_result = -EIO;
+	/* That one, and none of the set before it. */
+	cluster->member[A].io_hangs = true;
 	replica_stop(cluster->member[A].replica, cluster->now);
+	while (!cluster->member[A].nr_hung)
+		cluster_go(cluster, MOMENT);
+	assert_int_equal(cluster->member[A].hung[0]->operation, IO_FLUSH);
+	come_back(cluster, A, -EIO);
+	cluster->member[A].io_hangs = false;
 	while (!replica_stopped(cluster->member[A].replica))
 		cluster_go(cluster, MOMENT);
-	cluster->member[A].io_result = 0;
 	cluster_kill(cluster, A);
 	cluster_start(cluster, A);
 	cluster_until(cluster, cluster_serves, A);
@@ -297,6 +394,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_of_a_reign_that_is_over, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_beside_a_stable_write, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_stable_write_behind_it, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_of_a_backup_alone, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_of_a_target, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_successor_dies, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_restarted, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_at_the_end, cluster_setup, cluster_teardown),
