@@ -58,12 +58,14 @@ static void take_configuration(struct replica *replica, const struct replica_con
 	struct metadata_slot *now = now_of(replica);
 	bool news = now->configuration.epoch != configuration->epoch ||
 		    !replica_configuration_same(&now->configuration, configuration);
+	bool tells = decided && !now->decided && !decision_votes(replica, configuration->epoch);
 
 	if (!news && decided && replica->decision.decided)
 		return;
 	if (now->votes_from == VOTES_UNKNOWN)
 		decision_lost(replica, 0);
-	if (news || ballot_compare(now->accepted, ballot)) {
+	now->decided = decided;
+	if (news || tells || ballot_compare(now->accepted, ballot)) {
 		note_first(replica, configuration);
 		now->configuration = *configuration;
 		now->accepted = ballot;
@@ -169,6 +171,7 @@ void decision_proposal(struct replica *replica, int member, const struct message
 		note_first(replica, value);
 		now->configuration = *value;
 		now->set = value->set;
+		now->decided = 0;
 		replica->decision.decided = false;
 		replica->decision.heard = 0;
 	}
@@ -467,6 +470,16 @@ static void begin_to_learn(struct replica *replica)
 	decision->next_learn = replica->now;
 	decision_give_up(replica);
 	core_wake_at(replica, decision->next_learn);
+}
+
+void decision_found(struct replica *replica)
+{
+	const struct metadata_slot *now = now_of(replica);
+
+	if (!now->decided || decision_votes(replica, now->configuration.epoch))
+		return;
+	replica->decision.decided = true;
+	reign_changed(replica);
 }
 
 void decision_forget(struct replica *replica)

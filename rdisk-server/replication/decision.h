@@ -61,6 +61,11 @@ void decision_saved(struct replica *replica, const struct awaiting_save *awaitin
 /* A member was heard to have accepted (epoch, ballot). */
 void decision_heard(struct replica *replica, int member, uint64_t epoch, struct ballot ballot, bool decided);
 void decision_lost(struct replica *replica, uint64_t seen);
+/*
+ * At the start: what it knows to be decided, and has no vote for. It could not bring it about that it is found out
+ * again; nor might others, who hold the same under other ballots.
+ */
+void decision_found(struct replica *replica);
 /* This member forgets what it decided, by an operator's order, and learns what others have. */
 void decision_forget(struct replica *replica);
 void decision_learn(struct replica *replica, int member);

@@ -62,6 +62,7 @@ void line_give_up(struct replica *replica)
 	now->given_up = now->configuration;
 	now->configuration = (struct replica_configuration){ 0 };
 	now->accepted = (struct ballot){ 0 };
+	now->decided = 0;
 	now->votes_from = VOTES_UNKNOWN;
 	reign_forget(replica);
 	decision_forget(replica);

@@ -42,10 +42,11 @@ enum {
 	AT_FEATURES = AT_GIVEN_UP + REPLICA_CONFIGURATION_BYTES,
 	AT_BITS_SAVED = AT_FEATURES + 8 * MEMBERS_MAX,
 	AT_BITS_LOST = AT_BITS_SAVED + 8 * MEMBERS_MAX,
-	AT_END = AT_BITS_LOST + 8 * MEMBERS_MAX,
+	AT_DECIDED = AT_BITS_LOST + 8 * MEMBERS_MAX,
+	AT_END = AT_DECIDED + 8,
 };
 
-_Static_assert(AT_END == 1360 && AT_END <= METADATA_SLOT_SIZE, "the layout is as metadata.h says");
+_Static_assert(AT_END == 1368 && AT_END <= METADATA_SLOT_SIZE, "the layout is as metadata.h says");
 _Static_assert(METADATA_SLOT_SIZE <= CHECKSUM_AROUND_MAX, "a slot has one checksum");
 _Static_assert(METADATA_SECTOR_BITS % 64 == 0, "a sector's bits are whole words");
 
@@ -120,6 +121,7 @@ void metadata_encode_slot(const struct metadata_slot *slot, unsigned char bytes[
 	put_u64(bytes + AT_VOTES_FROM, slot->votes_from);
 	put_u64(bytes + AT_WANTS_ALL, slot->wants_all);
 	put_u64(bytes + AT_FLUSH_FAILED, slot->flush_failed);
+	put_u64(bytes + AT_DECIDED, slot->decided);
 	for (size_t device = 0; device < REPLICA_DEVICES_MAX; device++) {
 		put_u64(bytes + AT_IMAGES + 8 * device, slot->images[device]);
 		put_u64(bytes + AT_NAMES + 8 * device, slot->names[device]);
@@ -145,6 +147,7 @@ static void get_slot(const unsigned char *bytes, struct metadata_slot *slot)
 	slot->votes_from = get_u64(bytes + AT_VOTES_FROM);
 	slot->wants_all = get_u64(bytes + AT_WANTS_ALL);
 	slot->flush_failed = get_u64(bytes + AT_FLUSH_FAILED);
+	slot->decided = get_u64(bytes + AT_DECIDED);
 	for (size_t device = 0; device < REPLICA_DEVICES_MAX; device++) {
 		slot->images[device] = get_u64(bytes + AT_IMAGES + 8 * device);
 		slot->names[device] = get_u64(bytes + AT_NAMES + 8 * device);
@@ -181,7 +184,8 @@ enum metadata_state metadata_decode_slot(const void *bytes, size_t size, uint32_
 	if (slot->promised.member >= MEMBERS_MAX || slot->accepted.member >= MEMBERS_MAX ||
 	    slot->promised.counter > BALLOT_COUNT_MAX || slot->accepted.counter > BALLOT_COUNT_MAX ||
 	    slot->promised_epoch > EPOCH_MAX || (slot->votes_from != VOTES_UNKNOWN && slot->votes_from > EPOCH_MAX) ||
-	    !devices_ok(slot) || slot->flush_failed > 1 || !bytes_are_zero(at + AT_END, METADATA_SLOT_SIZE - AT_END))
+	    !devices_ok(slot) || slot->flush_failed > 1 || slot->decided > 1 ||
+	    !bytes_are_zero(at + AT_END, METADATA_SLOT_SIZE - AT_END))
 		return METADATA_BROKEN;
 	if (replica_configuration_decode(at + AT_CONFIGURATION, &slot->configuration) ||
 	    replica_configuration_decode(at + AT_GIVEN_UP, &slot->given_up))

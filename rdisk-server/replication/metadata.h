@@ -40,6 +40,7 @@
  *   1192    56     features, of 7 members
  *   1248    56     bits_saved, the same
  *   1304    56     bits_lost, the same
+ *   1360    8      decided
  *
  * and a sector with its bits, 56 words.
  */
@@ -82,6 +83,7 @@ struct metadata_slot {
 	struct ballot promised;
 	struct ballot accepted;			    /* that the configuration was accepted under */
 	struct replica_configuration configuration; /* epoch 0: none */
+	uint64_t decided; /* 1: the configuration is known to be; 0: it may be, and whoever has a vote finds out */
 	/*
 	 * What an operator had this member give up, until it is in sync in another line; epoch 0: nothing. Its image
 	 * and maps are of that line, and what was written over it since.

@@ -354,6 +354,7 @@ void replica_start(struct replica *replica, uint64_t now)
 	maps_loaded(replica);
 	replica->clean = maps_clean(replica);
 	durable_changed(replica);
+	decision_found(replica);
 	replica->consider = true;
 	replica_time(replica, now);
 }

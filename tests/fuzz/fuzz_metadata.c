@@ -10,7 +10,7 @@
 #include "little_endian.h"
 #include "replica_values.h"
 
-#define USED 1360u /* bytes of a slot that are worth changing: all but zeroes */
+#define USED 1368u /* bytes of a slot that are worth changing: all but zeroes */
 
 static void check_slot(const uint8_t *data, size_t size)
 {
@@ -21,7 +21,8 @@ static void check_slot(const uint8_t *data, size_t size)
 	if (metadata_decode_slot(data, size, node, &slot) != METADATA_GOOD)
 		return;
 	fuzz_require(slot.promised.member < MEMBERS_MAX && slot.accepted.member < MEMBERS_MAX, "a ballot");
-	fuzz_require(!(slot.wants_all >> REPLICA_DEVICES_MAX) && slot.flush_failed <= 1, "a device or mark");
+	fuzz_require(!(slot.wants_all >> REPLICA_DEVICES_MAX) && slot.flush_failed <= 1 && slot.decided <= 1,
+		     "a device or mark");
 	for (unsigned int member = 0; member < MEMBERS_MAX; member++)
 		fuzz_require(!((slot.bits_saved[member] | slot.bits_lost[member]) >> REPLICA_DEVICES_MAX), "a device");
 	metadata_encode_slot(&slot, again);

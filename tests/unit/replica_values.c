@@ -177,6 +177,7 @@ struct metadata_slot replica_values_slot(void)
 		.votes_from = 0x3142434445464748,
 		.wants_all = 0x8002,
 		.flush_failed = 1,
+		.decided = 1,
 		.configuration = replica_values_configuration(),
 	};
 

@@ -87,7 +87,8 @@ static void test_slot_bytes(void **state)
 	assert_int_equal(bytes[1248], 0x80);
 	assert_int_equal(bytes[1304], 0x90);
 	assert_int_equal(bytes[1304 + 8 * 6], 0x96);
-	for (size_t i = 1360; i < METADATA_SLOT_SIZE; i++)
+	assert_int_equal(bytes[1360], 1);
+	for (size_t i = 1368; i < METADATA_SLOT_SIZE; i++)
 		assert_int_equal(bytes[i], 0);
 }
 
@@ -151,6 +152,7 @@ static void test_slot(void **state)
 	assert_memory_equal(slot.images, value.images, sizeof(value.images));
 	assert_memory_equal(slot.names, value.names, sizeof(value.names));
 	assert_true(slot.wants_all == value.wants_all && slot.flush_failed == value.flush_failed);
+	assert_true(slot.decided == value.decided);
 	assert_memory_equal(slot.features, value.features, sizeof(value.features));
 	assert_memory_equal(slot.bits_saved, value.bits_saved, sizeof(value.bits_saved));
 	assert_memory_equal(slot.bits_lost, value.bits_lost, sizeof(value.bits_lost));
@@ -272,9 +274,9 @@ static void test_truncation(void **state)
 	for (size_t size = 1; size < METADATA_SLOT_SIZE; size++) {
 		sample_slot();
 		assert_int_equal(decode_slot(size), METADATA_BROKEN);
-		/* After the marks of the last member it is zeroes anyway. */
+		/* After the last mark it is zeroes anyway. */
 		memset(bytes + size, 0, METADATA_SLOT_SIZE - size);
-		assert_int_equal(decode_slot(METADATA_SLOT_SIZE), size < 1353 ? METADATA_BROKEN : METADATA_GOOD);
+		assert_int_equal(decode_slot(METADATA_SLOT_SIZE), size < 1361 ? METADATA_BROKEN : METADATA_GOOD);
 	}
 	for (size_t size = 1; size < METADATA_SECTOR; size++) {
 		sample_sector(&log_place);
@@ -304,6 +306,7 @@ static void test_wrong_slots(void **state)
 	assert_broken(s.bits_saved[6] = UINT64_C(1) << REPLICA_DEVICES_MAX);
 	assert_broken(s.bits_lost[0] = UINT64_C(1) << REPLICA_DEVICES_MAX);
 	assert_broken(s.flush_failed = 2);
+	assert_broken(s.decided = 2);
 	assert_broken(s.set.bytes[0] ^= 1);
 	assert_broken(s.configuration.primary = 1);
 	assert_broken(s.configuration.digest = 0);
