@@ -130,6 +130,32 @@ static void fill_devices(struct membership_control *control, struct control_stat
 	}
 }
 
+/* Whether the primary is known to be there and to hold its lease. */
+static bool has_primary(const struct replica_status *status)
+{
+	if (status->primary)
+		return status->serving;
+	return status->configuration.epoch > 0 && status->decided &&
+	       status->members[status->configuration.primary].connected;
+}
+
+/* A primary holds its answers back while fewer are in sync than is demanded. It alone says so; all members can tell. */
+static bool lacks_copies(const struct membership_control *control, struct replica_status *status)
+{
+	const struct replication_configuration *replication = &control->configuration->replication;
+	unsigned int in_sync = (unsigned int)member_count(status->configuration.in_sync);
+
+	if (in_sync >= replication->min_in_sync)
+		return false;
+	status->waits.what = REPLICA_WAITS_COPIES;
+	status->waits.needed = replication->min_in_sync - in_sync;
+	status->waits.members = 0;
+	for (int i = 0; i < replication->nr_members; i++)
+		if (!replication->members[i].diskless && !member_in(status->configuration.in_sync, i))
+			status->waits.members |= member_bit(i);
+	return true;
+}
+
 static void fill_status(struct membership_control *control, struct control_status *status)
 {
 	struct replica_status from;
@@ -147,10 +173,7 @@ static void fill_status(struct membership_control *control, struct control_statu
 	};
 	static_assert(sizeof(status->uuid) == sizeof(configuration->set.bytes), "a set's identity is a UUID");
 	memcpy(status->uuid, configuration->set.bytes, sizeof(status->uuid));
-	if (from.primary)
-		status->serving = from.serving;
-	else
-		status->serving = status->born && from.decided && from.members[configuration->primary].connected;
+	status->serving = has_primary(&from) && !lacks_copies(control, &from);
 	if (!status->serving)
 		membership_waits_text(&control->configuration->replication, &from, status->blocked,
 				      sizeof(status->blocked));
@@ -363,10 +386,10 @@ static bool is_done(const struct membership_control *control, const struct contr
 	const struct pending_order *pending = &control->pending;
 	struct replica_status of_core;
 
-	if (status->primary != pending->member || !status->serving)
+	if (status->primary != pending->member)
 		return false;
 	replica_status(member_replica(member_of(control)), &of_core);
-	return (of_core.configuration.dead & pending->dead) == pending->dead;
+	return has_primary(&of_core) && (of_core.configuration.dead & pending->dead) == pending->dead;
 }
 
 static void look_at_order(struct membership_control *control)

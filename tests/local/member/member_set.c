@@ -230,6 +230,25 @@ void member_await(int member, const char *primary, const char *in_sync)
 	}
 }
 
+void member_await_blocked(int member, const char *text)
+{
+	const struct timespec between = { .tv_nsec = LOOK_NS };
+	const time_t limit = time(NULL) + TEST_TIMEOUT_MS / 1000;
+
+	for (;;) {
+		cJSON *status = status_of(member);
+		bool so = is(status, "blocked", text) &&
+			  cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(status, "serving"));
+
+		cJSON_Delete(status);
+		if (so)
+			return;
+		if (time(NULL) > limit)
+			fail_msg("%s does not say \"%s\": %s", set_members[member].name, text, member_ctl.output.text);
+		nanosleep(&between, NULL);
+	}
+}
+
 double member_epoch(int member)
 {
 	cJSON *status = status_of(member);

@@ -60,6 +60,9 @@ int member_order(int member, const char *const arguments[]);
  */
 void member_await(int member, const char *primary, const char *in_sync);
 
+/* Waits until a member's status says that nothing is served, and for want of what. Fails as member_await() does. */
+void member_await_blocked(int member, const char *text);
+
 /* Gives the order until it is taken: not as long as the primary is not seen, or does not serve yet. */
 void member_promote(int member, const char *name);
 

@@ -130,12 +130,30 @@ static void test_resync_events(void **state)
 	assert_true(test_process_wait_end(&listener, TEST_TIMEOUT_MS));
 }
 
+/* Where fewer are in sync than is demanded nothing is answered, and every member says so; a primary that was forced is
+ * one. */
+static void test_copies_are_missing(void **state)
+{
+	(void)state;
+	for (int i = 0; i < MEMBERS; i++)
+		member_change(i, "insecure = true;", "insecure = true; min_in_sync = 2;");
+	member_set_start();
+	test_process_discard(&set_members[MEMBER_B].rdisk);
+	member_await_blocked(MEMBER_A, "min_in_sync: 1 more must be in sync: b");
+	member_await_blocked(MEMBER_C, "min_in_sync: 1 more must be in sync: b");
+	assert_int_equal(MEMBER_ORDER(MEMBER_A, "status"), 5);
+	assert_int_equal(MEMBER_ORDER(MEMBER_A, "force-primary", "--dead", "b", "--yes"), 0);
+	member_await_blocked(MEMBER_A, "min_in_sync: 1 more must be in sync: b");
+	member_set_discard();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_force_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_force_waits, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_promote_waits, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_copies_are_missing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_resync_events, setup, teardown),
 	};
 
