@@ -219,7 +219,7 @@ find_programs() {
 		command -v "$program" >/dev/null || cannot "there is no $program here (scripts/install-packages.sh)"
 	done
 	bin=${RDISK_BIN:-$rdisk_root/build/release/bin}
-	if [ -z "${RDISK_BIN:-}" ] && [ ! -x "$bin/rdisk" ]; then
+	if [ -z "${RDISK_BIN:-}" ] && [[ ! -x $bin/rdisk || ! -x $bin/rdiskctl ]]; then
 		(cd "$rdisk_root" && cmake --preset release && cmake --build --preset release) >&2
 	fi
 	bin=$(cd "$bin" 2>/dev/null && pwd -P) || die "there is no directory $bin"

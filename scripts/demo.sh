@@ -46,7 +46,7 @@ echo "all that is needed is installed"
 step "building the programs (build/release)"
 cd "$rdisk_root"
 cmake --preset release >/dev/null
-cmake --build --preset release --target rdisk
+cmake --build --preset release --target rdisk rdiskctl
 rdisk=$rdisk_root/build/release/bin/rdisk
 
 step "building the guest's kernel (some minutes the first time)"
