@@ -100,6 +100,7 @@ void membership_waits_text(const struct replication_configuration *replication, 
 	case REPLICA_WAITS_VOTES:
 	case REPLICA_WAITS_IMAGE:
 	case REPLICA_WAITS_SETTLING:
+	case REPLICA_WAITS_DISK:
 	case REPLICA_WAITS_FOR_EVER:
 		add(&writer, "%s", status->blocked ? status->blocked : "");
 		break;

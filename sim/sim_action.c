@@ -162,7 +162,7 @@ static member_set set_of(const int *members, int count)
 	return set;
 }
 
-static void order(struct sim_host *host, const struct sim_action *action)
+void sim_order(struct sim_host *host, const struct sim_action *action)
 {
 	struct sim_world *world = host->world;
 	struct sim_process *process = host->process;
@@ -286,7 +286,7 @@ static void do_host(struct sim_host *host, const struct sim_action *action)
 	case SIM_PROMOTE:
 	case SIM_FORCE:
 	case SIM_INVALIDATE:
-		order(host, action);
+		sim_order(host, action);
 		break;
 	case SIM_DIE:
 		sim_client_kill(host);

@@ -19,6 +19,9 @@ struct sim_player {
 /* NULL, or why the schedule cannot be played in this world: it names members that there are not. */
 const char *sim_player_start(struct sim_player *player, struct sim_world *world, const struct sim_schedule *schedule);
 
+/* An operator's order: promote, force, invalidate; nothing if no process of that host can take it. */
+void sim_order(struct sim_host *host, const struct sim_action *action);
+
 void sim_disks_well(struct sim_host *host);
 void sim_images_back(struct sim_host *host); /* a process without its image is started again */
 

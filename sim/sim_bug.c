@@ -65,6 +65,9 @@ static const char *const names[BUG_COUNT] = {
 	[BUG_LIST_TAKEN] = "list-taken",
 	[BUG_ASKED_TOO_EARLY] = "asked-too-early",
 	[BUG_LEFT_LINE_FORGOTTEN] = "left-line-forgotten",
+	[BUG_NOT_REWRITTEN_SERVED] = "not-rewritten-served",
+	[BUG_VOTELESS_LEFT_ALONE] = "voteless-left-alone",
+	[BUG_GIVEN_UP_BY_NAME] = "given-up-by-name",
 	[BUG_NOT_WRITTEN_AGAIN] = "not-written-again",
 	[BUG_ABSENT_OWNER_IGNORED] = "absent-owner-ignored",
 };

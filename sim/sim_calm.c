@@ -83,6 +83,47 @@ static const char *member_missing(struct sim_world *world, int member, const str
 	return NULL;
 }
 
+/* The generation that it is of; 0: none, or it does not run. */
+static uint64_t generation_of(const struct sim_world *world, int member)
+{
+	const struct sim_process *process = world->hosts[member].process;
+	struct replica_status status;
+
+	if (!process || process->stopped || process->ending || process->broken)
+		return 0;
+	replica_status(process->replica, &status);
+	return status.configuration.generation.number;
+}
+
+static bool is_to_be_discarded(const struct sim_world *world, int member)
+{
+	uint64_t own = generation_of(world, member);
+	struct replica_status status;
+
+	if (!own)
+		return false;
+	replica_status(world->hosts[member].process->replica, &status);
+	for (int other = 0; other < world->members; other++) {
+		uint64_t theirs = member_in(status.parted, other) ? generation_of(world, other) : 0;
+
+		if (theirs > own || (theirs == own && other < member))
+			return true;
+	}
+	return false;
+}
+
+void sim_calm_operator(struct sim_world *world)
+{
+	for (int member = 0; member < world->members; member++) {
+		const struct sim_action invalidate = { .kind = SIM_INVALIDATE };
+
+		if (is_to_be_discarded(world, member)) {
+			sim_trace(world, member, "is given the order to discard its copy");
+			sim_order(&world->hosts[member], &invalidate);
+		}
+	}
+}
+
 static const char *nobody_serves(struct sim_world *world)
 {
 	static char text[7 * 100];

@@ -11,6 +11,12 @@
 /* All faults end: links are whole, disks well, processes run. */
 void sim_calm_begin(struct sim_world *world);
 
+/*
+ * What an operator does when members say that their lines have parted: the copy of the older generation is discarded;
+ * of two of one generation, which were forced each without the other, the second one's.
+ */
+void sim_calm_operator(struct sim_world *world);
+
 /* NULL: all run, all vote, one serves, all images are in sync. Else what is not so; a line of the world's. */
 const char *sim_calm_missing(struct sim_world *world);
 

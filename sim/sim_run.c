@@ -17,9 +17,10 @@
 #include "sim_invariant.h"
 #include "sim_load.h"
 
-#define EVENTS_MAX UINT64_C(50000000) /* more is no progress */
-#define CALM_STEP  (10 * SIM_MILLISECOND)
-#define SLACK	   (2 * SIM_SECOND) /* after the last action of a schedule */
+#define EVENTS_MAX     UINT64_C(50000000) /* more is no progress */
+#define CALM_STEP      (10 * SIM_MILLISECOND)
+#define OPERATOR_LOOKS (20 * SIM_SECOND) /* each */
+#define SLACK	       (2 * SIM_SECOND)	 /* after the last action of a schedule */
 
 /* Of one seed; sim_world.c has others. */
 enum stream {
@@ -38,6 +39,10 @@ const char *sim_plan_make(struct sim_plan *plan, uint64_t seed, const struct sim
 	sim_random_seed(&random, seed, STREAM_SETTINGS);
 	sim_settings_choose(&plan->settings, &random);
 	if (script) {
+		bool faults = wanted->faults != SIM_AS_CHOSEN && wanted->faults > 0;
+
+		if (script->alone && faults)
+			return "the script is played alone, without random faults";
 		plan->settings.nr_faults = 0;
 		/* Others than who is meant would have the device. */
 		plan->settings.shared = SIM_OPENS_SHARED;
@@ -47,7 +52,8 @@ const char *sim_plan_make(struct sim_plan *plan, uint64_t seed, const struct sim
 		for (size_t i = 0; i < script->count; i++)
 			sim_schedule_add(&plan->schedule, &script->actions[i]);
 		plan->schedule.expect_loss = script->expect_loss;
-		plan->schedule.expect_no_errors = script->expect_no_errors;
+		plan->schedule.expect_no_errors = script->expect_no_errors && !faults;
+		plan->schedule.alone = script->alone;
 		plan->schedule.expect_refused = script->expect_refused;
 	}
 	if (wanted->duration != SIM_AS_CHOSEN)
@@ -85,10 +91,15 @@ static void run_until(struct sim_world *world, uint64_t time)
 static void await_calm(struct sim_world *world, const char *when)
 {
 	uint64_t limit = world->engine.now + world->settings.calm_limit;
+	uint64_t looks_at = world->engine.now + OPERATOR_LOOKS;
 	const char *missing = NULL;
 
 	while (!world->failed) {
 		run_until(world, world->engine.now + CALM_STEP);
+		if (world->engine.now >= looks_at) {
+			sim_calm_operator(world);
+			looks_at += OPERATOR_LOOKS;
+		}
 		missing = sim_calm_missing(world);
 		if (!missing && !world->outstanding && !world->wishes)
 			return;

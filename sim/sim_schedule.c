@@ -257,6 +257,10 @@ static const char *parse_line(struct sim_schedule *schedule, char *line)
 	}
 	if (!strcmp(words[0], "set"))
 		return setting_line(schedule, words, count);
+	if (!strcmp(words[0], "alone")) {
+		schedule->alone = count == 1;
+		return schedule->alone ? NULL : "not: alone";
+	}
 	if (!strcmp(words[0], "expect"))
 		return expect_line(schedule, words, count);
 	if (strcmp(words[0], "at") || count < 3 || !time_word(words[1], &action))
@@ -353,6 +357,8 @@ void sim_schedule_print(const struct sim_schedule *schedule, FILE *out)
 		fputs("expect loss\n", out);
 	if (schedule->expect_no_errors)
 		fputs("expect no errors\n", out);
+	if (schedule->alone)
+		fputs("alone\n", out);
 	for (int member = 0; member < MEMBERS_MAX; member++) {
 		if (member_in(schedule->expect_refused, member))
 			fprintf(out, "expect refused %c\n", 'A' + member);

@@ -6,8 +6,9 @@
  *   seed N                             the seed that it is played with, unless another is asked for
  *   set NAME VALUE                     a setting (sim_settings.h), over what the seed chose
  *   expect loss                        answered writes may be lost: the history is not judged
- *   expect no errors                   no client is answered an error
+ *   expect no errors                   no client is answered an error, unless random faults are added
  *   expect refused MEMBER...           these may refuse to start
+ *   alone                              it breaks an assumption, or obeys no operator's rule: no random faults are added
  *   at TIME ACTION                     at a time of the run
  *   at TIME..TIME ACTION               at some time between, which the seed chooses
  *
@@ -153,6 +154,7 @@ struct sim_schedule {
 	uint64_t seed;
 	bool expect_loss;
 	bool expect_no_errors;
+	bool alone;
 	member_set expect_refused;
 };
 

@@ -57,7 +57,10 @@ enum deliberate_bug {
 	BUG_FLUSHED_ELSEWHERE,	      /* a target whose flush failed takes for stable what others flushed */
 	BUG_LIST_TAKEN,		      /* metadata of another list of members are used */
 	BUG_ASKED_TOO_EARLY,	      /* one taken for dead counts before it can vote */
-	BUG_LEFT_LINE_FORGOTTEN,      /* who gave its line up keeps only the primary's bits of that */
+	BUG_LEFT_LINE_FORGOTTEN,      /* who is brought up has only the primary's bits of another line */
+	BUG_NOT_REWRITTEN_SERVED,     /* what could not be written again after a failed flush is served */
+	BUG_VOTELESS_LEFT_ALONE,      /* who is to be primary and has no vote is waited for */
+	BUG_GIVEN_UP_BY_NAME,	      /* who gave its copy up is in sync where its process still is by name */
 	BUG_NOT_WRITTEN_AGAIN,	      /* after a flush that failed the last one trusts its cache */
 	BUG_FEATURE_AT_ONCE,	      /* a feature is used by whoever has it */
 	BUG_COUNT,

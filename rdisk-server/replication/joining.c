@@ -196,6 +196,17 @@ void joining_stored(struct replica *replica, struct entry *entry)
 	entry_complete(replica, entry, entry->stored_result);
 }
 
+/*
+ * The primary does not know of all that differs between it and a member of another line: some of that only the member
+ * would tell it, and nobody else. What was written over this copy by the primary may differ from theirs, too, and stays
+ * noted for all who are not in sync.
+ */
+static bool may_be_parted(const struct replica *replica)
+{
+	return (core_configuration(replica)->forks[0].number || replica->durable.now.given_up.epoch) &&
+	       !deliberate_bug(BUG_LEFT_LINE_FORGOTTEN);
+}
+
 void joining_bits(struct replica *replica, int member, const struct message *message, const void *data)
 {
 	bool own = message->member == (uint32_t)replica->settings.self;
@@ -203,9 +214,9 @@ void joining_bits(struct replica *replica, int member, const struct message *mes
 	/* replica_frame() has seen to it that the member is in the list. */
 	if (!from_source(replica, member, message) || message->device >= (uint32_t)replica->settings.nr_devices)
 		return;
-	/* Whom it has left misses also what the primary wrote over this copy: of that nobody else has bits. */
-	if (message->number == 0 && !own &&
-	    (!replica->durable.now.given_up.epoch || deliberate_bug(BUG_LEFT_LINE_FORGOTTEN)))
+	/* It is as the primary is now, so that it lacks and others lack what the primary says; but see may_be_parted().
+	 */
+	if (message->number == 0 && !own && !may_be_parted(replica))
 		maps_unmiss(replica, (int)message->member, message->device, 0,
 			    replica->devices[message->device].blocks);
 	for (uint32_t i = 0; i < message->data_size / MESSAGE_RANGE_SIZE; i++) {

@@ -72,6 +72,8 @@ static void failed(struct replica *replica, struct entry *entry)
 	if (here && (all & (member_set)~entry->failed) && reign_own_disk_failed(replica))
 		return;
 	if (here) {
+		if (entry->role == ENTRY_OF_RECOVERY)
+			recovery_rewrite_failed(replica);
 		/* The client's error; what is there now may differ, and is made equal before anybody sees it. */
 		primary_note_done(replica, entry, entry->error);
 		entry_complete(replica, entry, entry->error);

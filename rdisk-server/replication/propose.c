@@ -6,6 +6,8 @@
  */
 #include "core.h"
 
+#define VOTE_WAIT 8 /* times election_delay */
+
 static uint64_t random_delay(struct replica *replica, uint64_t least)
 {
 	return least + replica->world->random(replica) % (least + 1);
@@ -235,6 +237,52 @@ static void consider_as_primary(struct replica *replica)
 	decision_propose(replica, &value);
 }
 
+/* What this member is named for as primary it does not have: its copy was lost, or given up. */
+static void consider_untrusted(struct replica *replica)
+{
+	struct replica_configuration value = *core_configuration(replica);
+	int successor = reign_choose_successor(replica);
+
+	if (successor == NO_MEMBER || !reign_majority_there(replica)) {
+		reign_waits(replica, REPLICA_WAITS_IN_SYNC,
+			    value.in_sync & (member_set)~member_bit(replica->settings.self), 1,
+			    "the copy of this member is not to be trusted, and no other in sync is seen");
+		return;
+	}
+	if (!propose_waited(replica, PURPOSE_HAND_OVER, replica->settings.election_delay))
+		return;
+	propose_without(&value, replica->settings.self);
+	value.primary = (uint32_t)successor;
+	value.reign = 0;
+	decision_propose(replica, &value);
+}
+
+/*
+ * One in sync that has learnt, but has no vote in the next epoch, can propose nothing: if it is the primary, or the one
+ * that is to be, nobody else would, and no epoch would come in which it has one. So any other brings the next epoch
+ * about, with what is decided, when the primary has had time for that (voter_waits()).
+ */
+static bool brings_vote_back(struct replica *replica)
+{
+	const struct replica_configuration *configuration = core_configuration(replica);
+	bool voteless = false;
+
+	if (!configuration->epoch || !replica->decision.decided || deliberate_bug(BUG_VOTELESS_LEFT_ALONE) ||
+	    !decision_votes(replica, configuration->epoch + 1) || !reign_majority_there(replica))
+		return false;
+	for (int i = 0; i < replica->settings.members; i++) {
+		const struct peer *peer = &replica->peers[i];
+
+		voteless |= i != replica->settings.self && peer->greeted && peer->decided &&
+			    peer->epoch == configuration->epoch && member_in(configuration->in_sync, i) &&
+			    (peer->flags & MESSAGE_NO_VOTE) && !(peer->flags & MESSAGE_LEARNING);
+	}
+	if (!voteless || !propose_waited(replica, PURPOSE_VOTE, VOTE_WAIT * replica->settings.election_delay))
+		return false;
+	decision_propose(replica, configuration);
+	return true;
+}
+
 void propose_consider(struct replica *replica)
 {
 	const struct replica_configuration *configuration = core_configuration(replica);
@@ -244,16 +292,26 @@ void propose_consider(struct replica *replica)
 		return;
 	reign_waits(replica, REPLICA_WAITS_NOT, 0, 0, NULL);
 	reign->called_for = 0;
+	if (brings_vote_back(replica))
+		return;
 	if (reign->force_without)
 		promotion_force(replica);
 	else if (!configuration->epoch)
 		birth_consider(replica);
 	else if (!replica->decision.decided)
 		consider_settling(replica);
+	else if (configuration->primary == (uint32_t)replica->settings.self &&
+		 reign_names_self(replica, configuration) &&
+		 (replica->durable.now.wants_all || replica->durable.now.given_up.epoch))
+		consider_untrusted(replica);
 	else if (configuration->primary == (uint32_t)replica->settings.self && reign_names_self(replica, configuration))
 		consider_as_primary(replica);
 	else
 		promotion_consider(replica);
+	if (reign->rewrite_failed && reign->waits.what == REPLICA_WAITS_NOT)
+		reign_waits(replica, REPLICA_WAITS_DISK, 0, 0,
+			    "what a flush lost cannot be written again: mend the disk of the image, or free space on "
+			    "it");
 	if (reign->called_for && decision_used_up(replica))
 		reign_waits(replica, REPLICA_WAITS_FOR_EVER, 0, 0,
 			    "all ballots are used up: the set has to be made anew");

@@ -17,6 +17,7 @@ enum purpose {
 	PURPOSE_HAND_OVER,
 	PURPOSE_PROMOTION,
 	PURPOSE_FORCE,
+	PURPOSE_VOTE, /* of one in sync that has none in the next epoch */
 	PURPOSES,
 };
 

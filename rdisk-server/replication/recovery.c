@@ -52,6 +52,7 @@ void recovery_begin(struct replica *replica)
 		reign->confirmed = core_configuration(replica)->in_sync;
 	reign->confirm_deadline = replica->now + replica->settings.replica_timeout;
 	reign->equalising = 0;
+	reign->rewrite_failed = false;
 	reign->sent = 0;
 	reign->told = false;
 	reign->reconciled = 0;
@@ -240,6 +241,42 @@ static void begin_tables(struct replica *replica)
 	core_wake_at(replica, reign->confirm_deadline);
 }
 
+void recovery_rewrite_failed(struct replica *replica)
+{
+	struct reign *reign = &replica->reign;
+
+	if (deliberate_bug(BUG_NOT_REWRITTEN_SERVED))
+		return;
+	if (!reign->rewrite_failed)
+		core_tell(replica, REPLICA_EVENT_DISK, replica->settings.self,
+			  "what a flush lost cannot be written again: its image fails, or its file system is full");
+	reign->rewrite_failed = true;
+	reign->rewrite_at = replica->now + replica->settings.heartbeat;
+	core_wake_at(replica, reign->rewrite_at);
+	replica->consider = true;
+}
+
+/*
+ * What is in the page cache alone would be read, and flushed with success, and gone after a loss of power: nobody is
+ * served before all of it is written. true: it is tried again, or later.
+ */
+static bool rewrites_again(struct replica *replica)
+{
+	struct reign *reign = &replica->reign;
+
+	if (!reign->rewrite_failed)
+		return false;
+	if (replica->now < reign->rewrite_at) {
+		core_wake_at(replica, reign->rewrite_at);
+		return true;
+	}
+	reign->rewrite_failed = false;
+	for (int i = 0; i < replica->settings.nr_devices; i++)
+		reign->cursor[i] = 0;
+	replica->consider = true;
+	return begin_more(replica) || reign->equalising > 0;
+}
+
 void recovery_go_on(struct replica *replica)
 {
 	struct reign *reign = &replica->reign;
@@ -263,6 +300,8 @@ void recovery_go_on(struct replica *replica)
 	if (reign->role != ROLE_EQUALISING || !send_tables(replica))
 		return;
 	if ((begin_more(replica) || reign->equalising > 0) && !deliberate_bug(BUG_SERVE_BEFORE_EQUAL))
+		return;
+	if (rewrites_again(replica))
 		return;
 	if (!reign->told)
 		tell(replica);

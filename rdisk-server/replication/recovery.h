@@ -15,6 +15,8 @@ void recovery_go_on(struct replica *replica);
 /* The epoch is another: asks those that have not reported yet. */
 void recovery_ask(struct replica *replica);
 void recovery_end_of_entry(struct replica *replica, struct entry *entry);
+/* One of its entries could not be written on the own image, and no other member is in sync. */
+void recovery_rewrite_failed(struct replica *replica);
 /* A range that may differ: written to all from the own image, before anybody who comes later gets at it. */
 void recovery_equalise(struct replica *replica, uint32_t device, uint64_t position, uint64_t length);
 void recovery_reconciled(struct replica *replica, int member, const struct message *message);

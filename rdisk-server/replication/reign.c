@@ -151,6 +151,7 @@ static void end_reign(struct replica *replica)
 			  "another configuration took its place");
 	replica->reign.ended = replica->reign.reign;
 	replica->reign.role = ROLE_NONE;
+	replica->reign.rewrite_failed = false;
 	replica->reign.candidate = NO_MEMBER;
 	replica->reign.successor = NO_MEMBER;
 	primary_reset(replica);
@@ -269,13 +270,20 @@ void reign_flush_made_good(struct replica *replica)
 	durable_changed(replica);
 }
 
+static bool gave_up_copy(const struct replica *replica)
+{
+	return replica->durable.now.given_up.epoch && !deliberate_bug(BUG_GIVEN_UP_BY_NAME);
+}
+
 static void decided(struct replica *replica)
 {
 	const struct replica_configuration *configuration = core_configuration(replica);
 	struct reign *reign = &replica->reign;
-	/* One that has lost its log is in sync by nobody's word: it does not answer, and is removed. */
+	/* One that has lost its log, or gave its copy up, is in sync by nobody's word: it does not answer, and is
+	 * removed. */
 	bool named = reign_names_self(replica, configuration) &&
-		     (!replica->durable.now.wants_all || joining_is_target(replica, (int)configuration->primary));
+		     ((!replica->durable.now.wants_all && !gave_up_copy(replica)) ||
+		      joining_is_target(replica, (int)configuration->primary));
 	bool primary = named && configuration->primary == (uint32_t)replica->settings.self;
 
 	if (reign->epoch == configuration->epoch)
@@ -350,6 +358,12 @@ void reign_changed(struct replica *replica)
 	if (reign_is_primary(replica) &&
 	    (configuration->primary != (uint32_t)replica->settings.self || configuration->reign != reign->reign))
 		end_reign(replica);
+	/* This process gave up what the others had it in sync for, and they have not decided anything since. */
+	if (gave_up_copy(replica) && reign_names_self(replica, configuration) &&
+	    !joining_is_target(replica, (int)configuration->primary)) {
+		reign->disk_failed = true;
+		peer_tell_all(replica);
+	}
 	if (replica->decision.decided)
 		decided(replica);
 	replica->consider = true;

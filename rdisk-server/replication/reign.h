@@ -52,6 +52,8 @@ struct reign {
 	member_set reconciled;	 /* who has answered it */
 	bool flush_lost;	 /* nobody knows what of the answered writes is stable: a generation begins */
 	bool rewrite;		 /* what is made equal is written to the own image, too: a flush of it failed */
+	bool rewrite_failed;	 /* some of that could not be written */
+	uint64_t rewrite_at;	 /* time: all of it is tried again */
 	uint64_t adopt_until;	 /* without that table: unknown clients are taken for known until then */
 	unsigned int equalising; /* entries under way */
 	uint64_t cursor[REPLICA_DEVICES_MAX]; /* block of `owed` to look at next */

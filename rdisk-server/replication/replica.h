@@ -335,7 +335,8 @@ struct replica_member_status {
 enum replica_wait {
 	REPLICA_WAITS_NOT,
 	REPLICA_WAITS_BIRTH,  /* for all members to be seen, none of which may have a configuration */
-	REPLICA_WAITS_VOTES,  /* for all to know of each other that they are at a birth; by itself */
+	REPLICA_WAITS_VOTES,  /* for all to know of each other that they are at a birth, or for a vote that was lost to
+			       * count again; by itself */
 	REPLICA_WAITS_CHOICE, /* several have images with data: one of them is to be given the order replica_init_from()
 			       */
 	REPLICA_WAITS_SOURCE, /* `members` is to begin the set, and has to be given that order, too, if it does not know
@@ -350,6 +351,7 @@ enum replica_wait {
 			       */
 	REPLICA_WAITS_FORCE,  /* an order to be primary is not decided yet: for so many of the voters */
 	REPLICA_WAITS_COPIES, /* min_in_sync: for so many more of them to be brought up */
+	REPLICA_WAITS_DISK,   /* what a failed flush lost is to be written again, and fails; tried again by itself */
 	REPLICA_WAITS_FOR_EVER, /* it cannot go on: see the text */
 };
 
