@@ -152,6 +152,7 @@ void peer_disconnected(struct replica *replica, int member)
 	peer->connected = false;
 	if (peer->greeted)
 		opens_process_changed(replica, peer->process.incarnation);
+	promotion_seen(replica, member);
 	peer->greeted = false;
 	peer->leaves_after = 0;
 	if (!deliberate_bug(BUG_RESEND_TO_NEW_ONLY)) {

@@ -144,3 +144,15 @@ void promotion_force(struct replica *replica)
 	propose_new_fork(replica, &value);
 	decision_force(replica, &value);
 }
+
+void promotion_seen(struct replica *replica, int member)
+{
+	if (!member_in(replica->reign.force_without, member))
+		return;
+	/* Carried out later, when its session is lost again for a while, it would split the set. */
+	replica->reign.force_without = 0;
+	if (replica->decision.phase == PROPOSAL_COLLECTING)
+		decision_give_up(replica);
+	core_tell(replica, REPLICA_EVENT_MEMBER, member,
+		  "it is there: the order to be primary without it is forgotten");
+}

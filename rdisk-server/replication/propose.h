@@ -44,5 +44,7 @@ void birth_consider(struct replica *replica);
 /* promotion.c: the primary is gone; an operator's order, reign.force_without, is to be carried out. */
 void promotion_consider(struct replica *replica);
 void promotion_force(struct replica *replica);
+/* A member is there: an order to be primary that takes it for dead is forgotten, if it is not proposed yet. */
+void promotion_seen(struct replica *replica, int member);
 
 #endif

@@ -223,6 +223,12 @@ static void test_force(void **state)
 	assert_int_equal(replica_force(cluster->member[A].replica, cluster->now, member_bit(B), &why), 0);
 	cluster_go(cluster, CLUSTER_LEASE / 8);
 	assert_waits(cluster, A, REPLICA_WAITS_FORCE, member_bit(A) | member_bit(C), 2);
+	/* Who was taken for dead is back: the order is not kept for the next time that it is away. */
+	cluster_start(cluster, B);
+	cluster_go(cluster, 5 * SECOND);
+	cluster_kill(cluster, B);
+	cluster_go(cluster, 5 * SECOND);
+	assert_waits(cluster, A, REPLICA_WAITS_MAJORITY, ALL, 2);
 }
 
 int main(void)
