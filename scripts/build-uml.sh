@@ -4,8 +4,9 @@
 # Builds the guest kernel (User-Mode Linux with the rdisk driver) from Debian's kernel source, as an
 # ordinary user, and prints its path as the last line of stdout. Does not install packages.
 #
-# usage: build-uml.sh [--tree]
-#   --tree  print the path of the kernel's source tree instead (with its scripts, such as checkpatch)
+# usage: build-uml.sh [--tree] [--with FILE]
+#   --tree       print the path of the kernel's source tree instead (with its scripts, such as checkpatch)
+#   --with FILE  options of the kernel beside those of uml-rdisk/kernel.config; another RDISK_CACHE keeps both kernels
 #
 # The result is cached below ${RDISK_CACHE:-~/.cache/rdisk}/kernel:
 #   tree-KEY/   the unpacked and built source, KEY naming the tarball and our patches: a changed driver costs a relink
@@ -49,6 +50,7 @@ kernel_key() {
 		uname -m
 		cd "$rdisk_root"
 		file_tree_hash scripts/build-uml.sh uml-rdisk common/dvk common/rdisk
+		[ -z "$more" ] || sha256sum <"$more"
 	} | sha256sum | cut -c 1-32
 }
 
@@ -82,9 +84,9 @@ check_configuration() {
 		'# CONFIG_'*' is not set') grep -q "^$(cut -d ' ' -f 2 <<<"$line")=" "$tree/.config" || continue ;;
 		*) continue ;;
 		esac
-		say "uml-rdisk/kernel.config: this kernel cannot have $line"
+		say "${more:+$more or }uml-rdisk/kernel.config: this kernel cannot have $line"
 		refused=1
-	done <"$driver/kernel.config"
+	done < <(cat "$driver/kernel.config" ${more:+"$more"})
 	return "$refused"
 }
 
@@ -97,13 +99,14 @@ configure() {
 		gcc --version
 		cd "$rdisk_root"
 		find uml-rdisk -name '*onfig*' -type f -print0 | sort -z | xargs -0 sha256sum
+		[ -z "$more" ] || sha256sum <"$more"
 	) | sha256sum)
 	[ "$(cat "$mark" 2>/dev/null)" != "$key" ] || return 0
 
 	say "configuring"
 	rm -f "$mark"
 	make -C "$tree" ARCH=um defconfig
-	(cd "$tree" && ARCH=um scripts/kconfig/merge_config.sh -m .config "$driver/kernel.config")
+	(cd "$tree" && ARCH=um scripts/kconfig/merge_config.sh -m .config "$driver/kernel.config" ${more:+"$more"})
 	make -C "$tree" ARCH=um olddefconfig
 	check_configuration
 	printf '%s\n' "$key" >"$mark"
@@ -120,12 +123,14 @@ build() {
 	mv "$kernel.tmp" "$kernel"
 }
 
-print_tree=0
-case $* in
-'') ;;
---tree) print_tree=1 ;;
-*) die "usage: build-uml.sh [--tree] (RDISK_CACHE names the cache directory)" ;;
-esac
+print_tree=0 more=
+while [ $# -gt 0 ]; do
+	case $1 in
+	--tree) print_tree=1; shift ;;
+	--with) more=$(readlink -e -- "${2:-}") || die "--with needs a file that is there"; shift 2 ;;
+	*) die "usage: build-uml.sh [--tree] [--with FILE] (RDISK_CACHE names the cache directory)" ;;
+	esac
+done
 [ -r "$tarball" ] || die "$tarball is not there (package $package; scripts/install-packages.sh installs it)"
 require_programs gcc ld make flex bison bc xz perl patch
 cache=$(rdisk_cache)/kernel

@@ -44,5 +44,9 @@ done
 "$rdisk_root/scripts/install-packages.sh" soak || die "packages are missing"
 (cd "$rdisk_root" && { [ -f "build/$build/build.ninja" ] || cmake --preset "$build"; } &&
 	cmake --build --preset "$build" --target rdisk rdiskctl dvkd) >&2 || die "cannot build $build"
-RDISK_BIN=$rdisk_root/build/$build/bin RDISK_SECONDS=$((minutes * 60)) \
+# PostgreSQL needs an option that no other guest does.
+kernel=$(RDISK_CACHE="$(rdisk_cache)/soak" "$rdisk_root/scripts/build-uml.sh" --with "$rdisk_root/scripts/soak-guest.config" |
+	tail -n 1)
+[ -x "$kernel" ] || die "there is no guest kernel"
+RDISK_KERNEL=$kernel RDISK_BIN=$rdisk_root/build/$build/bin RDISK_SECONDS=$((minutes * 60)) \
 	exec "$rdisk_root/tests/cluster/soak-postgresql.sh" "$every" "$scale"

@@ -231,7 +231,7 @@ if wanted model; then
 fi
 if wanted sim; then
 	# Always the same seeds: what others find is no reason to refuse what is tested here.
-	run "simulator" scripts/sim-all.sh --seed 1 --seeds 200
+	run "simulator" scripts/sim-all.sh --seeds 200
 	run "simulator on other processors" scripts/sim-foreign.sh
 fi
 if wanted static; then
