@@ -83,7 +83,8 @@ void promotion_consider(struct replica *replica)
 	    configuration->primary != (uint32_t)self)
 		return;
 	if (!member_in(configuration->in_sync, self) || reign->disk_failed || replica->stopping ||
-	    (propose_flags_of(replica, self) & MESSAGE_EMPTY)) {
+	    (propose_flags_of(replica, self) & MESSAGE_EMPTY) ||
+	    !propose_sizes_are(replica, self, configuration->sizes)) {
 		reign_waits(replica, REPLICA_WAITS_IN_SYNC, configuration->in_sync, 1,
 			    "the primary is not seen, and this member is not in sync, or not to be one");
 		return;

@@ -706,6 +706,9 @@ int replica_force(struct replica *replica, uint64_t now, member_set dead, const 
 	    replica->durable.now.wants_all) {
 		*why = "this member has no image that was ever in sync";
 		error = -EINVAL;
+	} else if (!propose_sizes_are(replica, replica->settings.self, core_configuration(replica)->sizes)) {
+		*why = "an image of this member is smaller than the set has it: make it as large again";
+		error = -EINVAL;
 	} else if (!dead || member_in(dead, replica->settings.self) || (dead & (member_set)~core_voters(replica, 0))) {
 		*why = "name the members that are dead, and only those";
 		error = -EINVAL;
