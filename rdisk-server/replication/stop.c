@@ -103,6 +103,9 @@ void stop_flush_stored(struct replica *replica, int result)
 	if (stop->result)
 		return;
 	backup_reign_ends(replica);
+	/* Entries that wait for the word of one whose admission was not decided are on this image and not on its. */
+	if (reign_is_primary(replica) && replica->reign.candidate != NO_MEMBER)
+		maps_owe_unflushed(replica, member_bit(replica->reign.candidate));
 	/* While others are in sync with it they may lose what is not flushed on all, and this one has to know. */
 	if (alone || !is_in_sync(replica))
 		maps_forget_unflushed(replica);
