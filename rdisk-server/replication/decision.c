@@ -142,11 +142,15 @@ static void note_promise(struct replica *replica, const struct message *message)
 void decision_collect(struct replica *replica, int member, const struct message *message)
 {
 	struct metadata_slot *now = now_of(replica);
+	int primary = member;
 
 	/* What was decided before it. */
 	if (message->configuration.epoch > now->configuration.epoch && message->configuration.epoch < message->epoch)
 		take_configuration(replica, &message->configuration, message->accepted, true);
-	if (!may_vote(replica, member, message, member))
+	/* A lease is no hindrance to what leaves its holder the primary; what is proposed then is looked at again. */
+	if ((message->flags & MESSAGE_SAME_PRIMARY) && message->epoch == now->configuration.epoch + 1)
+		primary = (int)now->configuration.primary;
+	if (!may_vote(replica, member, message, primary))
 		return;
 	note_promise(replica, message);
 	durable_then(replica, AFTER_PROMISE, member, message->epoch, message->ballot);
@@ -274,6 +278,8 @@ static void collect(struct replica *replica, uint64_t epoch)
 	decision->deadline = replica->now + answer_wait(replica);
 	core_wake_at(replica, decision->deadline);
 	collect.ballot = decision->ballot;
+	if (decision->own && now->configuration.epoch && decision->value.primary == now->configuration.primary)
+		collect.flags = MESSAGE_SAME_PRIMARY;
 	if (decision->decided) {
 		collect.configuration = now->configuration;
 		collect.accepted = now->accepted;

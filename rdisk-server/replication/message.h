@@ -137,6 +137,7 @@ struct client_id {
 #define MESSAGE_NO_VOTE	     0x40u /* HELLO, STATUS: it has lost its promises, and does not vote */
 #define MESSAGE_HAS_DATA     0x80u /* HELLO: its images were there before the set, and are not known to be zeroes */
 #define MESSAGE_FIRST	     MESSAGE_HAS_DATA /* JOIN: the first of several */
+#define MESSAGE_SAME_PRIMARY 0x100u	      /* COLLECT: what is to be proposed leaves the primary as it is */
 #define MESSAGE_STOPPING     0x200u	      /* STATUS: it is about to end: it wants no role */
 #define MESSAGE_SHARED	     0x400u	      /* ENTRY_OPEN, REQUEST: others that are shared may have it open, too */
 #define MESSAGE_CLEAN	     0x800u	      /* HELLO: nothing was hot at its start: what it wrote is flushed */

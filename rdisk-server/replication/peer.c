@@ -47,7 +47,7 @@ uint32_t peer_own_flags(const struct replica *replica)
 		if (replica->settings.devices[i].image == REPLICA_IMAGE_MISSING)
 			flags |= MESSAGE_EMPTY;
 	}
-	if (replica->durable.now.wants_all)
+	if (replica->durable.now.wants_all || replica->durable.now.given_up.epoch)
 		flags |= MESSAGE_EMPTY;
 	if (replica->clean)
 		flags |= MESSAGE_CLEAN;
@@ -152,7 +152,6 @@ void peer_disconnected(struct replica *replica, int member)
 	peer->connected = false;
 	if (peer->greeted)
 		opens_process_changed(replica, peer->process.incarnation);
-	promotion_seen(replica, member);
 	peer->greeted = false;
 	peer->leaves_after = 0;
 	if (!deliberate_bug(BUG_RESEND_TO_NEW_ONLY)) {
@@ -302,6 +301,7 @@ void peer_hello(struct replica *replica, int member, const struct message *messa
 	if (replica->durable.now.promised_epoch > own)
 		own = replica->durable.now.promised_epoch;
 	peer->greeted = true;
+	promotion_seen(replica, member);
 	peer->wire = version_agree(replica, message->oldest, message->newest);
 	version_seen(replica, member, message->features);
 	peer->process = message->process;

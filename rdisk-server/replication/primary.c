@@ -72,12 +72,18 @@ static void failed(struct replica *replica, struct entry *entry)
 	if (here && (all & (member_set)~entry->failed) && reign_own_disk_failed(replica))
 		return;
 	if (here) {
-		if (entry->role == ENTRY_OF_RECOVERY)
+		bool rewrites = entry->role == ENTRY_OF_RECOVERY && replica->reign.rewrite;
+		uint64_t position = entry->request.position, length = entry->request.length;
+		uint32_t device = entry->device;
+
+		if (rewrites)
 			recovery_rewrite_failed(replica);
 		/* The client's error; what is there now may differ, and is made equal before anybody sees it. */
 		primary_note_done(replica, entry, entry->error);
 		entry_complete(replica, entry, entry->error);
-		recovery_equalise(replica, entry->device, entry->request.position, entry->request.length);
+		/* What is to be written again stays owed, and is tried again. */
+		if (!rewrites)
+			recovery_equalise(replica, device, position, length);
 		return;
 	}
 	for (int i = 0; i < replica->settings.members; i++) {
@@ -321,8 +327,11 @@ void primary_flush_stored(struct replica *replica, int result)
 	struct set_flush *flush = &replica->flush;
 
 	flush->nr_pending--;
-	if (result)
+	if (result) {
 		flush->result = result;
+		/* Until it is over others may still be waited for, and who is to take over may go, too. */
+		reign_note_flush_failed(replica);
+	}
 	if (!flush->abandoned) {
 		end_flush(replica);
 	} else if (flush->nr_pending == 0) {

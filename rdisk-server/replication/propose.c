@@ -243,6 +243,9 @@ static void consider_untrusted(struct replica *replica)
 	struct replica_configuration value = *core_configuration(replica);
 	int successor = reign_choose_successor(replica);
 
+	/* Without a vote it proposes nothing: see brings_vote_back(). */
+	if (successor != NO_MEMBER && !decision_votes(replica, value.epoch + 1))
+		return;
 	if (successor == NO_MEMBER || !reign_majority_there(replica)) {
 		reign_waits(replica, REPLICA_WAITS_IN_SYNC,
 			    value.in_sync & (member_set)~member_bit(replica->settings.self), 1,
@@ -308,7 +311,7 @@ void propose_consider(struct replica *replica)
 		consider_as_primary(replica);
 	else
 		promotion_consider(replica);
-	if (reign->rewrite_failed && reign->waits.what == REPLICA_WAITS_NOT)
+	if (reign->rewrite_told && reign->role == ROLE_EQUALISING && reign->waits.what == REPLICA_WAITS_NOT)
 		reign_waits(replica, REPLICA_WAITS_DISK, 0, 0,
 			    "what a flush lost cannot be written again: mend the disk of the image, or free space on "
 			    "it");

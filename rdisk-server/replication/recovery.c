@@ -52,7 +52,7 @@ void recovery_begin(struct replica *replica)
 		reign->confirmed = core_configuration(replica)->in_sync;
 	reign->confirm_deadline = replica->now + replica->settings.replica_timeout;
 	reign->equalising = 0;
-	reign->rewrite_failed = false;
+	reign->rewrite_failed = reign->rewrite_told = false;
 	reign->sent = 0;
 	reign->told = false;
 	reign->reconciled = 0;
@@ -247,10 +247,10 @@ void recovery_rewrite_failed(struct replica *replica)
 
 	if (deliberate_bug(BUG_NOT_REWRITTEN_SERVED))
 		return;
-	if (!reign->rewrite_failed)
+	if (!reign->rewrite_told)
 		core_tell(replica, REPLICA_EVENT_DISK, replica->settings.self,
 			  "what a flush lost cannot be written again: its image fails, or its file system is full");
-	reign->rewrite_failed = true;
+	reign->rewrite_failed = reign->rewrite_told = true;
 	reign->rewrite_at = replica->now + replica->settings.heartbeat;
 	core_wake_at(replica, reign->rewrite_at);
 	replica->consider = true;

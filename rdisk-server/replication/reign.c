@@ -99,14 +99,19 @@ void reign_lose_unflushed(struct replica *replica)
 	maps_owe_own_unflushed(replica);
 }
 
+void reign_note_flush_failed(struct replica *replica)
+{
+	replica->consider = true;
+	if (replica->durable.now.flush_failed)
+		return;
+	replica->durable.now.flush_failed = 1;
+	durable_changed(replica);
+}
+
 /* What the own image was written since its last good flush is not to be trusted, also by the next process. */
 void reign_flush_failed(struct replica *replica)
 {
-	replica->consider = true;
-	if (!replica->durable.now.flush_failed) {
-		replica->durable.now.flush_failed = 1;
-		durable_changed(replica);
-	}
+	reign_note_flush_failed(replica);
 	if (!reign_is_primary(replica)) {
 		replica->reign.disk_failed = true;
 		/* Of one that is being brought up nobody else knows what it has not flushed. */

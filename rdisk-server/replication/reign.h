@@ -53,6 +53,7 @@ struct reign {
 	bool flush_lost;	 /* nobody knows what of the answered writes is stable: a generation begins */
 	bool rewrite;		 /* what is made equal is written to the own image, too: a flush of it failed */
 	bool rewrite_failed;	 /* some of that could not be written */
+	bool rewrite_told;	 /* and that was told, in this reign */
 	uint64_t rewrite_at;	 /* time: all of it is tried again */
 	uint64_t adopt_until;	 /* without that table: unknown clients are taken for known until then */
 	unsigned int equalising; /* entries under way */
@@ -82,7 +83,8 @@ member_set reign_receivers(const struct replica *replica);
 void reign_member_failed(struct replica *replica, int member, const char *why);
 /* The own image fails or hangs. true: others are in sync, and one of them shall serve. */
 bool reign_own_disk_failed(struct replica *replica);
-/* A flush of the own image has failed; and that was made good. */
+/* A flush of the own image has failed: kept in the slots; with what follows from that; and that was made good. */
+void reign_note_flush_failed(struct replica *replica);
 void reign_flush_failed(struct replica *replica);
 void reign_flush_made_good(struct replica *replica);
 /* Nobody else has what a flush lost: what was answered before may be gone, and every client is to be told. */

@@ -236,7 +236,8 @@ const char *replica_load_slot(struct replica *replica, uint32_t index, const voi
 		return "its metadata belong to another node: give each member a state_dir of its own, or remove the "
 		       "folder; then this member takes a whole copy of the others";
 	}
-	if (slot.configuration.epoch && slot.configuration.digest != replica->list_digest &&
+	if (((slot.configuration.epoch && slot.configuration.digest != replica->list_digest) ||
+	     (slot.given_up.epoch && slot.given_up.digest != replica->list_digest)) &&
 	    !deliberate_bug(BUG_LIST_TAKEN))
 		return "its metadata are of a set with other members: put the list of members back in the "
 		       "configuration file as it was, their nodes, order, and which of them are diskless";
@@ -274,7 +275,8 @@ static void look_at_images(struct replica *replica)
 
 		if (core_diskless(replica, replica->settings.self))
 			break;
-		if (now->configuration.epoch && !known && !deliberate_bug(BUG_EMPTY_IMAGE_PROMOTED))
+		if ((now->configuration.epoch || now->given_up.epoch) && !known &&
+		    !deliberate_bug(BUG_EMPTY_IMAGE_PROMOTED))
 			now->wants_all |= UINT64_C(1) << i;
 		now->images[i] = device->identity;
 		now->names[i] = device->name_checksum;
@@ -703,8 +705,8 @@ int replica_force(struct replica *replica, uint64_t now, member_set dead, const 
 
 	begin(replica, now);
 	if (core_diskless(replica, replica->settings.self) || !core_configuration(replica)->epoch ||
-	    replica->durable.now.wants_all) {
-		*why = "this member has no image that was ever in sync";
+	    replica->durable.now.wants_all || replica->durable.now.given_up.epoch) {
+		*why = "this member has no image that was ever in sync, or gave it up";
 		error = -EINVAL;
 	} else if (!propose_sizes_are(replica, replica->settings.self, core_configuration(replica)->sizes)) {
 		*why = "an image of this member is smaller than the set has it: make it as large again";

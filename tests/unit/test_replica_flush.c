@@ -297,6 +297,31 @@ static void test_successor_dies(void **state)
 	cluster_assert_equal(cluster);
 }
 
+/* The same with a flush that a client asked for. */
+static void test_successor_of_flush_dies(void **state)
+{
+	struct cluster *cluster = *state;
+	struct cluster_request flush;
+	uint32_t client;
+
+	two_copies(cluster);
+	client = cluster_open(cluster, A);
+	assert_int_equal(cluster_write_now(cluster, A, client, 0, 1), 0);
+	cluster->member[A].io_hangs = true;
+	cluster_flush(cluster, A, client, &flush);
+	cluster_go(cluster, MOMENT);
+	cluster_cut_link(cluster, A, C, true);
+	come_back(cluster, A, -EIO);
+	cluster_kill(cluster, B);
+	cluster_cut_link(cluster, A, C, false);
+	cluster->member[A].io_hangs = false;
+	cluster_until(cluster, cluster_serves, A);
+	cluster_go(cluster, 3 * CLUSTER_LEASE);
+	assert_true(cluster_serves(cluster, A));
+	assert_int_equal(cluster_status(cluster, A).configuration.generation.number, 2);
+	assert_int_equal(cluster_answer(cluster, &flush), -EIO);
+}
+
 /* A flush of the last one fails, and it is killed before anything is decided: its next process has the same host. */
 static void test_restarted(void **state)
 {
@@ -397,6 +422,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_of_a_backup_alone, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_of_a_target, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_successor_dies, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_successor_of_flush_dies, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_restarted, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_at_the_end, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_beside_the_last_one, cluster_setup, cluster_teardown),
