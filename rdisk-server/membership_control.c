@@ -221,7 +221,8 @@ static int promote(void *user, uint64_t now, uint64_t order, int member, uint64_
 
 	(void)now;
 	replica_status(member_replica(member_of(control)), &status);
-	if (!status.decided || (int)status.configuration.primary != member)
+	/* It may not be decided yet, as when an order of before is being carried out. */
+	if ((int)status.configuration.primary != member)
 		code = replica_promote(member_replica(member_of(control)), member_now(), member, &text);
 	if (code)
 		return refused(code, text, why);

@@ -76,7 +76,8 @@ static void test_force_waits(void **state)
 	/* It stands, and a that is primary with the lease of before is not what was meant. */
 	member_start(MEMBER_C, NULL);
 	member_await(MEMBER_A, "a", NULL);
-	assert_int_equal(MEMBER_ORDER(MEMBER_A, "promote", "a", "--timeout", "0"), 0);
+	if (MEMBER_ORDER(MEMBER_A, "promote", "a", "--timeout", "0"))
+		fail_msg("promote: %s", member_ctl.output.text);
 	member_set_end();
 }
 
