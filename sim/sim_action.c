@@ -147,6 +147,7 @@ static void do_meta(struct sim_host *host, const struct sim_action *action)
 		break;
 	case SIM_META_KEEP:
 		sim_state_keep(&host->state);
+		host->kept_epoch = host->line.epoch;
 		break;
 	default:
 		sim_state_put_back(&host->state);
@@ -350,8 +351,9 @@ static bool may(struct sim_world *world, const struct sim_action *action)
 		else if (!helps(action->kind))
 			return false;
 	}
-	/* As the other way round: see disk_fails(). */
-	if (breaks_disk(action->kind) && world->hurt && world->engine.now - world->hurt < HURT_SETTLES)
+	/* As the other way round: see disk_fails(). Nor is what is left of its metadata torn. */
+	if ((breaks_disk(action->kind) || action->kind == SIM_META_ERRORS) && world->hurt &&
+	    world->engine.now - world->hurt < HURT_SETTLES)
 		return false;
 	/* What a process saves goes to the file that it has open, which is as gone as what was in it. */
 	if (action->kind == SIM_META_REMOVE && action->numbers[0] == SIM_PIECE_BITS && !action->careful &&
@@ -360,6 +362,9 @@ static bool may(struct sim_world *world, const struct sim_action *action)
 	if (!action->careful)
 		return true;
 	if (sim_calm_missing(world) || disk_fails(world) || (action->kind == SIM_META_OLD && !host->state.was_kept))
+		return false;
+	/* Nobody has seen newer: that it is old cannot be noticed. */
+	if (action->kind == SIM_META_OLD && host->line.epoch <= host->kept_epoch)
 		return false;
 	/* Of two votes neither can be spared: who has lost its promises waits for an operator. */
 	if (world->members == 2 && (action->kind == SIM_META_OLD || action->kind == SIM_META_WIPE))

@@ -55,9 +55,10 @@
  *   flush M                  the same client
  *
  * An action that ends with the word "careful" takes away what a member has on disk. It is done only if all are well
- * before, and no disk fails, so that no two are hurt at a time, and kills the member first; no disk error begins within
- * ten seconds of it. After "meta M old careful" nothing else is done until all are well again (that somebody who has
- * seen newer is up is an assumption). Random schedules hurt only so.
+ * before, and no disk fails, so that no two are hurt at a time, and kills the member first; no error of a disk or of
+ * metadata begins within ten seconds of it. "meta M old careful" is done only if a newer epoch was decided since, and
+ * after it nothing else is until all are well again (that somebody who has seen newer is up is an assumption). Random
+ * schedules hurt only so.
  */
 #ifndef RDISK_SIM_SCHEDULE_H
 #define RDISK_SIM_SCHEDULE_H

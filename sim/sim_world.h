@@ -117,6 +117,7 @@ struct sim_host {
 	uint64_t boot;
 	struct sim_disk disks[REPLICA_DEVICES_MAX];
 	struct sim_state state;
+	uint64_t kept_epoch;	     /* of `line` when its metadata were kept */
 	struct sim_process *process; /* NULL: none */
 	struct sim_event start, end, view;
 	unsigned int views_left; /* until the right one */
