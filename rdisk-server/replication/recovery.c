@@ -301,7 +301,9 @@ void recovery_go_on(struct replica *replica)
 		return;
 	if ((begin_more(replica) || reign->equalising > 0) && !deliberate_bug(BUG_SERVE_BEFORE_EQUAL))
 		return;
-	if (rewrites_again(replica))
+	/* What was written again may be lost again, by a flush that failed since: all of it stays owed to the next
+	 * reign. */
+	if (rewrites_again(replica) || reign->flush_lost)
 		return;
 	if (!reign->told)
 		tell(replica);
