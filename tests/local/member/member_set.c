@@ -85,8 +85,12 @@ void member_change(int member, const char *from, const char *to)
 
 	text[length] = '\0';
 	place = strstr(text, from);
-	if (!place)
+	if (!file || !place) {
+		if (file)
+			fclose(file);
 		test_fatal("%s: there is no \"%s\"", path, from);
+		return;
+	}
 	rewind(file);
 	fprintf(file, "%.*s%s%s", (int)(place - text), text, to, place + strlen(from));
 	if (fflush(file) || ftruncate(fileno(file), ftell(file)) || fclose(file))
