@@ -393,6 +393,16 @@ static bool is_done(const struct membership_control *control, const struct contr
 	return has_primary(&of_core) && (of_core.configuration.dead & pending->dead) == pending->dead;
 }
 
+/* The core gave a force up: it is neither carried out nor to be. */
+static bool is_forgotten(const struct membership_control *control)
+{
+	member_set dead = control->pending.dead;
+	struct replica_status status;
+
+	replica_status(member_replica(member_of(control)), &status);
+	return dead && !status.forces_without && (status.configuration.dead & dead) != dead;
+}
+
 static void look_at_order(struct membership_control *control)
 {
 	struct pending_order *pending = &control->pending;
@@ -405,6 +415,10 @@ static void look_at_order(struct membership_control *control)
 	fill_status(control, &status);
 	if (is_done(control, &status))
 		control_answer(control->control, pending->order, 0, NULL);
+	else if (is_forgotten(control))
+		control_answer(control->control, pending->order, -EAGAIN,
+			       "one of those that were taken for dead is there: the order is forgotten; rdiskctl "
+			       "status says who is seen");
 	else if (now >= pending->deadline)
 		say_late(control, &status);
 	/* Nobody wants it any more, or it was answered. */

@@ -793,6 +793,7 @@ void replica_status(const struct replica *replica, struct replica_status *status
 		.seen = reign_seen(replica),
 		.waits = replica->reign.waits,
 		.blocked = replica->reign.blocked,
+		.forces_without = replica->reign.force_without,
 	};
 	for (int i = 0; i < replica->settings.members; i++)
 		status->parted |= replica->peers[i].parted ? member_bit(i) : 0;

@@ -370,7 +370,8 @@ struct replica_status {
 	bool votes;				    /* it has a vote */
 	bool holds_lease;			    /* checked at the time of the last event */
 	member_set parted;			    /* seen, and of another line: see replica_invalidate() */
-	member_set seen;			    /* who can be talked to, itself included */
+	member_set forces_without; /* whom an order that is not carried out takes for dead; 0: there is none */
+	member_set seen;	   /* who can be talked to, itself included */
 	struct replica_waits waits;
 	const char *blocked; /* the same as a text that stays; NULL: nothing is waited for */
 	uint64_t under_way; /* entries of this primary that not all have yet, also where clients were answered errors */

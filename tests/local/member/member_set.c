@@ -165,6 +165,20 @@ void member_set_discard(void)
 		test_process_discard(&set_members[i].rdisk);
 }
 
+int member_set_setup(void **state)
+{
+	(void)state;
+	member_set_make();
+	return 0;
+}
+
+int member_set_teardown(void **state)
+{
+	(void)state;
+	member_set_discard();
+	return 0;
+}
+
 int member_order(int member, const char *const arguments[])
 {
 	const char *all[ARGUMENTS_MAX] = { RDISKCTL_PROGRAM, "-c", set_members[member].config };

@@ -50,6 +50,10 @@ void member_set_end(void);
 /* Kills all that run: for a teardown. */
 void member_set_discard(void);
 
+/* member_set_make() and member_set_discard() as cmocka has them; 0. */
+int member_set_setup(void **state);
+int member_set_teardown(void **state);
+
 /* Runs rdiskctl for a member, with arguments up to NULL, to its end. Its exit status. */
 int member_order(int member, const char *const arguments[]);
 #define MEMBER_ORDER(member, ...) member_order(member, (const char *const[]){ __VA_ARGS__, NULL })

@@ -14,20 +14,6 @@
 
 #define QUIET_MS 4000 /* there is an attempt every two seconds at least */
 
-static int setup(void **state)
-{
-	(void)state;
-	member_set_make();
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	member_set_discard();
-	return 0;
-}
-
 static void assert_said_once(int member, const char *text)
 {
 	struct test_process *rdisk = &set_members[member].rdisk;
@@ -76,8 +62,8 @@ static void test_key(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_lease, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_key, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_lease, member_set_setup, member_set_teardown),
+		cmocka_unit_test_setup_teardown(test_key, member_set_setup, member_set_teardown),
 	};
 
 	test_directory();

@@ -19,20 +19,6 @@
 
 #include "member_set.h"
 
-static int setup(void **state)
-{
-	(void)state;
-	member_set_make();
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	member_set_discard();
-	return 0;
-}
-
 /* The process of a member's node. */
 static pid_t node_of(int member)
 {
@@ -140,9 +126,9 @@ static void test_end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_primary, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_backup, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_end, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_primary, member_set_setup, member_set_teardown),
+		cmocka_unit_test_setup_teardown(test_backup, member_set_setup, member_set_teardown),
+		cmocka_unit_test_setup_teardown(test_end, member_set_setup, member_set_teardown),
 	};
 
 	test_directory();

@@ -18,13 +18,6 @@
 /* rdiskctl events, in its log. */
 static struct test_process listener;
 
-static int setup(void **state)
-{
-	(void)state;
-	member_set_make();
-	return 0;
-}
-
 static int teardown(void **state)
 {
 	(void)state;
@@ -78,6 +71,35 @@ static void test_force_waits(void **state)
 	member_await(MEMBER_A, "a", NULL);
 	if (MEMBER_ORDER(MEMBER_A, "promote", "a", "--timeout", "0"))
 		fail_msg("promote: %s", member_ctl.output.text);
+	member_set_end();
+}
+
+/* Who is taken for dead comes back while the order waits: it would split the set some day. */
+static void test_force_is_forgotten(void **state)
+{
+	const char *const force[] = { RDISKCTL_PROGRAM,
+				      "-c",
+				      set_members[MEMBER_A].config,
+				      "--json",
+				      "force-primary",
+				      "--dead",
+				      "b",
+				      "--yes",
+				      "--timeout",
+				      "0",
+				      NULL };
+
+	(void)state;
+	member_set_start();
+	test_process_discard(&set_members[MEMBER_B].rdisk);
+	test_process_discard(&set_members[MEMBER_C].rdisk);
+	member_await_blocked(MEMBER_A, "2 of a, b, c must be seen to decide who serves; seen: a");
+	test_process_start(&listener, force, NULL);
+	member_await_blocked(MEMBER_A, "2 of a, c must be seen to decide the forced primary; seen: a");
+	member_start(MEMBER_B, NULL);
+	assert_true(test_process_wait_end(&listener, TEST_TIMEOUT_MS));
+	if (!strstr(listener.output.text, "the order is forgotten"))
+		fail_msg("force-primary: %s", listener.output.text);
 	member_set_end();
 }
 
@@ -151,11 +173,12 @@ static void test_copies_are_missing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_force_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_force_waits, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_promote_waits, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_copies_are_missing, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_resync_events, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_force_refused, member_set_setup, teardown),
+		cmocka_unit_test_setup_teardown(test_force_waits, member_set_setup, teardown),
+		cmocka_unit_test_setup_teardown(test_force_is_forgotten, member_set_setup, teardown),
+		cmocka_unit_test_setup_teardown(test_promote_waits, member_set_setup, teardown),
+		cmocka_unit_test_setup_teardown(test_copies_are_missing, member_set_setup, teardown),
+		cmocka_unit_test_setup_teardown(test_resync_events, member_set_setup, teardown),
 	};
 
 	test_directory();

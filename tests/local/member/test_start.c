@@ -23,20 +23,6 @@
 
 static char before[STATE_MAX], after[STATE_MAX];
 
-static int setup(void **state)
-{
-	(void)state;
-	member_set_make();
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	member_set_discard();
-	return 0;
-}
-
 static int by_name(const struct dirent **one, const struct dirent **other)
 {
 	return strcmp((*one)->d_name, (*other)->d_name);
@@ -154,9 +140,9 @@ static void test_twice(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_first_start, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_later_start, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_twice, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_first_start, member_set_setup, member_set_teardown),
+		cmocka_unit_test_setup_teardown(test_later_start, member_set_setup, member_set_teardown),
+		cmocka_unit_test_setup_teardown(test_twice, member_set_setup, member_set_teardown),
 	};
 
 	test_directory();
