@@ -214,8 +214,7 @@ void joining_bits(struct replica *replica, int member, const struct message *mes
 	/* replica_frame() has seen to it that the member is in the list. */
 	if (!from_source(replica, member, message) || message->device >= (uint32_t)replica->settings.nr_devices)
 		return;
-	/* It is as the primary is now, so that it lacks and others lack what the primary says; but see may_be_parted().
-	 */
+	/* It is as the primary is now: what others lack is what the primary says. But see may_be_parted(). */
 	if (message->number == 0 && !own && !may_be_parted(replica))
 		maps_unmiss(replica, (int)message->member, message->device, 0,
 			    replica->devices[message->device].blocks);

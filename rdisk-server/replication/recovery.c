@@ -301,8 +301,7 @@ void recovery_go_on(struct replica *replica)
 		return;
 	if ((begin_more(replica) || reign->equalising > 0) && !deliberate_bug(BUG_SERVE_BEFORE_EQUAL))
 		return;
-	/* What was written again may be lost again, by a flush that failed since: all of it stays owed to the next
-	 * reign. */
+	/* A flush failed since: what was written again may be lost again, and stays owed to the next reign. */
 	if (rewrites_again(replica) || reign->flush_lost)
 		return;
 	if (!reign->told)

@@ -284,8 +284,7 @@ static void decided(struct replica *replica)
 {
 	const struct replica_configuration *configuration = core_configuration(replica);
 	struct reign *reign = &replica->reign;
-	/* One that has lost its log, or gave its copy up, is in sync by nobody's word: it does not answer, and is
-	 * removed. */
+	/* Who lost its log, or gave its copy up, is in sync by nobody's word: it does not answer, and is removed. */
 	bool named = reign_names_self(replica, configuration) &&
 		     ((!replica->durable.now.wants_all && !gave_up_copy(replica)) ||
 		      joining_is_target(replica, (int)configuration->primary));

@@ -25,7 +25,7 @@ replay() {
 
 # ended_sessions: how often a session was ended because its queue was full.
 ended_sessions() {
-	grep -h "than its queue holds" "$work"/set/?/rdisk.log || true
+	sed -n "/than its queue holds/p" "$work"/set/?/rdisk.log
 }
 
 make_trace W
