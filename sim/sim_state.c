@@ -137,18 +137,29 @@ static void take_away(struct sim_piece *piece)
 	memset(piece->stable, 0, piece->size);
 }
 
+/* A power cut may have torn one of the slots: the other one is whole then. */
+static bool find_whole_slot(struct sim_state *state, struct metadata_slot *slot)
+{
+	for (uint32_t index = 0; index < 2; index++) {
+		const struct metadata_place place = { .kind = METADATA_SLOT, .index = index };
+		const struct sim_piece *piece = sim_state_find(state, &place, 0);
+
+		for (uint32_t node = 1; piece && node <= MEMBERS_MAX; node++) {
+			if (metadata_decode_slot(piece->stable, piece->size, node, slot) == METADATA_GOOD)
+				return true;
+		}
+	}
+	return false;
+}
+
 void sim_state_cool(struct sim_state *state)
 {
 	static const uint64_t nothing[METADATA_SECTOR_BITS / 64];
-	static const struct metadata_place any_slot = { .kind = METADATA_SLOT };
-	const struct sim_piece *from = sim_state_find(state, &any_slot, 0);
 	struct metadata_slot slot;
 
-	for (uint32_t node = 1; from; node++) {
-		if (metadata_decode_slot(from->stable, from->size, node, &slot) != METADATA_FOREIGN)
-			break;
-	}
-	for (size_t i = 0; i < state->count && from; i++) {
+	if (!find_whole_slot(state, &slot))
+		return;
+	for (size_t i = 0; i < state->count; i++) {
 		struct sim_piece *piece = &state->pieces[i];
 
 		if (piece->place.kind != METADATA_LOG)
