@@ -36,7 +36,7 @@ process_state() {
 launch() {
 	local pid folder=$dir/$1 name=$2
 
-	[ -d "$folder" ] || die "there is no $folder"
+	[ -d "$folder" ] || die "host $1: its folder $folder is not there any more (cluster.sh down, then up)"
 	# shellcheck disable=SC2016,SC2094 # the inner shell expands these; all append
 	read -r pid < <(enter_host "$1" "$folder" setsid --fork bash -c \
 		'exec 2>/dev/null
@@ -63,7 +63,7 @@ await_word() {
 	kill "$follower" 2>/dev/null || true
 	exec {words}<&-
 	[ "$found" -ne 0 ] || return 0
-	! service_pid "$1" "$2" >/dev/null || give_up "host $1: $2 did not get ready within $start_limit s ($log)"
+	! service_pid "$1" "$2" >/dev/null || give_up "host $1: $2 did not get ready within $start_limit s ($log says how far it came)"
 	return 1
 }
 
@@ -78,7 +78,7 @@ start_corosync() {
 	require_programs corosync
 	from=$(log_size "$log")
 	launch "$1" corosync corosync -f -c "$dir/$1/corosync.conf"
-	await_word "$1" corosync "$from" 'ready to provide service' || die "host $1: corosync ended at once: $(tail -n 1 "$log")"
+	await_word "$1" corosync "$from" 'ready to provide service' || die "host $1: corosync ended at once: $(tail -n 1 "$log") ($log)"
 }
 
 # logged_files HOST: what a power cut takes back, as RDISK_CRASH_FILES wants it.
@@ -91,22 +91,11 @@ logged_files() {
 	done
 }
 
-# start_rdisk HOST [--env NAME=VALUE]... [-- ARGUMENT...]
+# start_rdisk HOST: with what parse_start has taken, if anything.
 start_rdisk() {
-	local host=$1 from log=$dir/$1/rdisk.log library=$bin/../tests/libcrash_log.so preload=() variables=() arguments=()
+	local host=$1 from log=$dir/$1/rdisk.log library=$bin/../tests/libcrash_log.so arguments=()
+	local preload=("${start_preload[@]}") variables=("${start_variables[@]}")
 
-	shift
-	while [ $# -gt 0 ]; do
-		case $1 in
-		--env)
-			[[ ${2:-} == [A-Za-z_]*=* ]] || usage_error "--env needs NAME=VALUE"
-			if [[ $2 == LD_PRELOAD=* ]]; then preload+=("${2#*=}"); else variables+=("$2"); fi
-			shift 2
-			;;
-		--) shift; break ;;
-		*) usage_error "start $host rdisk: unknown option $1" ;;
-		esac
-	done
 	if [ "$power" = yes ]; then
 		preload=("$library" "${preload[@]}")
 		variables+=("RDISK_CRASH_LOG=$dir/$host/power.log" "RDISK_CRASH_FILES=$(logged_files "$host")")
@@ -118,8 +107,8 @@ start_rdisk() {
 	[ "$replicated" != yes ] || arguments=(--node "${host,,}" --boot-id-file "$dir/$host/boot-id")
 	from=$(log_size "$log")
 	launch "$host" rdisk env "DVK_RUNTIME_DIR=$dir/$host/node" "${variables[@]}" \
-		"$bin/rdisk" -d 0 -e 3 -c "$dir/$host/rdisk.cfg" "${arguments[@]}" --log-time "$@"
-	await_word "$host" rdisk "$from" '(^|[ :])ready( |$)' || die "host $host: rdisk ended at once: $(tail -n 1 "$log")"
+		"$bin/rdisk" -d 0 -e 3 -c "$dir/$host/rdisk.cfg" "${arguments[@]}" --log-time "${start_arguments[@]}"
+	await_word "$host" rdisk "$from" '(^|[ :])ready( |$)' || die "host $host: rdisk ended at once: $(tail -n 1 "$log") ($log)"
 }
 
 # start_host HOST: as after its power button was pressed.
@@ -131,8 +120,8 @@ start_host() {
 
 # must_run HOST SERVICE: its pid in the set.
 must_run() {
-	host_init "$1" >/dev/null || die "host $1 is off (cluster.sh start $1 host)"
-	service_pid "$1" "$2" || die "host $1: $2 does not run"
+	host_init "$1" >/dev/null || die "$command $1 $2: the host is off (cluster.sh start $1 host)"
+	service_pid "$1" "$2" || die "$command $1 $2: it does not run (cluster.sh start $1 $2)"
 }
 
 kill_service() {
@@ -181,7 +170,7 @@ untraced() {
 stop_host() {
 	local running pid all
 
-	host_init "$1" >/dev/null || die "host $1 is off (cluster.sh start $1 host)"
+	host_init "$1" >/dev/null || die "$command $1: the host is off (cluster.sh start $1 host)"
 	while :; do
 		mapfile -t all < <(host_processes "$1")
 		running=()
@@ -196,7 +185,7 @@ stop_host() {
 continue_host() {
 	local all
 
-	host_init "$1" >/dev/null || die "host $1 is off (cluster.sh start $1 host)"
+	host_init "$1" >/dev/null || die "$command $1: the host is off (cluster.sh start $1 host)"
 	mapfile -t all < <(host_processes "$1")
 	mapfile -t all < <(untraced "${all[@]}")
 	[ ${#all[@]} -eq 0 ] || kill -CONT "${all[@]}" 2>/dev/null || true
@@ -210,7 +199,7 @@ new_boot_id() {
 cut_power() {
 	local folder=$dir/$1 image_tool=$bin/../tests/crash_image
 
-	[ "$power" = yes ] || die "power: this set does not log what rdisk writes (up --no-power-log)"
+	[ "$power" = yes ] || die "power $1: this set does not log what rdisk writes (up without --no-power-log)"
 	[ ! -e "/run/hosts/$(host_number "$1")" ] || unplug_host "$1"
 	end_host "$1"
 	[ ! -e "/run/hosts/$(host_number "$1")" ] || forget_network "$1"

@@ -37,36 +37,13 @@ set_status() {
 	jq -c '.serving = false' <<<"$first"
 }
 
-# condition_filter CONDITION: what jq says of it.
-condition_filter() {
-	local host=${1%%=*} state=${1#*=}
-
-	case $1 in
-	primary) echo '.serving' ;;
-	in-sync) echo '.serving and ([.members[] | select(.diskless | not) | .state == "in-sync"] | all)' ;;
-	*=*)
-		host=$(host_name "$host") || pass
-		case $state in
-		primary | backup | diskless | none)
-			printf '[.members[] | select(.name == "%s") | .role == "%s"] | any\n' "${host,,}" "$state"
-			;;
-		in-sync | resyncing | outdated | unknown | excluded)
-			printf '[.members[] | select(.name == "%s") | .state == "%s"] | any\n' "${host,,}" "$state"
-			;;
-		*) usage_error "$state is no state of a member (in-sync, resyncing, outdated, unknown, excluded, or a role)" ;;
-		esac
-		;;
-	*) usage_error "cannot wait for $1 (primary, in-sync or HOST=STATE)" ;;
-	esac
-}
-
 # wait_for SECONDS CONDITION: what members tell of by themselves is what it waits for; a second at most passes where nobody
 # tells anything (a member that is stopped or was started anew has nobody who listens to it).
 wait_for() {
-	local limit=$((SECONDS + $1)) filter host events text=''
+	local limit=$((SECONDS + $1)) host events text=''
 
-	filter=$(condition_filter "$2") || pass
-	[ "$replicated" = yes ] || die "the disks of this set are not replicated: there is nothing to wait for"
+	parse_condition "$2"
+	[ "$replicated" = yes ] || die "wait: the disks of this set are not replicated: there is nothing to wait for (up without --unreplicated)"
 	exec {events}<> <(:)
 	for host in "${hosts[@]}"; do
 		service_pid "$host" rdisk >/dev/null || continue
@@ -74,10 +51,10 @@ wait_for() {
 		listeners+=("$!")
 	done
 	while :; do
-		if text=$(set_status) && jq -e "$filter" <<<"$text" >/dev/null; then
+		if text=$(set_status) && jq -e "$condition_filter" <<<"$text" >/dev/null; then
 			return 0
 		fi
-		[ "$SECONDS" -lt "$limit" ] || give_up "waited $1 s for $2; $(summary "$text")"
+		[ "$SECONDS" -lt "$limit" ] || give_up "wait: $2 has not come in $1 s (--timeout); $(summary "$text")"
 		read -r -t 1 -u "$events" || true
 	done
 }

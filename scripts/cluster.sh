@@ -46,7 +46,7 @@
 
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-for part in hosts cluster-hosts cluster-config cluster-services cluster-wait; do
+for part in hosts cluster-usage cluster-hosts cluster-config cluster-services cluster-wait; do
 	# shellcheck source=/dev/null
 	. "$rdisk_root/scripts/$part.sh"
 done
@@ -56,6 +56,12 @@ export PATH=$PATH:/usr/sbin:/sbin
 bin='' size=256M group='' replicated=yes power=yes shared=false
 hosts=() diskless=() made=()
 listeners=() passed=''
+# What the command was given, as cluster-usage.sh takes it.
+host='' what=rdisk other='' one_way=no keep=no form=text
+timeout=120 while_pid='' seconds=60 condition=''
+guest_options=() guest_script=()
+# shellcheck disable=SC2034 # for cluster-services.sh
+start_preload=() start_variables=() start_arguments=()
 declare -A settings=()
 
 # Every end of this script that is not 0 goes through one of these, or through pass.
@@ -103,12 +109,6 @@ host_number() {
 	printf '%d' $(($(printf '%d' "'$1") - 64))
 }
 
-# host_name TEXT: the host that is meant, as A; one that is not there is an error of usage.
-host_name() {
-	[[ -n $1 && " ${hosts[*]} " == *" ${1^^} "* ]] || usage_error "there is no host ${1:-without a name}, but ${hosts[*]}"
-	echo "${1^^}"
-}
-
 is_diskless() {
 	[[ " ${diskless[*]} " == *" $1 "* ]]
 }
@@ -146,7 +146,7 @@ load_set() {
 }
 
 need_set() {
-	load_set || die "there is no set in $dir (cluster.sh up N)"
+	[ ${#hosts[@]} -gt 0 ] || load_set || die "$command: there is no set in $dir (cluster.sh up N, or another --dir)"
 }
 
 default_directory() {
@@ -163,44 +163,15 @@ default_directory() {
 
 # make_directory: DIR, which must be the user's alone.
 make_directory() {
-	[ -d "$dir" ] || (umask 077 && mkdir -p "$dir") || die "cannot make $dir"
-	[[ -O $dir && -w $dir ]] || die "$dir is another user's"
+	[ -d "$dir" ] || (umask 077 && mkdir -p "$dir") || die "up: cannot make the folder $dir (--dir names another)"
+	[[ -O $dir && -w $dir ]] || die "up: the folder $dir is another user's, or cannot be written (--dir names another)"
 	dir=$(cd "$dir" && pwd -P)
 	# A socket's path holds 107 characters.
-	[ ${#dir} -le 80 ] || die "$dir: the path is too long for the sockets that will be in it, 80 characters at most (--dir)"
-	[[ $dir != *[:\"[:space:]]* ]] || die "$dir: a colon, a quote or white space in the path"
+	[ ${#dir} -le 80 ] || die "up: $dir: the path is too long for the sockets that will be in it, 80 characters at most (--dir names another)"
+	[[ $dir != *[:\"[:space:]]* ]] || die "up: $dir: there is a colon, a quote or white space in the path (--dir names another)"
 }
 
 # ---- up and down ----
-
-parse_up() {
-	local count
-
-	[[ ${1:-} =~ ^[1-7]$ ]] || usage_error "up needs the number of hosts, 1 to 7"
-	count=$1 timeout=120 while_pid=''
-	for ((number = 1; number <= count; number++)); do
-		hosts+=("$(host_letter "$number")")
-	done
-	shift
-	while [ $# -gt 0 ]; do
-		case $1 in
-		--shared) shared=true; shift; continue ;;
-		--unreplicated) replicated=no; shift; continue ;;
-		--no-power-log) power=no; shift; continue ;;
-		esac
-		[ $# -ge 2 ] || usage_error "$1 needs a value, or is unknown"
-		case $1 in
-		--diskless) diskless+=("$(host_name "$2")") || pass ;;
-		--size) [[ $2 =~ ^[1-9][0-9]*[KMGT]?$ ]] || usage_error "--size $2 is not a size such as 256M"; size=$2 ;;
-		--group) [[ $2 == corosync || $2 == beacons ]] || usage_error "--group is corosync or beacons"; group=$2 ;;
-		--set) [[ $2 =~ ^[a-z_]+=.*$ ]] || usage_error "--set needs KEY=VALUE"; settings[${2%%=*}]=${2#*=} ;;
-		--timeout) [[ $2 =~ ^[1-9][0-9]*$ ]] || usage_error "--timeout needs a number of seconds"; timeout=$2 ;;
-		--while) [[ $2 =~ ^[1-9][0-9]*$ ]] || usage_error "--while needs a pid"; while_pid=$2 ;;
-		*) usage_error "up: unknown option $1" ;;
-		esac
-		shift 2
-	done
-}
 
 # choose_group: what the user wants, or what is there.
 choose_group() {
@@ -209,22 +180,22 @@ choose_group() {
 		if command -v corosync >/dev/null; then group=corosync; else group=beacons; fi
 		[ "$replicated" = yes ] || group=beacons
 	fi
-	[ "$group" != corosync ] || command -v corosync >/dev/null || cannot "there is no corosync here (--group beacons does without)"
+	[ "$group" != corosync ] || command -v corosync >/dev/null || cannot "up: there is no corosync here (scripts/install-packages.sh; --group beacons does without)"
 }
 
 find_programs() {
 	local program
 
 	for program in unshare nsenter setpriv ip jq; do
-		command -v "$program" >/dev/null || cannot "there is no $program here (scripts/install-packages.sh)"
+		command -v "$program" >/dev/null || cannot "up: there is no $program here (scripts/install-packages.sh)"
 	done
 	bin=${RDISK_BIN:-$rdisk_root/build/release/bin}
 	if [ -z "${RDISK_BIN:-}" ] && [[ ! -x $bin/rdisk || ! -x $bin/rdiskctl ]]; then
 		(cd "$rdisk_root" && cmake --preset release && cmake --build --preset release) >&2
 	fi
-	bin=$(cd "$bin" 2>/dev/null && pwd -P) || die "there is no directory $bin"
-	[ -x "$bin/rdisk" ] || die "there is no $bin/rdisk"
-	[ "$replicated" != yes ] || [ -x "$bin/rdiskctl" ] || die "there is no $bin/rdiskctl"
+	bin=$(cd "$bin" 2>/dev/null && pwd -P) || die "up: there is no directory $bin for programs (RDISK_BIN names it)"
+	[ -x "$bin/rdisk" ] || die "up: there is no $bin/rdisk (cmake --build, or RDISK_BIN names another directory)"
+	[ "$replicated" != yes ] || [ -x "$bin/rdiskctl" ] || die "up: there is no $bin/rdiskctl (cmake --build, or RDISK_BIN names another directory)"
 	if [ "$power" = yes ] && [ ! -e "$bin/../tests/libcrash_log.so" ]; then
 		say "no power cuts: there is no $bin/../tests/libcrash_log.so (it is built where libcmocka-dev is installed)"
 		power=no
@@ -256,19 +227,18 @@ make_folders() {
 
 may_make_namespaces() {
 	unshare --user --map-root-user --net --mount --pid --fork true 2>/dev/null ||
-		cannot "user namespaces cannot be made here (sysctl kernel.unprivileged_userns_clone, user.max_user_namespaces)"
+		cannot "up: user namespaces cannot be made here (sysctl kernel.unprivileged_userns_clone, user.max_user_namespaces)"
 	# shellcheck disable=SC2016 # the inner shell expands these
 	unshare --user --map-root-user --net bash -c 'ip link add name b type bridge && ip link add name h type veth peer name e &&
 		ip rule add pref 10 from 10.77.0.1 iif e blackhole' 2>/dev/null ||
-		cannot "this kernel has no bridge, no veth or no routing by rules"
+		cannot "up: this kernel has no bridge, no veth or no routing by rules (modules bridge and veth, CONFIG_IP_MULTIPLE_TABLES)"
 }
 
 up() {
-	if load_set; then
-		! holder_pid >/dev/null || die "there is a set in $dir already (cluster.sh down)"
-		die "there is what is left of a set in $dir (cluster.sh down)"
+	if [ -f "$dir/set" ]; then
+		! holder_pid >/dev/null || die "up: there is a set in $dir already (cluster.sh down, or another --dir)"
+		die "up: there is what is left of a set in $dir (cluster.sh down)"
 	fi
-	parse_up "$@"
 	find_programs
 	choose_group
 	may_make_namespaces
@@ -277,7 +247,7 @@ up() {
 	trap '(exit 143) || pass' TERM
 	trap 'give_back' EXIT
 	make_folders
-	start_holder "${#hosts[@]}" "$while_pid" || die "the hosts cannot be made"
+	start_holder "${#hosts[@]}" "$while_pid" || die "up: the hosts cannot be made"
 	(enter_set boot "$timeout") || pass
 	trap - EXIT
 	(enter_set status) || pass
@@ -297,21 +267,16 @@ give_back() {
 	exit "$status"
 }
 
-# shellcheck disable=SC2120 # arguments of the command line
 down() {
-	local holder host keep=no
+	local holder host
 
-	[ "${1:-}" != --keep ] || { keep=yes; shift; }
-	[ $# -eq 0 ] || usage_error "down: unknown argument $1"
 	[ -d "$dir" ] || return 0
 	dir=$(cd "$dir" && pwd -P)
 	if holder=$(holder_pid); then
 		kill -KILL "$holder"
 		await_end "$holder"
 	fi
-	if [ ${#hosts[@]} -eq 0 ]; then
-		load_set || return 0
-	fi
+	[ ${#hosts[@]} -gt 0 ] || return 0
 	for host in "${hosts[@]}"; do
 		if [ "$keep" = no ] && [[ " ${made[*]} " == *" $host "* ]]; then
 			rm -rf "${dir:?}/$host"
@@ -355,25 +320,20 @@ at_once() {
 	(exit "$status") || pass
 }
 
-# change HOST [WHAT [ARGUMENT...]]: what kill, stop, cont and start do.
+# change: what kill, stop, cont and start do, as parse_change has it.
 change() {
-	local host what=${2:-rdisk} pid
+	local pid
 
-	[ $# -ge 1 ] || usage_error "$command needs a host"
-	host=$(host_name "$1") || pass
-	if [[ $what == -* ]]; then what=rdisk; shift; else shift $(($# < 2 ? $# : 2)); fi
-	[[ $what == rdisk || $what == corosync || $what == host ]] || usage_error "$command $host: $what is not rdisk, corosync or host"
-	[ $# -eq 0 ] || [ "$command $what" = "start rdisk" ] || usage_error "$command: unexpected argument $1"
 	case "$command $what" in
 	"kill host")
-		host_init "$host" >/dev/null || die "host $host is off"
+		host_init "$host" >/dev/null || die "kill $host host: the host is off already (cluster.sh start $host host)"
 		end_host "$host"
 		rm -f "$dir/$host/"{rdisk,corosync}.pid
 		;;
 	"stop host") stop_host "$host" ;;
 	"cont host") continue_host "$host" ;;
 	"start host")
-		! host_init "$host" >/dev/null || die "host $host is on"
+		! host_init "$host" >/dev/null || die "start $host host: the host is on already (cluster.sh start $host [rdisk|corosync] starts a service there)"
 		start_host "$host"
 		;;
 	kill\ *) kill_service "$host" "$what" ;;
@@ -386,60 +346,34 @@ change() {
 		kill -CONT "$pid"
 		;;
 	start\ *)
-		host_init "$host" >/dev/null || die "host $host is off (cluster.sh start $host host)"
-		! service_pid "$host" "$what" >/dev/null || die "host $host: $what runs already"
-		"start_$what" "$host" "$@"
+		host_init "$host" >/dev/null || die "start $host $what: the host is off (cluster.sh start $host host)"
+		! service_pid "$host" "$what" >/dev/null || die "start $host $what: it runs already (cluster.sh cont $host $what, if it was stopped)"
+		"start_$what" "$host"
 		;;
 	esac
 }
 
-cut() {
-	local from to host
+# cut_off: as parse_cut has it.
+cut_off() {
+	local another
 
-	[ $# -ge 1 ] || usage_error "cut needs a host"
-	from=$(host_name "$1") || pass
-	case $# in
-	1)
-		for host in "${hosts[@]}"; do
-			[ "$host" = "$from" ] || cut "$from" "$host"
-		done
-		return
-		;;
-	2) ;;
-	3) [ "$3" = --one-way ] || usage_error "cut: unknown argument $3" ;;
-	*) usage_error "cut: unexpected argument $4" ;;
-	esac
-	to=$(host_name "$2") || pass
-	[ "$from" != "$to" ] || usage_error "cut $from $to: these are one host"
-	lose "$(host_number "$from")" "$(host_number "$to")"
-	[ $# -eq 3 ] || lose "$(host_number "$to")" "$(host_number "$from")"
-}
-
-heal() {
-	local host='' pair from to
-
-	[ $# -le 1 ] || usage_error "heal: unexpected argument $2"
-	if [ $# -eq 1 ]; then
-		host=$(host_name "$1") || pass
-		host=$(host_number "$host")
-	fi
-	for pair in /run/hosts/lost/*; do
-		[ -e "$pair" ] || continue
-		pair=${pair##*/} from=${pair%-*} to=${pair#*-}
-		[[ -n $host && $from != "$host" && $to != "$host" ]] || regain "$from" "$to"
+	for another in "${hosts[@]}"; do
+		[[ $another != "$host" && (-z $other || $another == "$other") ]] || continue
+		lose "$(host_number "$host")" "$(host_number "$another")"
+		[ "$one_way" = yes ] || lose "$(host_number "$another")" "$(host_number "$host")"
 	done
 }
 
-parse_wait() {
-	local seconds=60
+# heal: as parse_heal has it.
+heal() {
+	local pair from to number=''
 
-	if [ "${1:-}" = --timeout ]; then
-		[[ ${2:-} =~ ^[0-9]+$ ]] || usage_error "--timeout needs a number of seconds"
-		seconds=$2
-		shift 2
-	fi
-	[ $# -eq 1 ] || usage_error "wait needs one of primary, in-sync, HOST=STATE"
-	wait_for "$seconds" "$1"
+	[ -z "$host" ] || number=$(host_number "$host")
+	for pair in /run/hosts/lost/*; do
+		[ -e "$pair" ] || continue
+		pair=${pair##*/} from=${pair%-*} to=${pair#*-}
+		[[ -n $number && $from != "$number" && $to != "$number" ]] || regain "$from" "$to"
+	done
 }
 
 # run_on HOST DIRECTORY COMMAND...: in the place of this script.
@@ -454,26 +388,22 @@ run_on() {
 
 # in_set DIRECTORY COMMAND ARGUMENT...: what enter_set was given.
 in_set() {
-	local directory=$1 host
+	local directory=$1
 
 	command=$2
 	shift 2
 	case $command in
 	boot) boot "$@" ;;
 	run) run_on "$1" "$directory" "${@:2}" ;;
-	kill | stop | cont | start) change "$@" ;;
-	power)
-		[ $# -eq 1 ] || usage_error "power needs a host, and nothing else"
-		host=$(host_name "$1") || pass
-		cut_power "$host"
-		;;
-	cut | heal) "$command" "$@" ;;
-	wait) parse_wait "$@" ;;
-	status)
-		case "${1:-}" in
-		'') show_status text ;;
-		--json) show_status json ;;
-		*) usage_error "status: unknown option $1" ;;
+	*)
+		check_usage "$@"
+		case $command in
+		kill | stop | cont | start) change ;;
+		power) cut_power "$host" ;;
+		cut) cut_off ;;
+		heal) heal ;;
+		wait) wait_for "$seconds" "$condition" ;;
+		status) show_status "$form" ;;
 		esac
 		;;
 	esac
@@ -488,23 +418,16 @@ one_at_a_time() {
 	(enter_set "$@" {lock}<&-) || pass
 }
 
-# guest HOST [OPTION]... -- SCRIPT [ARGUMENT]...
+# guest: as parse_guest has it.
 guest() {
-	local host options=()
-
-	host=$(host_name "${1:-}") || pass
-	shift
-	while [ $# -gt 0 ] && [ "$1" != -- ]; do
-		options+=("$1")
-		shift
-	done
 	if [ -z "${RDISK_KERNEL:-}" ]; then
-		RDISK_KERNEL=$("$rdisk_root/scripts/build-uml.sh" | tail -n 1) || die "there is no guest kernel"
+		RDISK_KERNEL=$("$rdisk_root/scripts/build-uml.sh" | tail -n 1) || die "guest: there is no guest kernel"
 		export RDISK_KERNEL
 	fi
 	# What it has there ends with the host.
 	export TMPDIR=/run/tmp
-	enter_set run "$host" "$rdisk_root/scripts/run-uml.sh" --append "dcid=0 uml_ep=-2 rd_ep=3" "${options[@]}" "$@"
+	enter_set run "$host" "$rdisk_root/scripts/run-uml.sh" --append "dcid=0 uml_ep=-2 rd_ep=3" "${guest_options[@]}" \
+		"${guest_script[@]}"
 }
 
 dir=$(default_directory)
@@ -520,29 +443,9 @@ trap finish EXIT
 case $command in
 --help)
 	sed -n '/^# usage:/,/^$/ s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+	exit 0
 	;;
-up | down)
-	"$command" "$@"
-	;;
-exec)
-	need_set
-	[[ $# -ge 3 && $2 == -- ]] || usage_error "exec HOST -- COMMAND..."
-	host=$(host_name "$1") || pass
-	enter_set run "$host" "${@:3}"
-	;;
-guest)
-	need_set
-	guest "$@"
-	;;
-kill | stop | cont | start | power | cut | heal)
-	need_set
-	one_at_a_time "$command" "$@"
-	;;
-wait | status)
-	need_set
-	enter_set "$command" "$@"
-	;;
-inside*)
+inside | inside-watch | inside-hold | inside-init)
 	# What this script starts of itself, in the namespaces that it has made.
 	need_set
 	case $command in
@@ -551,8 +454,17 @@ inside*)
 	inside-hold) hold_set "$@" ;;
 	inside-init) be_init "$@" ;;
 	esac
+	exit 0
 	;;
-*)
-	usage_error "unknown command ${command:-(none)}"
-	;;
+esac
+# The hosts that there are can be named; up makes its own.
+[ "$command" = up ] || load_set || true
+check_usage "$@"
+[[ $command == up || $command == down ]] || need_set
+case $command in
+up | down) "$command" ;;
+exec) enter_set run "$host" "${@:3}" ;;
+guest) guest ;;
+wait | status) enter_set "$command" "$@" ;;
+*) one_at_a_time "$command" "$@" ;;
 esac

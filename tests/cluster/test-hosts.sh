@@ -14,6 +14,9 @@ expect 2 up 2 --set lease
 expect 2 up 2 --diskless C
 expect 1 status
 expect 1 exec A -- true
+expect 2 status --yaml
+expect 2 exec A true
+expect 2 kill A nonsense
 
 up 2 --unreplicated --size 16M
 for host in A B; do
@@ -24,6 +27,59 @@ done
 note "the pid of a server is that of a process that is seen outside"
 [ "$(readlink "/proc/$(cat "$work/set/A/rdisk.pid")/exe")" = "$(readlink -f "$bin/rdisk")" ] || fail "A/rdisk.pid is not rdisk's"
 expect 1 up 2 --unreplicated
+
+note "what is wrong with a command is an error of usage, whatever there is of the set"
+# is_usage ARGUMENT...: an error of usage that names the command.
+is_usage() {
+	expect 2 "$@" 2>"$work/words"
+	grep -q "^cluster.sh: $1[: ].*(--help)$" "$work/words" || fail "cluster.sh $* says: $(cat "$work/words")"
+}
+wrong_usage() {
+	is_usage up
+	is_usage up 8
+	is_usage up 2 --nonsense
+	is_usage up 2 --nonsense value
+	is_usage up 2 --timeout 0
+	is_usage up 2 --group zookeeper
+	is_usage down --nonsense
+	is_usage exec A
+	is_usage exec A true
+	is_usage exec Z -- true
+	is_usage guest
+	is_usage guest A
+	is_usage guest A --
+	is_usage guest Z -- true
+	for command in kill stop cont start; do
+		is_usage "$command"
+		is_usage "$command" Z
+		is_usage "$command" A nonsense
+		is_usage "$command" A host nonsense
+		is_usage "$command" A corosync --env A=B
+	done
+	is_usage kill A --env A=B
+	is_usage start A --env
+	is_usage start A rdisk --env nonsense
+	is_usage start A rdisk nonsense
+	is_usage power
+	is_usage power A host
+	is_usage cut
+	is_usage cut A A
+	is_usage cut A --one-way
+	is_usage cut A B --both
+	is_usage cut A B --one-way nonsense
+	is_usage heal A B
+	is_usage heal Z
+	is_usage wait
+	is_usage wait --timeout
+	is_usage wait A=nonsense
+	is_usage wait in-sync primary
+	is_usage status --yaml
+	is_usage status --json nonsense
+}
+wrong_usage
+cluster kill A host
+wrong_usage
+cluster start A host
 
 note "commands on hosts"
 expect 0 exec A -- true
@@ -102,8 +158,16 @@ expect 1 start B host
 [ "$(cat "$work/set/B/boot-id")" = "$boot" ] || fail "a host that did not lose its power has another boot id"
 expect 1 exec B -- cat /run/mine
 
+note "a set whose holder has ended"
+kill -KILL "$holder"
+await "the holder does not end" no_processes
+wrong_usage
+expect 1 status
+expect 1 up 2 --unreplicated
+
 note "nothing is left"
 cluster down
+wrong_usage
 [ ! -e "$work/set" ] || fail "left: $(ls -R "$work/set")"
 no_processes || fail "left: $(ps -o args= -p "$(processes | paste -sd ,)")"
 cluster down
