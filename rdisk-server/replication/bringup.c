@@ -264,7 +264,7 @@ static void hand_more(struct replica *replica, int member)
 	};
 
 	if (!handing->table_sent)
-		handing->table_sent = primary_send_done_table(replica, member, &handing->table);
+		handing->table_sent = recovery_send_done_table(replica, member, &handing->table);
 	if (!handing->table_sent)
 		return;
 	for (; handing->who < replica->settings.members; handing->who++) {

@@ -3,7 +3,14 @@
  * What the files of the core share: its state. What each part does for the others is in its own header. For
  * replication/ alone; the rest of the server uses replica.h.
  *
+ * The parts, in the order in which they are best read:
+ *
  * part          state                 what it does
+ * replica.c     struct replica        events: each goes to its part, and then all that can go on goes on
+ * receive.c     -                     frames: whether they may be taken, and to which part they go
+ * core.c        -                     what all do to the world: send, tell, wake, fail
+ * create.c      -                     settings and memory
+ * start.c       -                     what was kept is loaded, and the process starts
  * durable.c     struct durable        promise and configuration, in two slots; what waits for them to be stable
  * peer.c        struct peer           hello, status: what is known of each member
  * version.c     -                     members of different versions
@@ -15,23 +22,28 @@
  * birth.c       -                     the first configuration of a set
  * promotion.c   -                     another primary
  * entry.c       struct entry          one operation on an image: order, activity log, store
+ * maps.c        struct replica_device what is unflushed, missing, unfinished
+ * maps_disk.c   the same              what of it is on disk: activity log, bits
  * primary.c     struct reign          entries to all members, their answers, flushes
  * backup.c      struct backup         entries from the primary
- * stop.c        struct stop           how a process ends
  * recovery.c    struct reign          what a new primary does before it serves
  * bringup.c     struct bringup        targets, at the primary
  * copy.c        struct bringup        what they are copied
  * joining.c     struct joining        this member as a target
- * forward.c     struct forward        requests of this host's clients; requests at the primary
+ * forward.c     struct forward        requests of this host's clients, brought to the primary
  * keep.c        struct forward        exclusive opens of this host's clients, as long as nobody can have closed them
+ * accept.c      -                     requests at the primary: what is done of them, and what not again
+ * answering.c   -                     its answers: given, or held until they may be
  * opens.c       struct done_client    opens at the primary: who excludes whom, who waits
  * unsure.c      struct done_table     what overlaps a request that was done perhaps, or in part, waits
- * maps.c        struct replica_device what is unflushed, missing, unfinished
- * maps_disk.c   the same              what of it is on disk: activity log, bits
+ * stop.c        struct stop           how a process ends
+ * operator.c    -                     an operator's orders, and the status
  */
 #ifndef RDISK_REPLICATION_CORE_H
 #define RDISK_REPLICATION_CORE_H
 
+#include "accept.h"
+#include "answering.h"
 #include "backup.h"
 #include "block_map.h"
 #include "bringup.h"
@@ -122,6 +134,11 @@ struct replica {
 /* The timer is to ring at `time` at the latest. */
 void core_wake_at(struct replica *replica, uint64_t time);
 void core_tell(struct replica *replica, enum replica_event_kind kind, int member, const char *text);
+/*
+ * Whether what waits to be sent to a member has its turn though its queue has been full: what can wait does so for its
+ * share only, or clients that write all the time would keep it waiting for ever.
+ */
+bool core_has_turn(const struct replica *replica, int member);
 /* false: the queue is full, nothing was sent; who asked does so again after replica_can_send(). */
 bool core_try_send(struct replica *replica, int member, enum replica_class class, struct message *message,
 		   const void *data);
@@ -130,6 +147,12 @@ void core_send(struct replica *replica, int member, enum replica_class class, st
 	       const void *data);
 /* The metadata cannot be kept: no vote, no service, for good. */
 void core_fail(struct replica *replica, const char *why);
+
+/* Each function of replica.h that changes something stands between these two: the time of what has happened is `now`.
+ */
+void core_event_begins(struct replica *replica, uint64_t now);
+/* All that can go on after it goes on. */
+void core_event_ends(struct replica *replica);
 
 static inline const struct replica_configuration *core_configuration(const struct replica *replica)
 {

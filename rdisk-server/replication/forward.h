@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Requests of this host's clients, and all clients' requests at the primary. A function that takes `frame` owns it,
- * memory from malloc() that `data` lies in. For the parts of the core alone: core.h.
+ * Requests of this host's clients, on their way to the primary and back. For the parts of the core alone: core.h.
  */
 #ifndef RDISK_REPLICATION_FORWARD_H
 #define RDISK_REPLICATION_FORWARD_H
@@ -33,27 +32,30 @@ struct forward {
 	unsigned int spare; /* places of that table beyond settings.clients */
 };
 
+/* See replica_submit(). */
 void forward_submit(struct replica *replica, struct replica_request *request);
+/* All that are not answered: a primary begins to serve, or another epoch is decided. */
 void forward_resend(struct replica *replica);
-void forward_request(struct replica *replica, int member, const struct message *message, void *frame, const void *data);
+/* An ANSWER of another member. */
 void forward_answer(struct replica *replica, int member, const struct message *message, const void *data);
 /* See replica_withdraw(). */
 bool forward_withdraw(struct replica *replica, struct replica_request *request);
-/* Answers an entry of a client, if it may; else it is held until it may. */
-void forward_done(struct replica *replica, struct entry *entry);
-/* The queue to a member has room, or it is the turn of what can wait: answers with data go. */
-void forward_answer_more(struct replica *replica, int member);
+/*
+ * An answer to a request of this host, of the generation `generation`: 0 or a negative code, and the `length` bytes of
+ * a READ, which stay the caller's. One that nobody waits for is dropped.
+ */
+void forward_take_answer(struct replica *replica, uint32_t client, uint64_t number, uint64_t generation, int result,
+			 const void *data, uint64_t length);
+/* The primary, this member, has no room for a request of this host that is not answered: it is sent again later. */
+void forward_hold_back(struct replica *replica, uint32_t client, uint64_t request);
+/* See replica_forget_client(). */
 void forward_forget(struct replica *replica, uint32_t client);
-void forward_start_queue(struct replica *replica);
 /* A queue has room again: what was held back goes. */
 void forward_can_send(struct replica *replica);
 void forward_tick(struct replica *replica);
 
 /* Whether a client of this host waits for a request. */
 bool forward_wants(const struct replica *replica, uint32_t client, uint64_t request);
-/* A request whose turn has come, as far as unsure ones are concerned. */
-void forward_start(struct replica *replica, struct entry *entry);
-
 /* Whether a primary is seen that takes requests of this member, which may be itself. */
 bool forward_sees_primary(const struct replica *replica);
 

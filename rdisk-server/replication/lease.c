@@ -117,7 +117,7 @@ void lease_grant(struct replica *replica, int member, const struct message *mess
 		until = replica->now + lease_shortest(replica);
 	if (until > lease->until[member])
 		lease->until[member] = until;
-	primary_paused_can_go_on(replica);
+	answering_go_on(replica);
 }
 
 void lease_give_up(struct replica *replica)

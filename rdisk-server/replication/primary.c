@@ -158,7 +158,7 @@ void primary_end(struct replica *replica, struct entry *entry)
 		recovery_end_of_entry(replica, entry);
 	} else {
 		entry_remove(entry);
-		forward_done(replica, entry);
+		answering_done(replica, entry);
 	}
 	window_opens(replica);
 }

@@ -23,11 +23,7 @@ void primary_start_flush(struct replica *replica);
 void primary_note_done(struct replica *replica, const struct entry *entry, int result);
 /* What of it is in an image that may have a part of it: the own one, after an error. */
 void primary_note_unsure(struct replica *replica, const struct entry *entry);
-/* More of the table of done requests, from where `sending` is (0 at first). false: the queue is full, it goes on later.
- */
-bool primary_send_done_table(struct replica *replica, int member, struct sending_table *sending);
 void primary_want_flush(struct replica *replica, struct entry *entry);
-void primary_paused_can_go_on(struct replica *replica);
 void primary_reset(struct replica *replica);
 void primary_tick(struct replica *replica);
 

@@ -85,6 +85,29 @@ void recovery_report(struct replica *replica, int member, const struct message *
 	recovery_go_on(replica);
 }
 
+bool recovery_send_done_table(struct replica *replica, int member, struct sending_table *sending)
+{
+	unsigned char data[DONE_TABLE_PIECE];
+	struct message message = { .type = MESSAGE_DONE_TABLE,
+				   .epoch = replica->reign.epoch,
+				   .reign = replica->reign.reign };
+
+	do {
+		unsigned int next = sending->next;
+
+		message.number = sending->number;
+		message.data_size = (uint32_t)done_table_save(&replica->done, &next, data, sizeof(data));
+		message.flags = replica->reign.knows ? 0 : MESSAGE_EMPTY;
+		if (next == replica->done.nr_clients)
+			message.flags |= MESSAGE_LAST;
+		if (!core_try_send(replica, member, REPLICA_CLASS_BULK, &message, data))
+			return false;
+		sending->next = next;
+		sending->number++;
+	} while (sending->next < replica->done.nr_clients);
+	return true;
+}
+
 /* Its table, to all; false: some of it has to wait for room in a queue. */
 static bool send_tables(struct replica *replica)
 {
@@ -96,7 +119,7 @@ static bool send_tables(struct replica *replica)
 
 		if (!member_in(others, i) || !replica->peers[i].greeted || replica->peers[i].failed)
 			continue;
-		if (primary_send_done_table(replica, i, &reign->sending[i]))
+		if (recovery_send_done_table(replica, i, &reign->sending[i]))
 			reign->sent |= member_bit(i);
 		if (reign->sending[i].number != before)
 			reign->confirm_deadline = replica->now + replica->settings.replica_timeout;
@@ -220,7 +243,7 @@ static void serve(struct replica *replica)
 	unsure_tick(replica);
 	core_tell(replica, REPLICA_EVENT_SERVING, replica->settings.self, NULL);
 	replica->consider = true;
-	forward_start_queue(replica);
+	accept_start_queue(replica);
 }
 
 static void begin_tables(struct replica *replica)

@@ -7,6 +7,7 @@
 
 #include "entry.h"
 #include "message.h"
+#include "reign.h"
 #include "replica.h"
 
 void recovery_begin(struct replica *replica);
@@ -20,6 +21,9 @@ void recovery_rewrite_failed(struct replica *replica);
 /* A range that may differ: written to all from the own image, before anybody who comes later gets at it. */
 void recovery_equalise(struct replica *replica, uint32_t device, uint64_t position, uint64_t length);
 void recovery_reconciled(struct replica *replica, int member, const struct message *message);
+/* More of the table of done requests, from where `sending` is (0 at first). false: the queue is full, it goes on later.
+ */
+bool recovery_send_done_table(struct replica *replica, int member, struct sending_table *sending);
 void recovery_can_send(struct replica *replica);
 void recovery_tick(struct replica *replica);
 

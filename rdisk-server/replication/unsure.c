@@ -45,7 +45,7 @@ bool unsure_go_on(struct replica *replica)
 		if (has_to_wait(replica, entry))
 			continue;
 		entry_remove(entry);
-		forward_start(replica, entry);
+		accept_start(replica, entry);
 		any = true;
 	}
 	return any;
