@@ -87,7 +87,7 @@ static struct client_open open_of(int origin, const struct message *message)
 }
 
 /* 0, or what a client is told that asks for something else than READs, WRITEs, ... of what it has open. */
-static int judge_request(struct replica *replica, int origin, const struct message *message)
+static int judge_open(struct replica *replica, int origin, const struct message *message)
 {
 	const struct client_open *known = done_table_open_of(&replica->done, message->client);
 	struct client_open open = open_of(origin, message);
@@ -183,71 +183,46 @@ static bool is_of_before(const struct replica *replica, const struct message *me
 	       message->generation != core_configuration(replica)->generation.id;
 }
 
-void accept_request(struct replica *replica, int origin, const struct message *message, void *memory, const void *data)
+/* Whether a request begins. false: *answer says whether it is answered at once, and *result what. */
+static bool judge_request(struct replica *replica, int origin, const struct message *message, bool *answer, int *result)
 {
 	bool ranged = message->kind == ENTRY_READ || message->kind == ENTRY_WRITE || message->kind == ENTRY_ZEROES;
-	struct entry *entry;
-	int result;
 
-	/* Also one that is in the table of what was done: this member may have it, and not yet all. */
-	entry = find_under_way(replica, message);
-	if (entry) {
-		entry->origin = origin;
-		free(memory);
-		return;
-	}
-	/* Also an answer alone may have to wait until it can be given. */
-	if (!entry_room(replica)) {
-		free(memory);
-		refuse_request(replica, origin, message);
-		return;
-	}
+	*answer = true;
+	*result = -EINVAL;
 	if (ranged && (!maps_range_ok(replica, message->device, message->position, message->length) ||
-		       (message->kind == ENTRY_ZEROES && !maps_one_piece(message->position, message->length)))) {
-		free(memory);
-		answer_only(replica, origin, message, -EINVAL);
-		return;
-	}
-	if (message->kind == ENTRY_OPEN && !message->request) {
-		free(memory);
-		take_held(replica, origin, message);
-		return;
-	}
+		       (message->kind == ENTRY_ZEROES && !maps_one_piece(message->position, message->length))))
+		return false;
 	if (is_of_before(replica, message)) {
-		free(memory);
-		answer_only(replica, origin, message, -EIO);
-		return;
+		*result = -EIO;
+		return false;
 	}
 	switch (deliberate_bug(BUG_NO_DONE_TABLE)
 			? DONE_UNKNOWN
-			: done_table_find(&replica->done, message->client, message->request, &result)) {
+			: done_table_find(&replica->done, message->client, message->request, result)) {
 	case DONE_KNOWN:
-		free(memory);
-		answer_only(replica, origin, message, result);
-		return;
+		return false;
 	case DONE_OLD:
-		free(memory);
-		return;
+		*answer = false;
+		return false;
 	case DONE_UNSURE:
-		if (!same_range(done_table_unsure(&replica->done, message->client, message->request), message)) {
-			free(memory);
-			answer_only(replica, origin, message, -EINVAL);
-			return;
-		}
+		*result = -EINVAL;
+		if (!same_range(done_table_unsure(&replica->done, message->client, message->request), message))
+			return false;
 		break;
 	case DONE_UNKNOWN:
 		break;
 	}
-	result = judge_request(replica, origin, message);
-	if (result || (message->kind == ENTRY_CLOSE && !opens_is_open(replica, message->client))) {
-		free(memory);
-		answer_only(replica, origin, message, result);
-		return;
-	}
-	if (!take_data(message, &memory, &data)) {
-		answer_only(replica, origin, message, -ENOMEM);
-		return;
-	}
+	*result = judge_open(replica, origin, message);
+	return !*result && (message->kind != ENTRY_CLOSE || opens_is_open(replica, message->client));
+}
+
+/* memory: owned from now on, of `data`. */
+static void begin_request(struct replica *replica, int origin, const struct message *message, void *memory,
+			  const void *data)
+{
+	struct entry *entry;
+
 	if (message->kind != ENTRY_OPEN && message->kind != ENTRY_CLOSE &&
 	    !done_table_knows(&replica->done, message->client))
 		adopt(replica, origin, message);
@@ -264,6 +239,32 @@ void accept_request(struct replica *replica, int origin, const struct message *m
 		accept_start(replica, entry);
 	else
 		entry_append(&replica->queue, entry);
+}
+
+void accept_request(struct replica *replica, int origin, const struct message *message, void *memory, const void *data)
+{
+	/* Also one that is in the table of what was done: this member may have it, and not yet all. */
+	struct entry *under_way = find_under_way(replica, message);
+	bool answer;
+	int result;
+
+	if (under_way) {
+		under_way->origin = origin;
+	} else if (!entry_room(replica)) {
+		/* Also an answer alone may have to wait until it can be given. */
+		refuse_request(replica, origin, message);
+	} else if (message->kind == ENTRY_OPEN && !message->request) {
+		take_held(replica, origin, message);
+	} else if (!judge_request(replica, origin, message, &answer, &result)) {
+		if (answer)
+			answer_only(replica, origin, message, result);
+	} else if (!take_data(message, &memory, &data)) {
+		answer_only(replica, origin, message, -ENOMEM);
+	} else {
+		begin_request(replica, origin, message, memory, data);
+		return;
+	}
+	free(memory);
 }
 
 void accept_forwarded(struct replica *replica, int member, const struct message *message, void *frame, const void *data)

@@ -150,13 +150,47 @@ static void dispatch(struct replica *replica, int member, const struct message *
 	}
 }
 
+/* NULL, or why a frame that could be read is not taken. */
+static const char *frame_wrong(struct replica *replica, int member, const struct message *message)
+{
+	const struct peer *peer = &replica->peers[member];
+	/* What is of other lists cannot be measured by the own ones: peer_hello() says that they differ. */
+	bool other_lists = message->type == MESSAGE_HELLO && message->digest != replica->digest;
+	const char *wrong = NULL;
+
+	if (!other_lists && message->configuration.epoch)
+		wrong = configuration_wrong(replica, &message->configuration);
+	if (wrong)
+		return wrong;
+	if (!other_lists && message->configuration.epoch && message->configuration.digest != replica->list_digest &&
+	    !deliberate_bug(BUG_LIST_TAKEN))
+		return "it brought a configuration of another list of members";
+	if (!other_lists && (message->member >= (uint32_t)replica->settings.members ||
+			     message->ballot.member >= (uint32_t)replica->settings.members))
+		return "it names a member that is not in the list";
+	if ((message->type == MESSAGE_HELLO) == peer->greeted)
+		return "it sent messages out of their order";
+	if (peer->greeted && message->wire != peer->wire)
+		return "it sent a frame of another wire version than was agreed";
+	if ((message->flags & MESSAGE_MADE_UP) && !(version_features(replica) & REPLICA_FEATURE_MADE_UP))
+		return "it uses what this version does not have";
+	/* Who sent it may have taken it from a third. HELLO is looked at by itself. */
+	if (peer->greeted && !deliberate_bug(BUG_PARTED_TAKEN) &&
+	    line_parted(replica, member, &message->configuration,
+			message->type == MESSAGE_COLLECT || (message->flags & MESSAGE_DECIDED))) {
+		line_tell(replica, member);
+		return "it brought a configuration of another line";
+	}
+	return NULL;
+}
+
 bool replica_frame(struct replica *replica, uint64_t now, int member, void *frame, size_t size)
 {
 	struct peer *peer = &replica->peers[member];
 	struct message message;
 	const void *data;
 	const char *wrong = message_decode(frame, size, &message, &data);
-	bool other_lists;
+	bool owned = false;
 
 	core_event_begins(replica, now);
 	if (!peer->connected) {
@@ -169,43 +203,20 @@ bool replica_frame(struct replica *replica, uint64_t now, int member, void *fram
 		free(frame);
 		return true;
 	}
-	/* What is of other lists cannot be measured by the own ones: peer_hello() says that they differ. */
-	other_lists = !wrong && message.type == MESSAGE_HELLO && message.digest != replica->digest;
-	if (!wrong && !other_lists && message.configuration.epoch)
-		wrong = configuration_wrong(replica, &message.configuration);
-	if (!wrong && !other_lists && message.configuration.epoch &&
-	    message.configuration.digest != replica->list_digest && !deliberate_bug(BUG_LIST_TAKEN))
-		wrong = "it brought a configuration of another list of members";
-	if (!wrong && !other_lists &&
-	    (message.member >= (uint32_t)replica->settings.members ||
-	     message.ballot.member >= (uint32_t)replica->settings.members))
-		wrong = "it names a member that is not in the list";
-	if (!wrong && (message.type == MESSAGE_HELLO) == peer->greeted)
-		wrong = "it sent messages out of their order";
-	if (!wrong && peer->greeted && message.wire != peer->wire)
-		wrong = "it sent a frame of another wire version than was agreed";
-	if (!wrong && (message.flags & MESSAGE_MADE_UP) && !(version_features(replica) & REPLICA_FEATURE_MADE_UP))
-		wrong = "it uses what this version does not have";
-	/* Who sent it may have taken it from a third. HELLO is looked at by itself. */
-	if (!wrong && peer->greeted && !deliberate_bug(BUG_PARTED_TAKEN) &&
-	    line_parted(replica, member, &message.configuration,
-			message.type == MESSAGE_COLLECT || (message.flags & MESSAGE_DECIDED))) {
-		line_tell(replica, member);
-		wrong = "it brought a configuration of another line";
-	}
+	if (!wrong)
+		wrong = frame_wrong(replica, member, &message);
 	if (wrong) {
 		peer_refuse(replica, member, wrong);
-		free(frame);
 	} else if (message.type == MESSAGE_HELLO) {
 		peer_hello(replica, member, &message, data);
-		free(frame);
 	} else {
 		peer->heard_at = now;
-		if (!dispatch_owned(replica, member, &message, frame, data)) {
+		owned = dispatch_owned(replica, member, &message, frame, data);
+		if (!owned)
 			dispatch(replica, member, &message, data);
-			free(frame);
-		}
 	}
+	if (!owned)
+		free(frame);
 	core_event_ends(replica);
 	return peer->connected;
 }
