@@ -3,7 +3,7 @@
  * Bringing a member up that is not in sync: a target. It asks (JOIN) and says what it may have that others do not; from
  * then on it gets all new entries, and copies of the blocks that its bits at the primary name (copy.c). A bit goes when
  * a flush of the set that began after the copy was acknowledged is complete, and nobody set it again. When none are
- * left the target gets the tables that a member in sync has, and is proposed for admission (reign.c).
+ * left the target gets the tables that a member in sync has, and is proposed for admission (propose.c).
  *
  * The source is always the primary. A target is never one, and never serves. Its part is joining.c.
  */
@@ -205,7 +205,10 @@ static const struct block_map *told_map(const struct replica *replica, int membe
 
 	if (handing->who != member)
 		return handing->map == 0 ? &device->missing[handing->who] : NULL;
-	/* In this order: what is unflushed when a flush begins is in the other map from then on. */
+	/*
+	 * A flush of the set that begins meanwhile moves the first map into the second: in the other order what was not
+	 * told yet of the first would be left out.
+	 */
 	return handing->map == 0 ? &device->unflushed : handing->map == 1 ? &device->unflushed_before : NULL;
 }
 

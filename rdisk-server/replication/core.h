@@ -3,7 +3,7 @@
  * What the files of the core share: its state. What each part does for the others is in its own header. For
  * replication/ alone; the rest of the server uses replica.h.
  *
- * The parts, in the order in which they are best read:
+ * The parts, in the order in which docs/replication.md has them ("The code"):
  *
  * part          state                 what it does
  * replica.c     struct replica        events: each goes to its part, and then all that can go on goes on
@@ -32,7 +32,7 @@
  * joining.c     struct joining        this member as a target
  * forward.c     struct forward        requests of this host's clients, brought to the primary
  * keep.c        struct forward        exclusive opens of this host's clients, as long as nobody can have closed them
- * accept.c      -                     requests at the primary: what is done of them, and what not again
+ * accept.c      -                     requests at the primary: which are done, and which were
  * answering.c   -                     its answers: given, or held until they may be
  * opens.c       struct done_client    opens at the primary: who excludes whom, who waits
  * unsure.c      struct done_table     what overlaps a request that was done perhaps, or in part, waits

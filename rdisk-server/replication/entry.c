@@ -2,8 +2,8 @@
 /*
  * Entries: operations on this member's images, whoever asked for them. Here is what all have in common: the place among
  * others that overlap (request/ keeps the order), the activity log, the own store. What an entry is for is the business
- * of primary.c, backup.c, recovery.c and bringup.c, which get it back when the own store is done with it, and again
- * when all is done and its place in the order is free.
+ * of primary.c, backup.c, copy.c, bringup.c and joining.c, which get it back when the own store is done with it, and
+ * again when all is done and its place in the order is free.
  *
  * Nothing calls back from below: what ended is put into a list, and entries_run() goes on with it.
  */

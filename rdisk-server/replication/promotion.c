@@ -67,7 +67,7 @@ static const char *memory_given_up(struct replica *replica)
 		core_wake_at(replica, end);
 		return NULL;
 	}
-	return "members that may have kept what was not flushed were propose_waited for in vain";
+	return "members that may have kept what was not flushed were waited for in vain";
 }
 
 void promotion_consider(struct replica *replica)

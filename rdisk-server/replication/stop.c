@@ -5,7 +5,7 @@
  *
  * - The primary hands over, to one that stays; then it is a backup that ends.
  * - A backup says that it is about to end. The primary flushes the set and decides a configuration without it
- * (reign.c); from then on it takes no entries, and the others hold bits for what it lacks. What it has is complete on
+ * (propose.c); from then on it takes no entries, and the others hold bits for what it lacks. What it has is complete on
  * all when the primary says so.
  * - The last one, or one that sees no majority, answers nothing any more.
  *
