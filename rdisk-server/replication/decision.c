@@ -562,6 +562,9 @@ void decision_learnt(struct replica *replica, int member, const struct message *
 		now->votes_from = 1;
 	else if (decision->seen + 1 > now->votes_from)
 		now->votes_from = decision->seen + 1;
+	/* Above it the slot could not be read again. */
+	if (now->votes_from > EPOCH_MAX)
+		now->votes_from = EPOCH_MAX;
 	replica->durable.broken = false;
 	durable_then(replica, AFTER_LEARNED, replica->settings.self, 0, (struct ballot){ 0 });
 	replica->consider = true;

@@ -509,11 +509,12 @@ void primary_tick(struct replica *replica)
 		if (entry->step != STEP_STORED)
 			reign_own_disk_failed(replica);
 	}
-	if (flush->running && flush->began + timeout <= replica->now) {
+	/* One of an earlier reign that hangs here keeps all others from beginning. */
+	if ((flush->running || flush->abandoned) && flush->began + timeout <= replica->now) {
 		too_late(replica, flush->waits, flush->began);
 		if (flush->nr_pending > 0)
 			reign_own_disk_failed(replica);
-	} else if (flush->running) {
+	} else if (flush->running || flush->abandoned) {
 		core_wake_at(replica, flush->began + timeout);
 	} else if (replica->reign.role == ROLE_SERVING && (maps_any_unflushed(replica) || !maps_clean(replica) ||
 							   bringup_waits_for_flush(replica) || flush->quiet > 0)) {

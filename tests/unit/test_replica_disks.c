@@ -232,6 +232,31 @@ static void test_flush_hangs_over_reigns(void **state)
 	all_in_sync(cluster);
 }
 
+/* One that does not come back: others in sync can flush. */
+static void test_flush_hangs_for_ever(void **state)
+{
+	struct cluster *cluster = *state;
+	struct cluster_request flush;
+	const char *why = NULL;
+	uint32_t client;
+
+	cluster_begin(cluster);
+	client = cluster_open(cluster, C);
+	assert_int_equal(cluster_write_now(cluster, C, client, 0, 7), 0);
+	cluster->member[A].io_hangs = true;
+	cluster_flush(cluster, C, client, &flush);
+	cluster_go(cluster, STEP);
+	assert_int_equal(cluster->member[A].nr_hung, 1);
+	assert_int_equal(replica_promote(cluster->member[A].replica, cluster->now, B, &why), 0);
+	cluster_until(cluster, cluster_serves, B);
+	assert_int_equal(replica_promote(cluster->member[B].replica, cluster->now, A, &why), 0);
+	cluster_until(cluster, cluster_serves, A);
+	assert_int_equal(cluster_answer(cluster, &flush), 0);
+	assert_int_not_equal(cluster_primary(cluster), A);
+	cluster->member[A].io_hangs = false;
+	all_in_sync(cluster);
+}
+
 /* The only image there is cannot be read where it may differ from others: there are none, and it serves. */
 static void test_alone_and_cannot_read(void **state)
 {
@@ -539,6 +564,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_copy_cannot_be_read, cluster_setup_five, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_flushes_meanwhile, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_flush_hangs_over_reigns, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_flush_hangs_for_ever, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_alone_and_cannot_read, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_target_cannot_flush, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_wrong_hashes, cluster_setup, cluster_teardown),
