@@ -230,7 +230,6 @@ if wanted model; then
 	run "models" scripts/model.sh
 fi
 if wanted sim; then
-	# Always the same seeds: what others find is no reason to refuse what is tested here.
 	run "simulator" scripts/sim-all.sh --seeds 200
 	run "simulator on other processors" scripts/sim-foreign.sh
 fi

@@ -26,6 +26,8 @@ static void begin(struct replica *replica)
 	struct durable *durable = &replica->durable;
 
 	durable->busy = true;
+	durable->began = replica->now;
+	core_wake_at(replica, durable->began + replica->settings.replica_timeout);
 	durable->now.sequence++;
 	durable->saving = durable->now;
 	durable->saving_version = durable->version;
@@ -102,6 +104,11 @@ void durable_saved(struct replica *replica, struct replica_save *save, int resul
 		return;
 	}
 	durable->busy = false;
+	if (durable->hangs) {
+		durable->hangs = false;
+		replica->consider = true;
+		peer_tell_all(replica);
+	}
 	news = durable->stable.configuration.epoch != durable->saving.configuration.epoch ||
 	       ballot_compare(durable->stable.accepted, durable->saving.accepted);
 	durable->stable = durable->saving;
@@ -119,4 +126,21 @@ void durable_saved(struct replica *replica, struct replica_save *save, int resul
 			       durable->stable.accepted, false);
 	if (news)
 		peer_tell_all(replica);
+}
+
+void durable_tick(struct replica *replica)
+{
+	struct durable *durable = &replica->durable;
+	uint64_t late = durable->began + replica->settings.replica_timeout;
+
+	if (!durable->busy || durable->hangs || replica->failed)
+		return;
+	if (replica->now < late) {
+		core_wake_at(replica, late);
+		return;
+	}
+	durable->hangs = true;
+	core_tell(replica, REPLICA_EVENT_DISK, replica->settings.self,
+		  "what it decides is not saved: the disk of its state_dir does not answer");
+	peer_tell_all(replica);
 }

@@ -34,7 +34,9 @@ struct durable {
 	uint64_t version;	 /* of `now` */
 	uint64_t saving_version; /* of `saving` */
 	uint64_t stable_version;
-	bool busy; /* a save is under way */
+	bool busy;	/* a save is under way */
+	uint64_t began; /* when it was handed over */
+	bool hangs;	/* it is under way for longer than replica_timeout: see durable_tick() */
 	struct replica_save save;
 	unsigned char bytes[METADATA_SLOT_SIZE];
 	struct awaiting_save awaiting[AFTER_SAVE_MAX];
@@ -51,5 +53,11 @@ void durable_then(struct replica *replica, enum after_save what, int member, uin
 /* A slot of its set is stable: what else is saved can be told to be its. */
 bool durable_knows_set(const struct replica *replica);
 void durable_saved(struct replica *replica, struct replica_save *save, int result);
+
+/*
+ * Whoever cannot keep what it decides is no hindrance to those who can: it proposes nothing, and if it is primary and
+ * another can be, it asks for its lease no more, and says so to all.
+ */
+void durable_tick(struct replica *replica);
 
 #endif

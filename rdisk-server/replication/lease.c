@@ -63,6 +63,9 @@ void lease_tick(struct replica *replica)
 
 	if (!reign_is_primary(replica) || lease->released)
 		return;
+	/* Others may have a primary that can keep what it decides. If there are none, it is primary still. */
+	if (replica->durable.hangs && reign_choose_successor(replica) != NO_MEMBER)
+		return;
 	if (lease->next_round <= replica->now) {
 		send_round(replica);
 		lease->next_round = replica->now + replica->settings.lease / 4;

@@ -149,7 +149,9 @@ struct client_id {
 #define MESSAGE_UNKNOWN	     0x20000u /* JOIN: which blocks of this device differ is not known: all may */
 /* HELLO, STATUS: a flush of its image failed, and what that lost is not made good: it has not kept its memory */
 #define MESSAGE_FLUSH_FAILED 0x40000u
-#define MESSAGE_FLAGS	     0x7ffffu
+/* HELLO, STATUS: what it promises and accepts is not saved for longer than replica_timeout: it is to have no role */
+#define MESSAGE_NOT_SAVED    0x80000u
+#define MESSAGE_FLAGS	     0xfffffu
 
 /* Why a REFUSE. */
 enum refusal {

@@ -55,6 +55,8 @@ uint32_t peer_own_flags(const struct replica *replica)
 		flags |= MESSAGE_FLUSH_FAILED;
 	if (replica->reign.disk_failed)
 		flags |= MESSAGE_FAILED;
+	if (replica->durable.hangs)
+		flags |= MESSAGE_NOT_SAVED;
 	return flags;
 }
 

@@ -80,7 +80,8 @@ void promotion_consider(struct replica *replica)
 	const char *lost = NULL;
 
 	if (peer_is_named(replica, (int)configuration->primary, configuration) &&
-	    configuration->primary != (uint32_t)self)
+	    configuration->primary != (uint32_t)self &&
+	    !(replica->peers[configuration->primary].flags & MESSAGE_NOT_SAVED))
 		return;
 	if (!member_in(configuration->in_sync, self) || reign->disk_failed || replica->stopping ||
 	    (propose_flags_of(replica, self) & MESSAGE_EMPTY) ||
@@ -108,7 +109,7 @@ void promotion_consider(struct replica *replica)
 		propose_without(&value, i);
 	propose_with(replica, &value, self);
 	for (int i = 0; i < replica->settings.members && !lost; i++) {
-		if (i != self && memory_kept(replica, i))
+		if (i != self && memory_kept(replica, i) && !(replica->peers[i].flags & MESSAGE_NOT_SAVED))
 			propose_with(replica, &value, i);
 	}
 	value.primary = (uint32_t)self;

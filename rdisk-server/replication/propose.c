@@ -295,9 +295,13 @@ void propose_consider(struct replica *replica)
 		return;
 	reign_waits(replica, REPLICA_WAITS_NOT, 0, 0, NULL);
 	reign->called_for = 0;
-	if (brings_vote_back(replica))
+	if (!replica->durable.hangs && brings_vote_back(replica))
 		return;
-	if (reign->force_without)
+	/* Its own vote, which is missing, comes with what it saves; and its ballots would be in the way of others'. */
+	if (replica->durable.hangs)
+		reign_waits(replica, REPLICA_WAITS_DISK, 0, 0,
+			    "what this member decides is not saved: the disk of its state_dir does not answer");
+	else if (reign->force_without)
 		promotion_force(replica);
 	else if (!configuration->epoch)
 		birth_consider(replica);

@@ -74,7 +74,7 @@ int reign_choose_successor(const struct replica *replica)
 
 	for (int i = 0; i < replica->settings.members; i++) {
 		if (i != replica->settings.self && peer_is_named(replica, i, configuration) &&
-		    !replica->peers[i].failed && !(replica->peers[i].flags & MESSAGE_STOPPING))
+		    !replica->peers[i].failed && !(replica->peers[i].flags & (MESSAGE_STOPPING | MESSAGE_NOT_SAVED)))
 			return i;
 	}
 	return NO_MEMBER;
@@ -138,6 +138,10 @@ int reign_promote(struct replica *replica, int member, const char **why)
 	if (!peer_is_named(replica, member, core_configuration(replica)) ||
 	    (replica->peers[member].flags & MESSAGE_STOPPING)) {
 		*why = "that member is not in sync, not seen, or about to end";
+		return -EAGAIN;
+	}
+	if (replica->peers[member].flags & MESSAGE_NOT_SAVED) {
+		*why = "the disk with that member's state_dir does not answer";
 		return -EAGAIN;
 	}
 	replica->reign.successor = member;

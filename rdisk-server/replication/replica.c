@@ -59,6 +59,7 @@ void replica_time(struct replica *replica, uint64_t now)
 	core_event_begins(replica, now);
 	replica->next_time = REPLICA_NEVER;
 	peer_tick(replica);
+	durable_tick(replica);
 	decision_tick(replica);
 	lease_tick(replica);
 	recovery_tick(replica);

@@ -9,14 +9,17 @@
  *   full         writes, and what punches or zeroes, fail with ENOSPC
  *   hang         nothing comes back that waits for the disk, until the word is another one: what the first thread asks
  *                for does not wait, it goes to the page cache, and does not find there what it would read
+ *   hang-all     the same, and so it is with what is below RDISK_DISK_STATE, its state_dir: it is on the same disk
  *
  * The word counts as of the call. Only the calls are there that rdisk makes (store_file.c, vector_io.c). By raw system
  * calls where the C library's names are this one's own.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/magic.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -33,12 +36,13 @@
 enum operation { OPERATION_READ, OPERATION_WRITE, OPERATION_FLUSH };
 
 /* Set once, before the program has threads. */
-static const char *image, *control;
+static const char *image, *control, *state;
 
 __attribute__((constructor)) static void read_environment(void)
 {
 	image = getenv("RDISK_DISK");
 	control = getenv("RDISK_DISK_FAULT");
+	state = getenv("RDISK_DISK_STATE");
 }
 
 static bool is_image(int fd)
@@ -47,6 +51,22 @@ static bool is_image(int fd)
 
 	return image && control && !stat(image, &named) && !fstat(fd, &open) && named.st_ino == open.st_ino &&
 	       named.st_dev == open.st_dev;
+}
+
+static bool is_state(int fd)
+{
+	char link[32], path[PATH_MAX];
+	size_t length = state ? strlen(state) : 0;
+	ssize_t got;
+
+	if (!length || !control)
+		return false;
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	got = readlink(link, path, sizeof(path) - 1);
+	if (got < 0)
+		return false;
+	path[got] = '\0';
+	return !strncmp(path, state, length) && (path[length] == '/' || path[length] == '\0');
 }
 
 /* The word, or "". */
@@ -76,25 +96,31 @@ static int code_of(const char *word, enum operation operation)
 	return 0;
 }
 
+static bool hangs(const char *word, bool of_image)
+{
+	return (of_image && !strcmp(word, "hang")) || !strcmp(word, "hang-all");
+}
+
 /* 0: the call may be made; else it fails with errno. */
 static int meet(int fd, enum operation operation, bool no_wait)
 {
 	const struct timespec look = { 0, LOOK_NS };
 	int saved = errno;
+	bool of_image = is_image(fd);
 	char word[32];
 
-	if (!is_image(fd)) {
+	if (!of_image && !is_state(fd)) {
 		errno = saved;
 		return 0;
 	}
-	for (read_word(word, sizeof(word)); !strcmp(word, "hang"); read_word(word, sizeof(word))) {
+	for (read_word(word, sizeof(word)); hangs(word, of_image); read_word(word, sizeof(word))) {
 		if (getpid() == gettid()) {
 			errno = no_wait ? EAGAIN : saved;
 			return no_wait ? -1 : 0;
 		}
 		(void)nanosleep(&look, NULL);
 	}
-	errno = code_of(word, operation);
+	errno = of_image ? code_of(word, operation) : 0;
 	if (errno)
 		return -1;
 	errno = saved;

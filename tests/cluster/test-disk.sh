@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# The disk of one member fails (disk_fault.c): writes, flushes or reads with EIO, a full disk, one that hangs; of a backup, and
-# of the primary. As long as another copy is in sync no client gets an error or waits for long; the status says that the member
+# The disk of one member fails (disk_fault.c): writes, flushes or reads with EIO, a full disk, one that hangs, with state_dir
+# on another disk or on the same; of a backup, and of the primary. As long as another copy is in sync no client gets an error or waits for long; the status says that the member
 # is not in sync; when its disk is well again it is brought up by itself, and all copies are equal. A disk that is full on all
 # members is the writer's error.
 
@@ -19,7 +19,7 @@ for host in "${images[@]}"; do
 	: >"$work/set/$host/disk-fault"
 	cluster kill "$host"
 	cluster start "$host" rdisk --env "LD_PRELOAD=$tools/libdisk_fault.so" --env "RDISK_DISK=$work/set/$host/disk.img" \
-		--env "RDISK_DISK_FAULT=$work/set/$host/disk-fault"
+		--env "RDISK_DISK_FAULT=$work/set/$host/disk-fault" --env "RDISK_DISK_STATE=$work/set/$host/state"
 done
 cluster wait in-sync
 
@@ -89,7 +89,7 @@ end() {
 }
 
 for primary in B A; do
-	for word in write-error flush-error full hang; do
+	for word in write-error flush-error full hang hang-all; do
 		note "$word on A while $primary is primary"
 		begin "$primary"
 		fail_and_recover A "$word"
