@@ -18,6 +18,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "device_identity.h"
 #include "log.h"
 
 #define ATTRIBUTE	"user.rdisk.id"
@@ -53,23 +54,33 @@ static uint64_t mix(uint64_t hash, uint64_t value)
 
 /*
  * A file's number alone would not do: file systems give that of a deleted file to the next one. So the time of its
- * birth goes in, where the file system keeps it.
+ * birth goes in, where the file system keeps it. Whether it does.
  */
-static uint64_t mix_file(uint64_t hash, int fd, uint64_t number)
+static bool mix_file(uint64_t *hash, int fd, uint64_t number)
 {
 	struct statx more;
 
-	hash = mix(hash, number);
+	*hash = mix(*hash, number);
 	if (statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &more) || !(more.stx_mask & STATX_BTIME))
-		return hash;
-	return mix(mix(hash, (uint64_t)more.stx_btime.tv_sec), more.stx_btime.tv_nsec);
+		return false;
+	*hash = mix(mix(*hash, (uint64_t)more.stx_btime.tv_sec), more.stx_btime.tv_nsec);
+	return true;
 }
 
+/*
+ * Numbers of devices can be others after each start of the host, and each mounting: they go in only where there is
+ * nothing better. To a member of a replica set an image of another identity is another image, which it was not given by
+ * the set; and when all hosts have lost power at once nobody would have one.
+ */
 uint64_t image_file_identity(int fd, const struct stat *status)
 {
-	if (S_ISBLK(status->st_mode))
-		return mix(hash_start, status->st_rdev);
-	return mix_file(mix(hash_start, status->st_dev), fd, status->st_ino);
+	uint64_t identity = hash_start;
+
+	if (S_ISBLK(status->st_mode)) {
+		identity = device_identity_of(status->st_rdev);
+		return identity ? identity : mix(hash_start, status->st_rdev);
+	}
+	return mix_file(&identity, fd, status->st_ino) ? identity : mix(identity, status->st_dev);
 }
 
 static void uuid_format(const unsigned char *bytes, int version, char *id)
@@ -113,11 +124,13 @@ static void make_from_file(uint64_t file_identity, char *id)
 /* What the attribute has to end with to be this file's. */
 static int owner_of(int fd, char *owner)
 {
+	uint64_t hash = hash_start;
 	struct stat status;
 
 	if (fstat(fd, &status))
 		return -1;
-	snprintf(owner, HASH_DIGITS + 1, "%016llx", (unsigned long long)mix_file(hash_start, fd, status.st_ino));
+	(void)mix_file(&hash, fd, status.st_ino);
+	snprintf(owner, HASH_DIGITS + 1, "%016llx", (unsigned long long)hash);
 	return 0;
 }
 

@@ -20,8 +20,9 @@
 #include "store.h"
 
 /*
- * Of an open file, from its device, number and birth time; of a block device, from its device number. The same after a
- * restart of the server, and, but for its device, of the host. Any thread.
+ * Of an open file, from its number and birth time, or, where the file system keeps no such time, from its device and
+ * number; of a block device, from what names it (device_identity.h), or else its device number. The same after a
+ * restart of the server; and of the host, where no number of a device is in it. Any thread.
  */
 uint64_t image_file_identity(int fd, const struct stat *status);
 

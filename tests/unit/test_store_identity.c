@@ -9,12 +9,15 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "device_identity.h"
 #include "fake_disk.h"
+#include "image_identity.h"
 #include "store_test.h"
 
 #define ATTRIBUTE "user.rdisk.id"
@@ -300,6 +303,102 @@ static void test_file_identity(void **state)
 	store_close(&memory);
 }
 
+/* A host gives its devices other numbers when it starts again: each mounting of some file systems does. */
+static void test_other_device_number(void **state)
+{
+	struct stat status;
+	int fd = open(image_path, O_RDONLY | O_CLOEXEC);
+	uint64_t identity;
+	struct statx birth;
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(fstat(fd, &status), 0);
+	identity = image_file_identity(fd, &status);
+	status.st_dev++;
+	if (!statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &birth) && birth.stx_mask & STATX_BTIME)
+		assert_int_equal(image_file_identity(fd, &status), identity);
+	else
+		assert_int_not_equal(image_file_identity(fd, &status), identity);
+	status.st_ino++;
+	assert_int_not_equal(image_file_identity(fd, &status), identity);
+	close(fd);
+}
+
+static char sysfs[TEST_PATH_SIZE];
+
+static void make_sysfs(const char *name, const char *text)
+{
+	char path[TEST_PATH_SIZE + 64];
+	FILE *made;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", sysfs, name);
+	if (!text) {
+		assert_int_equal(mkdir(path, 0700), 0);
+		return;
+	}
+	made = fopen(path, "w");
+	assert_non_null(made);
+	assert_true(fputs(text, made) >= 0);
+	assert_int_equal(fclose(made), 0);
+}
+
+static uint64_t device(const char *name)
+{
+	char path[TEST_PATH_SIZE + 64];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", sysfs, name);
+	return device_identity_in(path);
+}
+
+/* A disk is who its maker says, wherever it is found at the next start; a partition is one of it. */
+static void test_device(void **state)
+{
+	uint64_t disk, first;
+
+	(void)state;
+	test_path(sysfs, "sysfs");
+	assert_int_equal(mkdir(sysfs, 0700), 0);
+	make_sysfs("sda", NULL);
+	make_sysfs("sda/device", NULL);
+	make_sysfs("sda/sda1", NULL);
+	make_sysfs("sda/sda1/partition", "1\n");
+	make_sysfs("sda/sda1/start", "2048\n");
+	make_sysfs("sda/sda2", NULL);
+	make_sysfs("sda/sda2/partition", "2\n");
+	make_sysfs("sda/sda2/start", "4096\n");
+	/* Nothing names it, or with nothing. */
+	make_sysfs("sda/device/wwid", "  \n");
+	assert_int_equal(device("sda"), 0);
+	assert_int_equal(device("sda/sda1"), 0);
+	make_sysfs("sda/device/wwid", "naa.1\n");
+	disk = device("sda");
+	first = device("sda/sda1");
+	assert_int_not_equal(disk, 0);
+	assert_int_not_equal(first, disk);
+	assert_int_not_equal(first, device("sda/sda2"));
+	/* Another one is there now, and this one by another name. */
+	make_sysfs("sda/device/wwid", "naa.2\n");
+	assert_int_not_equal(device("sda"), disk);
+	assert_int_not_equal(device("sda/sda1"), first);
+	make_sysfs("sdb", NULL);
+	make_sysfs("sdb/device", NULL);
+	make_sysfs("sdb/device/wwid", "naa.1\n");
+	make_sysfs("sdb/sdb1", NULL);
+	make_sysfs("sdb/sdb1/partition", "1\n");
+	make_sysfs("sdb/sdb1/start", "2048\n");
+	assert_int_equal(device("sdb"), disk);
+	assert_int_equal(device("sdb/sdb1"), first);
+	/* It is no more the same range of it. */
+	make_sysfs("sdb/sdb1/start", "4096\n");
+	assert_int_not_equal(device("sdb/sdb1"), first);
+	/* A mapping has its own. */
+	make_sysfs("sdb/dm", NULL);
+	make_sysfs("sdb/dm/uuid", "LVM-1\n");
+	assert_int_not_equal(device("sdb"), disk);
+	assert_int_not_equal(device("sdb"), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -311,6 +410,8 @@ int main(void)
 		cmocka_unit_test_setup(test_configured, reset),
 		cmocka_unit_test_setup(test_not_lasting, reset),
 		cmocka_unit_test_setup(test_file_identity, reset),
+		cmocka_unit_test_setup(test_other_device_number, reset),
+		cmocka_unit_test(test_device),
 	};
 
 	store_test_setup(NULL);
