@@ -10,174 +10,12 @@
 #include <cmocka.h>
 
 #include "replica_cluster.h"
+#include "replica_cluster_world.h"
 
 #define MINUTE UINT64_C(60000000000)
 #define STEP   UINT64_C(10000) /* ns */
 
-struct process {
-	struct cluster *cluster;
-	int member;
-};
-
-static struct process processes[CLUSTER_MEMBERS];
-
-static struct cluster_member *member_of(struct replica *replica, struct cluster **cluster, int *index)
-{
-	struct process *process = replica_user(replica);
-
-	*cluster = process->cluster;
-	*index = process->member;
-	return &process->cluster->member[process->member];
-}
-
-/* ---- the world of a core ---- */
-
-static size_t under_way(const struct cluster *cluster, int from, int to)
-{
-	size_t bytes = 0;
-
-	for (const struct cluster_frame *frame = cluster->first; frame; frame = frame->next)
-		bytes += frame->from == from && frame->to == to ? frame->size : 0;
-	return bytes;
-}
-
-static bool world_send(struct replica *replica, int to, enum replica_class class, const void *head, size_t head_size,
-		       const void *data, size_t data_size)
-{
-	struct cluster_frame *frame;
-	struct cluster *cluster;
-	int from;
-
-	member_of(replica, &cluster, &from);
-	if (class == REPLICA_CLASS_BULK && cluster->no_room)
-		return false;
-	if (class == REPLICA_CLASS_BULK && cluster->bulk && under_way(cluster, from, to) > cluster->bulk) {
-		cluster->nr_refused++;
-		cluster->refused[from][to] = true;
-		return false;
-	}
-	frame = malloc(sizeof(*frame));
-	assert_non_null(frame);
-	if (cluster->full && cluster->full(cluster, from, to, ((const unsigned char *)head)[4])) {
-		cluster->refused[from][to] = true;
-		free(frame);
-		return false;
-	}
-	cluster->data[((const unsigned char *)head)[4]] += data_size;
-	cluster->sent[from][((const unsigned char *)head)[4]]++;
-	*frame = (struct cluster_frame){ .from = from, .to = to, .size = head_size + data_size };
-	frame->bytes = malloc(frame->size);
-	assert_non_null(frame->bytes);
-	memcpy(frame->bytes, head, head_size);
-	if (data_size)
-		memcpy(frame->bytes + head_size, data, data_size);
-	if (cluster->last)
-		cluster->last->next = frame;
-	else
-		cluster->first = frame;
-	cluster->last = frame;
-	return true;
-}
-
-/* The other side learns of it when it is its turn: cluster_go() sees that only one side is up. */
-static void world_hang_up(struct replica *replica, int member)
-{
-	struct cluster *cluster;
-	int self;
-
-	member_of(replica, &cluster, &self);
-	cluster->up[self][member] = false;
-}
-
-static int carry_out(struct cluster_member *member, struct io *io)
-{
-	uint64_t at = io->position;
-
-	if (io->operation == IO_FLUSH) {
-		if (!member->io_result)
-			memcpy(member->stable_image, member->image, CLUSTER_SIZE);
-		return member->io_result;
-	}
-	if (io->operation == IO_READ ? member->read_result : member->io_result)
-		return io->operation == IO_READ ? member->read_result : member->io_result;
-	assert_true(at + io->length <= CLUSTER_SIZE);
-	if (io->operation == IO_READ)
-		memcpy(io->vector[0].iov_base, member->image + at, io->length);
-	else if (io->operation == IO_WRITE)
-		memcpy(member->image + at, io->vector[0].iov_base, io->length);
-	else
-		memset(member->image + at, 0, io->length);
-	return 0;
-}
-
-static enum io_answer world_submit(struct replica *replica, int device, struct io *io)
-{
-	struct cluster *cluster;
-	int self;
-	struct cluster_member *member = member_of(replica, &cluster, &self);
-
-	assert_int_equal(device, 0);
-	assert_false(member->diskless);
-	if (member->io_hangs) {
-		assert_true(member->nr_hung < 64);
-		member->hung[member->nr_hung++] = io;
-		return IO_PENDING;
-	}
-	io->result = carry_out(member, io);
-	return IO_DONE;
-}
-
-static void world_save(struct replica *replica, struct replica_save *save)
-{
-	struct cluster *cluster;
-	int self;
-	struct cluster_member *member = member_of(replica, &cluster, &self);
-
-	assert_true(member->nr_saves < 16);
-	member->save[member->nr_saves++] = save;
-}
-
-static uint64_t world_random(struct replica *replica)
-{
-	struct cluster *cluster;
-	int self;
-
-	member_of(replica, &cluster, &self);
-	cluster->random = cluster->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-	return cluster->random >> 11;
-}
-
-static void world_answered(struct replica *replica, struct replica_request *request)
-{
-	(void)replica;
-	((struct cluster_request *)request)->result = request->result;
-}
-
-static void world_tell(struct replica *replica, const struct replica_event *event)
-{
-	static const char *const names[] = {
-		"epoch", "serving", "paused", "member", "refused", "disk", "split", "loss"
-	};
-	struct cluster *cluster;
-	int self;
-
-	member_of(replica, &cluster, &self);
-	cluster->told[self][event->kind]++;
-	if (getenv("REPLICA_TRACE"))
-		fprintf(stderr, "%8.3f %c: %s epoch %llu member %d %s\n", (double)cluster->now / 1e9, 'A' + self,
-			names[event->kind], (unsigned long long)event->epoch, event->member,
-			event->text ? event->text : "");
-}
-
-static const struct replica_world world = {
-	.send = world_send,
-	.hang_up = world_hang_up,
-	.submit = world_submit,
-	.save = world_save,
-	.random = world_random,
-	.answered = world_answered,
-	.tell = world_tell,
-};
+static struct cluster_process processes[CLUSTER_MEMBERS];
 
 /* ---- processes ---- */
 
@@ -272,8 +110,8 @@ void cluster_start(struct cluster *cluster, int index)
 	member->nr_saves = 0;
 	member->nr_hung = 0;
 	cluster_settings(cluster, index, &settings);
-	processes[index] = (struct process){ cluster, index };
-	assert_int_equal(replica_create(&member->replica, &settings, &world, &processes[index]), 0);
+	processes[index] = (struct cluster_process){ cluster, index };
+	assert_int_equal(replica_create(&member->replica, &settings, &cluster_world, &processes[index]), 0);
 	for (uint32_t i = 0; i < 2; i++) {
 		if (member->damaged_slots[i])
 			assert_null(replica_load_slot(member->replica, i, NULL, 0));
@@ -305,6 +143,13 @@ void cluster_begin(struct cluster *cluster)
 		if (!cluster->member[i].diskless)
 			cluster_until(cluster, cluster_in_sync, i);
 	}
+}
+
+void cluster_begin_other(struct cluster *cluster, int members, member_set diskless)
+{
+	cluster_end(cluster);
+	cluster_init(cluster, members, diskless);
+	cluster_begin(cluster);
 }
 
 static void drop_frames(struct cluster *cluster, int a, int b)
@@ -345,7 +190,7 @@ void cluster_kill(struct cluster *cluster, int index)
 
 	/* What is in the kernel of its host still happens. */
 	for (int i = 0; i < member->nr_hung; i++)
-		carry_out(member, member->hung[i]);
+		cluster_carry_out(member, member->hung[i]);
 	member->nr_hung = 0;
 	replica_destroy(member->replica);
 	member->replica = NULL;
@@ -386,6 +231,18 @@ void cluster_cut_link(struct cluster *cluster, int a, int b, bool cut)
 	cluster->link_cut[a][b] = cluster->link_cut[b][a] = cut;
 	if (cut)
 		end_session(cluster, a, b);
+}
+
+void cluster_lose(struct cluster *cluster, enum message_type type, int from)
+{
+	for (int i = 0; i < CLUSTER_MEMBERS; i++)
+		cluster->lost[i] |= from == NO_MEMBER || from == i ? UINT64_C(1) << type : 0;
+}
+
+void cluster_lose_nothing(struct cluster *cluster)
+{
+	memset(cluster->lost, 0, sizeof(cluster->lost));
+	cluster->loses = NULL;
 }
 
 void cluster_end(struct cluster *cluster)
@@ -437,68 +294,12 @@ static void deliver(struct cluster *cluster)
 	cluster->delivered = frame->bytes;
 	cluster->delivered_size = frame->size;
 	if (cluster->up[frame->from][frame->to] && cluster->up[frame->to][frame->from] && !cluster->mute[frame->from] &&
+	    !(cluster->lost[frame->from] >> type & 1) &&
 	    !(cluster->loses && cluster->loses(cluster, frame->from, frame->to, type)))
 		replica_frame(cluster->member[frame->to].replica, cluster->now, frame->from, frame->bytes, frame->size);
 	else
 		free(frame->bytes);
 	free(frame);
-}
-
-struct message cluster_message(struct cluster *cluster, int from, enum message_type type,
-			       unsigned char data[static CLUSTER_BLOCK])
-{
-	struct replica_configuration configuration = cluster_status(cluster, from).configuration;
-	struct message message = {
-		.type = type,
-		.epoch = configuration.epoch,
-		.reign = configuration.reign,
-		.number = 1,
-		.position = 0,
-		.length = CLUSTER_BLOCK,
-		.request = 1,
-		.lowest = 1,
-		.member = (uint32_t)from,
-		.ballot = { 1, (uint32_t)from },
-		.client = { cluster->member[from].incarnation, 1 },
-		.generation = configuration.generation.id,
-		.configuration = configuration,
-		.accepted = { 1, (uint32_t)from },
-	};
-
-	switch (type) {
-	case MESSAGE_WRITE:
-	case MESSAGE_COPY:
-	case MESSAGE_REQUEST:
-		message.kind = ENTRY_WRITE;
-		message.data_size = CLUSTER_BLOCK;
-		break;
-	case MESSAGE_REFUSE:
-		message.kind = REFUSED_LEASE;
-		break;
-	case MESSAGE_REPORT:
-	case MESSAGE_BITS:
-	case MESSAGE_JOIN:
-		message_put_range(data, 0, (struct byte_range){ 0, CLUSTER_BLOCK });
-		message.data_size = MESSAGE_RANGE_SIZE;
-		message.flags = MESSAGE_LAST;
-		break;
-	default:
-		break;
-	}
-	return message;
-}
-
-bool cluster_send(struct cluster *cluster, int from, int to, const struct message *message, const void *data)
-{
-	unsigned char *frame = malloc(MESSAGE_HEAD_MAX + message->data_size);
-	size_t size;
-
-	assert_true(cluster->up[from][to] && cluster->up[to][from]);
-	assert_non_null(frame);
-	size = message_encode(message, data, frame);
-	if (message->data_size)
-		memcpy(frame + size, data, message->data_size);
-	return replica_frame(cluster->member[to].replica, cluster->now, from, frame, size + message->data_size);
 }
 
 static bool save_one(struct cluster *cluster, struct cluster_member *member)
@@ -537,16 +338,28 @@ static bool unhang_one(struct cluster *cluster, struct cluster_member *member)
 		return false;
 	io = member->hung[0];
 	memmove(member->hung, member->hung + 1, sizeof(struct io *) * (size_t)--member->nr_hung);
-	io->result = carry_out(member, io);
+	io->result = cluster_carry_out(member, io);
 	replica_io_done(member->replica, cluster->now, io);
 	return true;
+}
+
+void cluster_come_back(struct cluster *cluster, int index, int which, int result)
+{
+	struct cluster_member *member = &cluster->member[index];
+	struct io *io = member->hung[which];
+
+	assert_true(member->nr_hung > which);
+	memmove(member->hung + which, member->hung + which + 1,
+		sizeof(struct io *) * (size_t)(--member->nr_hung - which));
+	io->result = result;
+	replica_io_done(member->replica, cluster->now, io);
 }
 
 static bool tell_of_room(struct cluster *cluster)
 {
 	for (int i = 0; i < cluster->members; i++) {
 		for (int k = 0; k < cluster->members; k++) {
-			if (!cluster->refused[i][k] || under_way(cluster, i, k) > cluster->bulk)
+			if (!cluster->refused[i][k] || cluster_under_way(cluster, i, k) > cluster->bulk)
 				continue;
 			cluster->refused[i][k] = false;
 			if (cluster->up[i][k] && cluster->member[i].replica) {
@@ -655,6 +468,19 @@ bool cluster_in_sync(struct cluster *cluster, int member)
 	       status.configuration.processes[member].incarnation == cluster->member[member].incarnation;
 }
 
+bool cluster_not_in_sync(struct cluster *cluster, int member)
+{
+	return cluster_primary(cluster) != NO_MEMBER && !cluster_in_sync(cluster, member);
+}
+
+bool cluster_resyncing(struct cluster *cluster, int member)
+{
+	int primary = cluster_primary(cluster);
+
+	return primary != NO_MEMBER &&
+	       cluster_status(cluster, primary).members[member].state == REPLICA_MEMBER_RESYNCING;
+}
+
 int cluster_primary(struct cluster *cluster)
 {
 	for (int i = 0; i < cluster->members; i++) {
@@ -672,135 +498,21 @@ struct replica_status cluster_status(struct cluster *cluster, int member)
 	return status;
 }
 
+void cluster_all_in_sync(struct cluster *cluster)
+{
+	while (cluster_primary(cluster) == NO_MEMBER)
+		cluster_go(cluster, CLUSTER_HEARTBEAT);
+	for (int i = 0; i < cluster->members; i++) {
+		if (!cluster->member[i].diskless)
+			cluster_until(cluster, cluster_in_sync, i);
+	}
+	cluster_assert_equal(cluster);
+}
+
 void cluster_assert_equal(struct cluster *cluster)
 {
 	for (int i = 1; i < cluster->members; i++) {
 		if (!cluster->member[i].diskless)
 			assert_memory_equal(cluster->member[0].image, cluster->member[i].image, CLUSTER_SIZE);
 	}
-}
-
-/* ---- requests ---- */
-
-void cluster_submit(struct cluster *cluster, int member, struct cluster_request *request)
-{
-	request->request.data = request->data;
-	request->result = 1;
-	replica_submit(cluster->member[member].replica, cluster->now, &request->request);
-}
-
-int cluster_answer(struct cluster *cluster, struct cluster_request *request)
-{
-	uint64_t end = cluster->now + MINUTE;
-
-	while (request->result == 1) {
-		assert_true(cluster->now < end);
-		cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
-	}
-	return request->result;
-}
-
-static int now(struct cluster *cluster, int member, struct cluster_request *request)
-{
-	cluster_submit(cluster, member, request);
-	return cluster_answer(cluster, request);
-}
-
-static void fill(struct cluster_request *request, enum entry_kind kind, uint32_t client, uint64_t position,
-		 uint64_t length)
-{
-	assert_true(length <= sizeof(request->data));
-	request->request = (struct replica_request){
-		.kind = kind,
-		.client = client,
-		.position = position,
-		.length = length,
-	};
-}
-
-uint32_t cluster_open(struct cluster *cluster, int member)
-{
-	struct cluster_request request;
-	uint32_t client = ++cluster->next_client;
-
-	fill(&request, ENTRY_OPEN, client, 0, 0);
-	request.request.shared = true;
-	assert_int_equal(now(cluster, member, &request), 0);
-	return client;
-}
-
-uint32_t cluster_ask_to_open(struct cluster *cluster, int member, struct cluster_request *request, bool shared,
-			     bool read_only)
-{
-	uint32_t client = ++cluster->next_client;
-
-	fill(request, ENTRY_OPEN, client, 0, 0);
-	request->request.shared = shared;
-	request->request.read_only = read_only;
-	cluster_submit(cluster, member, request);
-	return client;
-}
-
-int cluster_open_again(struct cluster *cluster, int member, uint32_t client, bool shared, bool read_only)
-{
-	struct cluster_request request;
-
-	fill(&request, ENTRY_OPEN, client, 0, 0);
-	request.request.shared = shared;
-	request.request.read_only = read_only;
-	return now(cluster, member, &request);
-}
-
-void cluster_close(struct cluster *cluster, int member, uint32_t client, struct cluster_request *request)
-{
-	fill(request, ENTRY_CLOSE, client, 0, 0);
-	cluster_submit(cluster, member, request);
-}
-
-void cluster_write(struct cluster *cluster, int member, uint32_t client, struct cluster_request *request,
-		   uint64_t position, uint64_t length, unsigned char byte)
-{
-	fill(request, ENTRY_WRITE, client, position, length);
-	memset(request->data, byte, length);
-	cluster_submit(cluster, member, request);
-}
-
-void cluster_read(struct cluster *cluster, int member, uint32_t client, struct cluster_request *request,
-		  uint64_t position, uint64_t length)
-{
-	fill(request, ENTRY_READ, client, position, length);
-	cluster_submit(cluster, member, request);
-}
-
-void cluster_flush(struct cluster *cluster, int member, uint32_t client, struct cluster_request *request)
-{
-	fill(request, ENTRY_FLUSH, client, 0, 0);
-	cluster_submit(cluster, member, request);
-}
-
-int cluster_write_now(struct cluster *cluster, int member, uint32_t client, uint64_t position, unsigned char byte)
-{
-	struct cluster_request request;
-
-	fill(&request, ENTRY_WRITE, client, position, CLUSTER_BLOCK);
-	memset(request.data, byte, CLUSTER_BLOCK);
-	return now(cluster, member, &request);
-}
-
-int cluster_read_now(struct cluster *cluster, int member, uint32_t client, uint64_t position)
-{
-	struct cluster_request request;
-	int result;
-
-	fill(&request, ENTRY_READ, client, position, CLUSTER_BLOCK);
-	result = now(cluster, member, &request);
-	return result ? result : request.data[0];
-}
-
-int cluster_flush_now(struct cluster *cluster, int member, uint32_t client)
-{
-	struct cluster_request request;
-
-	fill(&request, ENTRY_FLUSH, client, 0, 0);
-	return now(cluster, member, &request);
 }

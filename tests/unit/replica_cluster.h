@@ -77,8 +77,9 @@ struct cluster {
 	uint64_t resync_rate; /* of members that are started from now on */
 	unsigned int nr_refused;
 	bool refused[CLUSTER_MEMBERS][CLUSTER_MEMBERS];
-	uint64_t data[MESSAGE_TYPES]; /* bytes of data in all frames of each type, so far */
-	/* A frame of such a type from `from` to `to` is lost, if this is set. */
+	uint64_t data[MESSAGE_TYPES];	/* bytes of data in all frames of each type, so far */
+	uint64_t lost[CLUSTER_MEMBERS]; /* cluster_lose(): by the sender, bit t: frames of type t */
+	/* A frame of such a type from `from` to `to` is lost, too, if this is set. */
 	bool (*loses)(struct cluster *cluster, int from, int to, enum message_type type);
 	/* The queue from `from` to `to` has no room for one, if this is set. */
 	bool (*full)(struct cluster *cluster, int from, int to, enum message_type type);
@@ -106,6 +107,8 @@ void cluster_start(struct cluster *cluster, int member);
 void cluster_start_all(struct cluster *cluster);
 /* The same, and lets everything happen until the first serves and all that have an image are in sync. */
 void cluster_begin(struct cluster *cluster);
+/* The same of another set, in place of this one: see cluster_init(). */
+void cluster_begin_other(struct cluster *cluster, int members, member_set diskless);
 /* The process ends; its host lives on. Or its host dies: what was not flushed is gone. */
 void cluster_kill(struct cluster *cluster, int member);
 void cluster_power(struct cluster *cluster, int member);
@@ -113,6 +116,16 @@ void cluster_power(struct cluster *cluster, int member);
 void cluster_replace(struct cluster *cluster, int member, unsigned char byte);
 /* All its sessions end, and none begins until it is healed. */
 void cluster_cut(struct cluster *cluster, int member, bool cut);
+
+/* From now on frames of this type that `from` sends are lost; NO_MEMBER: those of all. Or none are, by `loses` neither.
+ */
+void cluster_lose(struct cluster *cluster, enum message_type type, int from);
+void cluster_lose_nothing(struct cluster *cluster);
+/*
+ * What hangs at the store of a member (io_hangs) comes back with a result of the test's, and is not carried out: the
+ * `which`th of it, 0 the one that came first.
+ */
+void cluster_come_back(struct cluster *cluster, int member, int which, int result);
 
 /*
  * A message of a type as of now, by what `from` knows, about the first block, as far as one of that type can say so.
@@ -131,9 +144,14 @@ void cluster_go(struct cluster *cluster, uint64_t time);
 void cluster_until(struct cluster *cluster, bool (*is)(struct cluster *cluster, int member), int member);
 bool cluster_serves(struct cluster *cluster, int member);
 bool cluster_in_sync(struct cluster *cluster, int member);
+/* Somebody serves, and this one is not in sync; or is being brought up. */
+bool cluster_not_in_sync(struct cluster *cluster, int member);
+bool cluster_resyncing(struct cluster *cluster, int member);
 /* Who serves; NO_MEMBER. */
 int cluster_primary(struct cluster *cluster);
 struct replica_status cluster_status(struct cluster *cluster, int member);
+/* Lets everything happen until somebody serves and all that have an image are in sync, and as the first. */
+void cluster_all_in_sync(struct cluster *cluster);
 /* All images are as the first. */
 void cluster_assert_equal(struct cluster *cluster);
 
@@ -156,6 +174,9 @@ int cluster_answer(struct cluster *cluster, struct cluster_request *request);
 /* Sends it on its way; the memory is the caller's until it is answered. */
 void cluster_write(struct cluster *cluster, int member, uint32_t client, struct cluster_request *request,
 		   uint64_t position, uint64_t length, unsigned char byte);
+/* The same of a block, which is on stable storage before it is answered. */
+void cluster_write_stable(struct cluster *cluster, int member, uint32_t client, struct cluster_request *request,
+			  uint64_t position, unsigned char byte);
 void cluster_read(struct cluster *cluster, int member, uint32_t client, struct cluster_request *request,
 		  uint64_t position, uint64_t length);
 void cluster_flush(struct cluster *cluster, int member, uint32_t client, struct cluster_request *request);

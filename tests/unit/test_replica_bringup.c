@@ -131,7 +131,7 @@ static void copy_half(struct cluster *cluster)
 	/* What was copied is flushed, and its bits are cleared; the session lives. */
 	cluster_go(cluster, CLUSTER_LEASE + CLUSTER_LEASE / 2);
 	assert_false(cluster_in_sync(cluster, B));
-	cluster->loses = NULL;
+	cluster_lose_nothing(cluster);
 	memset(cluster->data, 0, sizeof(cluster->data));
 }
 
@@ -234,13 +234,6 @@ static void test_share(void **state)
 	cluster_assert_equal(cluster);
 }
 
-static bool loses_answers_of_b(struct cluster *cluster, int from, int to, enum message_type type)
-{
-	(void)cluster;
-	(void)to;
-	return from == B && (type == MESSAGE_WRITTEN || type == MESSAGE_COPIED || type == MESSAGE_HASHES);
-}
-
 /* A target that acknowledges nothing: clients wait for it now and then, and less and less. */
 static void test_slow_target(void **state)
 {
@@ -254,7 +247,9 @@ static void test_slow_target(void **state)
 	write_scattered(cluster, client, 1);
 	cluster_kill(cluster, B);
 	write_scattered(cluster, client, 2);
-	cluster->loses = loses_answers_of_b;
+	cluster_lose(cluster, MESSAGE_WRITTEN, B);
+	cluster_lose(cluster, MESSAGE_COPIED, B);
+	cluster_lose(cluster, MESSAGE_HASHES, B);
 	cluster_start(cluster, B);
 	for (int i = 0; i < 100; i++) {
 		cluster_write(cluster, A, client, &write, 0, CLUSTER_BLOCK, (unsigned char)i);
@@ -264,7 +259,7 @@ static void test_slow_target(void **state)
 			cluster_go(cluster, CLUSTER_LEASE / 2);
 	}
 	assert_in_range(answered, 90, 99);
-	cluster->loses = NULL;
+	cluster_lose_nothing(cluster);
 	cluster_until(cluster, cluster_in_sync, B);
 	cluster_assert_equal(cluster);
 }
@@ -299,9 +294,7 @@ static void alone_and_cool(struct cluster *cluster)
 {
 	uint32_t client;
 
-	cluster_end(cluster);
-	cluster_init(cluster, 3, member_bit(C));
-	cluster_begin(cluster);
+	cluster_begin_other(cluster, 3, member_bit(C));
 	cluster_kill(cluster, B);
 	client = cluster_open(cluster, A);
 	for (int i = 0; i < 3; i++)

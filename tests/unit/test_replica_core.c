@@ -30,21 +30,6 @@ static void test_birth_and_write(void **state)
 		assert_memory_equal(cluster->member[i].image, cluster->member[i].stable_image, CLUSTER_SIZE);
 }
 
-static bool loses_answers(struct cluster *cluster, int from, int to, enum message_type type)
-{
-	(void)cluster;
-	(void)from;
-	(void)to;
-	return type == MESSAGE_ANSWER;
-}
-
-static bool loses_requests_of_c(struct cluster *cluster, int from, int to, enum message_type type)
-{
-	(void)cluster;
-	(void)to;
-	return from == C && type == MESSAGE_REQUEST;
-}
-
 /* The primary dies: another serves, and what was answered is there. It returns, and is given what it lacks. */
 static void test_primary_dies(void **state)
 {
@@ -207,16 +192,17 @@ static void test_resent_request(void **state)
 	cluster_begin(cluster);
 	on_b = cluster_open(cluster, B);
 	on_c = cluster_open(cluster, C);
-	cluster->loses = loses_answers;
+	cluster_lose(cluster, MESSAGE_ANSWER, NO_MEMBER);
 	cluster_write(cluster, C, on_c, &write, 0, 4096, 1);
 	cluster_go(cluster, CLUSTER_HEARTBEAT / 100);
 	assert_int_equal(write.result, 1);
 	assert_int_equal(cluster->member[B].image[0], 1);
 	/* C can be heard by nobody for a while, so that B's client comes first. */
 	cluster_kill(cluster, A);
-	cluster->loses = loses_requests_of_c;
+	cluster_lose_nothing(cluster);
+	cluster_lose(cluster, MESSAGE_REQUEST, C);
 	assert_int_equal(cluster_write_now(cluster, B, on_b, 0, 2), 0);
-	cluster->loses = NULL;
+	cluster_lose_nothing(cluster);
 	cluster_cut(cluster, C, true);
 	cluster_cut(cluster, C, false);
 	cluster_go(cluster, CLUSTER_LEASE * 5);

@@ -20,27 +20,9 @@
 
 static unsigned char data[CLUSTER_BLOCK];
 
-static void all_in_sync(struct cluster *cluster)
-{
-	while (cluster_primary(cluster) == NO_MEMBER)
-		cluster_go(cluster, CLUSTER_HEARTBEAT);
-	for (int i = 0; i < cluster->members; i++) {
-		if (!cluster->member[i].diskless)
-			cluster_until(cluster, cluster_in_sync, i);
-	}
-	cluster_assert_equal(cluster);
-}
-
 static bool is_primary(struct cluster *cluster, int member)
 {
 	return cluster_status(cluster, member).primary;
-}
-
-static bool c_does_not_propose(struct cluster *cluster, int from, int to, enum message_type type)
-{
-	(void)cluster;
-	(void)to;
-	return from == C && type == MESSAGE_COLLECT;
 }
 
 /* ---- a new primary ---- */
@@ -59,21 +41,16 @@ static void test_new_primary_hangs(void **state)
 	cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
 	assert_int_equal(write.result, 1);
 	assert_int_equal(cluster->member[C].image[0], 1);
-	cluster->loses = c_does_not_propose;
+	cluster_lose(cluster, MESSAGE_COLLECT, C);
 	cluster_kill(cluster, A);
 	cluster_until(cluster, is_primary, B);
-	cluster->loses = NULL;
+	cluster_lose_nothing(cluster);
 	cluster_until(cluster, cluster_serves, C);
 	assert_int_equal(cluster_answer(cluster, &write), 0);
 	assert_int_equal(cluster_read_now(cluster, D, client, 0), 1);
 	cluster->member[B].io_hangs = false;
 	cluster_start(cluster, A);
-	all_in_sync(cluster);
-}
-
-static bool loses_acknowledgements(struct cluster *cluster, int from, int to, enum message_type type)
-{
-	return type == MESSAGE_WRITTEN || c_does_not_propose(cluster, from, to, type);
+	cluster_all_in_sync(cluster);
 }
 
 /* What it has to make equal cannot be read there: another one is primary, and makes it equal. */
@@ -85,21 +62,23 @@ static void test_new_primary_cannot_read(void **state)
 
 	cluster_begin(cluster);
 	client = cluster_open(cluster, D);
-	cluster->loses = loses_acknowledgements;
+	cluster_lose(cluster, MESSAGE_WRITTEN, NO_MEMBER);
+	cluster_lose(cluster, MESSAGE_COLLECT, C);
 	cluster_write(cluster, D, client, &write, 0, CLUSTER_BLOCK, 1);
 	cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
 	assert_int_equal(write.result, 1);
 	cluster_kill(cluster, A);
 	cluster->member[B].read_result = -EIO;
-	cluster->loses = c_does_not_propose;
+	cluster_lose_nothing(cluster);
+	cluster_lose(cluster, MESSAGE_COLLECT, C);
 	cluster_until(cluster, cluster_serves, C);
 	assert_int_equal(cluster->told[B][REPLICA_EVENT_DISK], 1);
-	cluster->loses = NULL;
+	cluster_lose_nothing(cluster);
 	assert_int_equal(cluster_answer(cluster, &write), 0);
 	assert_int_equal(cluster_read_now(cluster, D, client, 0), 1);
 	cluster->member[B].read_result = 0;
 	cluster_start(cluster, A);
-	all_in_sync(cluster);
+	cluster_all_in_sync(cluster);
 }
 
 /* ---- the primary ---- */
@@ -136,7 +115,7 @@ static void test_fails_after_its_reign(void **state)
 	cluster->member[A].io_result = 0;
 	assert_int_equal(cluster_answer(cluster, &write), 0);
 	assert_int_equal(cluster_read_now(cluster, D, client, 0), 8);
-	all_in_sync(cluster);
+	cluster_all_in_sync(cluster);
 }
 
 /* A read that hangs there is done by another. */
@@ -156,7 +135,7 @@ static void test_read_hangs(void **state)
 	assert_int_equal(read.data[0], 7);
 	assert_int_not_equal(cluster_primary(cluster), A);
 	cluster->member[A].io_hangs = false;
-	all_in_sync(cluster);
+	cluster_all_in_sync(cluster);
 }
 
 /* A block for a target that cannot be read there, while others have it: one of those is primary. */
@@ -175,7 +154,7 @@ static void test_copy_cannot_be_read(void **state)
 	cluster_until(cluster, cluster_serves, B);
 	cluster_until(cluster, cluster_in_sync, C);
 	cluster->member[A].read_result = 0;
-	all_in_sync(cluster);
+	cluster_all_in_sync(cluster);
 }
 
 /* Flushes that come while one is under way share the next one. */
@@ -229,7 +208,7 @@ static void test_flush_hangs_over_reigns(void **state)
 	assert_int_equal(cluster_answer(cluster, &flush), 0);
 	for (int i = A; i <= C; i++)
 		assert_int_equal(cluster->member[i].stable_image[0], 7);
-	all_in_sync(cluster);
+	cluster_all_in_sync(cluster);
 }
 
 /* One that does not come back: others in sync can flush. */
@@ -263,9 +242,7 @@ static void test_alone_and_cannot_read(void **state)
 	struct cluster *cluster = *state;
 	uint32_t client;
 
-	cluster_end(cluster);
-	cluster_init(cluster, 1, 0);
-	cluster_begin(cluster);
+	cluster_begin_other(cluster, 1, 0);
 	client = cluster_open(cluster, A);
 	assert_int_equal(cluster_write_now(cluster, A, client, 0, 7), 0);
 	cluster_kill(cluster, A);
@@ -278,19 +255,6 @@ static void test_alone_and_cannot_read(void **state)
 	assert_int_equal(cluster_read_now(cluster, A, client, 0), 7);
 }
 
-static bool loses_copies(struct cluster *cluster, int from, int to, enum message_type type)
-{
-	(void)cluster;
-	(void)from;
-	(void)to;
-	return type == MESSAGE_COPY;
-}
-
-static bool is_resyncing(struct cluster *cluster, int member)
-{
-	return cluster_status(cluster, A).members[member].state == REPLICA_MEMBER_RESYNCING;
-}
-
 /* A target that cannot flush is dropped, and asks again later; nobody waits for it. */
 static void test_target_cannot_flush(void **state)
 {
@@ -301,16 +265,16 @@ static void test_target_cannot_flush(void **state)
 	client = cluster_open(cluster, A);
 	cluster_kill(cluster, C);
 	assert_int_equal(cluster_write_now(cluster, A, client, 0, 7), 0);
-	cluster->loses = loses_copies;
+	cluster_lose(cluster, MESSAGE_COPY, NO_MEMBER);
 	cluster_start(cluster, C);
-	cluster_until(cluster, is_resyncing, C);
+	cluster_until(cluster, cluster_resyncing, C);
 	cluster->member[C].io_result = -EIO;
 	assert_int_equal(cluster_flush_now(cluster, A, client), 0);
-	assert_false(is_resyncing(cluster, C));
+	assert_false(cluster_resyncing(cluster, C));
 	assert_true(cluster_in_sync(cluster, B));
 	cluster->member[C].io_result = 0;
-	cluster->loses = NULL;
-	all_in_sync(cluster);
+	cluster_lose_nothing(cluster);
+	cluster_all_in_sync(cluster);
 }
 
 /* ---- what is told of a copy ---- */
@@ -352,8 +316,8 @@ static void test_wrong_hashes(void **state)
 		if (error) {
 			hashes.result = -EIO;
 			assert_true(cluster_send(cluster, C, A, &hashes, NULL));
-			cluster->loses = NULL;
-			all_in_sync(cluster);
+			cluster_lose_nothing(cluster);
+			cluster_all_in_sync(cluster);
 			assert_true(cluster->sent[A][MESSAGE_COPY] > 0);
 		} else {
 			hashes.data_size = 7 * MESSAGE_HASH_SIZE;
@@ -361,14 +325,6 @@ static void test_wrong_hashes(void **state)
 			assert_int_equal(cluster->sent[A][MESSAGE_COPY], 0);
 		}
 	}
-}
-
-static bool loses_ready(struct cluster *cluster, int from, int to, enum message_type type)
-{
-	(void)cluster;
-	(void)from;
-	(void)to;
-	return type == MESSAGE_READY;
 }
 
 /* A target is ready only by its word about what it was handed over last, in this reign. */
@@ -381,7 +337,7 @@ static void test_ready_for_another(void **state)
 	cluster_begin(cluster);
 	cluster_kill(cluster, C);
 	assert_int_equal(cluster_write_now(cluster, A, cluster_open(cluster, A), 0, 7), 0);
-	cluster->loses = loses_ready;
+	cluster_lose(cluster, MESSAGE_READY, NO_MEMBER);
 	cluster_start(cluster, C);
 	cluster_go(cluster, CLUSTER_LEASE);
 	bringup = &cluster->member[A].replica->bringup[C];
@@ -398,8 +354,8 @@ static void test_ready_for_another(void **state)
 	assert_int_equal(bringup->phase, BRINGUP_HANDING);
 	message.number--;
 	assert_true(cluster_send(cluster, C, A, &message, NULL));
-	cluster->loses = NULL;
-	all_in_sync(cluster);
+	cluster_lose_nothing(cluster);
+	cluster_all_in_sync(cluster);
 }
 
 /* ---- sizes ---- */
@@ -436,7 +392,7 @@ static void test_last_block(void **state)
 	cluster->member[C].has_data = true;
 	memset(cluster->data, 0, sizeof(cluster->data));
 	cluster_start(cluster, C);
-	all_in_sync(cluster);
+	cluster_all_in_sync(cluster);
 	assert_int_equal(cluster->data[MESSAGE_COPY], 0);
 	assert_true(cluster->data[MESSAGE_HASHES] > 0);
 	/* Told of, and copied. */
@@ -447,7 +403,7 @@ static void test_last_block(void **state)
 	assert_int_equal(range.position, last);
 	assert_int_equal(range.length, CLUSTER_BLOCK - 512);
 	cluster_start(cluster, C);
-	all_in_sync(cluster);
+	cluster_all_in_sync(cluster);
 	/* Made equal, when all have failed to write it. */
 	for (int i = 0; i < 3; i++)
 		cluster->member[i].io_result = -ENOSPC;
@@ -457,7 +413,7 @@ static void test_last_block(void **state)
 	for (int i = 0; i < 3; i++)
 		cluster->member[i].io_result = 0;
 	cluster_go(cluster, 5 * CLUSTER_LEASE);
-	all_in_sync(cluster);
+	cluster_all_in_sync(cluster);
 }
 
 static void larger_b(struct cluster *cluster, int member, struct replica_settings *settings)
@@ -499,7 +455,7 @@ static void test_larger_image(void **state)
 	cluster_kill(cluster, C);
 	cluster->member[B].saved_log = false;
 	cluster_start_all(cluster);
-	all_in_sync(cluster);
+	cluster_all_in_sync(cluster);
 }
 
 static void halve_c(struct cluster *cluster, int member, struct replica_settings *settings)
@@ -551,7 +507,7 @@ static void test_all_images_are_missing(void **state)
 	missing &= (member_set)~member_bit(B);
 	cluster_start(cluster, B);
 	cluster_until(cluster, cluster_serves, B);
-	all_in_sync(cluster);
+	cluster_all_in_sync(cluster);
 }
 
 int main(void)

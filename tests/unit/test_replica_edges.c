@@ -23,9 +23,7 @@ static void test_one_member(void **state)
 	struct cluster *cluster = *state;
 	uint32_t client;
 
-	cluster_end(cluster);
-	cluster_init(cluster, 1, 0);
-	cluster_begin(cluster);
+	cluster_begin_other(cluster, 1, 0);
 	client = cluster_open(cluster, A);
 	assert_int_equal(cluster_write_now(cluster, A, client, 0, 1), 0);
 	assert_int_equal(cluster_flush_now(cluster, A, client), 0);
@@ -83,10 +81,7 @@ static void test_larger_image(void **state)
 	cluster_start(cluster, A);
 	cluster_start(cluster, B);
 	cluster_start(cluster, C);
-	while (cluster_primary(cluster) == NO_MEMBER)
-		cluster_go(cluster, CLUSTER_HEARTBEAT);
-	for (int i = A; i <= C; i++)
-		cluster_until(cluster, cluster_in_sync, i);
+	cluster_all_in_sync(cluster);
 	/* A whole copy, to one that is larger. */
 	cluster_kill(cluster, B);
 	memset(cluster->member[B].slots, 0, sizeof(cluster->member[B].slots));
@@ -227,10 +222,7 @@ static void test_error_on_no_quorum(void **state)
 	cluster_go(cluster, CLUSTER_LEASE * 3);
 	cluster_start(cluster, B);
 	cluster_start(cluster, C);
-	while (cluster_primary(cluster) == NO_MEMBER)
-		cluster_go(cluster, CLUSTER_HEARTBEAT);
-	for (int i = A; i <= C; i++)
-		cluster_until(cluster, cluster_in_sync, i);
+	cluster_all_in_sync(cluster);
 	cluster_go(cluster, CLUSTER_HEARTBEAT);
 	for (int i = A; i <= C; i++)
 		assert_false(done_table_knows(&cluster->member[i].replica->done,
@@ -451,9 +443,7 @@ static void test_copy_cannot_be_read(void **state)
 	struct cluster_request read;
 	uint32_t client;
 
-	cluster_end(cluster);
-	cluster_init(cluster, 3, member_bit(C));
-	cluster_begin(cluster);
+	cluster_begin_other(cluster, 3, member_bit(C));
 	client = cluster_open(cluster, A);
 	cluster_kill(cluster, B);
 	assert_int_equal(cluster_write_now(cluster, A, client, 0, 1), 0);
@@ -476,9 +466,7 @@ static void test_unreadable_for_a_target(void **state)
 	unsigned int told;
 	uint32_t client;
 
-	cluster_end(cluster);
-	cluster_init(cluster, 3, member_bit(C));
-	cluster_begin(cluster);
+	cluster_begin_other(cluster, 3, member_bit(C));
 	cluster_kill(cluster, B);
 	client = cluster_open(cluster, A);
 	assert_int_equal(cluster_write_now(cluster, A, client, 0, 1), 0);

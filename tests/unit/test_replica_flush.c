@@ -18,29 +18,6 @@
 
 #define MOMENT (CLUSTER_HEARTBEAT / 100)
 
-/* One of those that hang at the store of a member comes back; 0: the longest that does. */
-static void comes_back(struct cluster *cluster, int index, int which, int result)
-{
-	struct cluster_member *member = &cluster->member[index];
-	struct io *io = member->hung[which];
-
-	assert_true(member->nr_hung > which);
-	memmove(member->hung + which, member->hung + which + 1,
-		sizeof(struct io *) * (size_t)(--member->nr_hung - which));
-	io->result = result;
-	replica_io_done(member->replica, cluster->now, io);
-}
-
-static void come_back(struct cluster *cluster, int index, int result)
-{
-	comes_back(cluster, index, 0, result);
-}
-
-static bool not_in_sync(struct cluster *cluster, int member)
-{
-	return cluster_primary(cluster) != NO_MEMBER && !cluster_in_sync(cluster, member);
-}
-
 /* A, the primary, hands over while its flush is under way. Whoever that was for, A has lost what it did not write. */
 static void test_of_a_reign_that_is_over(void **state)
 {
@@ -59,9 +36,9 @@ static void test_of_a_reign_that_is_over(void **state)
 	assert_int_equal(replica_promote(cluster->member[A].replica, cluster->now, B, &why), 0);
 	cluster_until(cluster, cluster_serves, B);
 	assert_true(cluster_in_sync(cluster, A));
-	come_back(cluster, A, -EIO);
+	cluster_come_back(cluster, A, 0, -EIO);
 	cluster->member[A].io_hangs = false;
-	cluster_until(cluster, not_in_sync, A);
+	cluster_until(cluster, cluster_not_in_sync, A);
 	cluster_until(cluster, cluster_in_sync, A);
 	assert_int_equal(cluster_answer(cluster, &flush), 0);
 	cluster_assert_equal(cluster);
@@ -82,24 +59,17 @@ static void test_beside_a_stable_write(void **state)
 	assert_int_equal(cluster_flush_now(cluster, A, client), 0);
 	assert_int_equal(cluster_write_now(cluster, A, client, 0, 1), 0);
 	cluster->member[B].io_hangs = true;
-	stable.request = (struct replica_request){
-		.kind = ENTRY_WRITE,
-		.client = client,
-		.position = 9 * CLUSTER_BLOCK,
-		.length = CLUSTER_BLOCK,
-		.stable = true,
-	};
-	cluster_submit(cluster, A, &stable);
+	cluster_write_stable(cluster, A, client, &stable, 9 * CLUSTER_BLOCK, 2);
 	cluster_go(cluster, MOMENT);
 	assert_int_equal(cluster->member[B].nr_hung, 1);
-	come_back(cluster, B, 0); /* written, and to be flushed now */
+	cluster_come_back(cluster, B, 0, 0); /* written, and to be flushed now */
 	cluster_flush(cluster, A, client, &flush);
 	cluster_go(cluster, MOMENT);
 	assert_int_equal(cluster->member[B].nr_hung, 2);
-	come_back(cluster, B, -EIO);
-	come_back(cluster, B, 0);
+	cluster_come_back(cluster, B, 0, -EIO);
+	cluster_come_back(cluster, B, 0, 0);
 	cluster->member[B].io_hangs = false;
-	cluster_until(cluster, not_in_sync, B);
+	cluster_until(cluster, cluster_not_in_sync, B);
 	assert_true(cluster_status(cluster, A).members[B].out_of_sync >= 2 * CLUSTER_BLOCK);
 	assert_int_equal(cluster_answer(cluster, &flush), 0);
 	cluster_until(cluster, cluster_in_sync, B);
@@ -123,28 +93,21 @@ static void test_stable_write_behind_it(void **state)
 	cluster->member[B].io_hangs = true;
 	cluster_flush(cluster, A, client, &flush);
 	cluster_go(cluster, MOMENT);
-	stable.request = (struct replica_request){
-		.kind = ENTRY_WRITE,
-		.client = client,
-		.position = 9 * CLUSTER_BLOCK,
-		.length = CLUSTER_BLOCK,
-		.stable = true,
-	};
-	cluster_submit(cluster, A, &stable);
+	cluster_write_stable(cluster, A, client, &stable, 9 * CLUSTER_BLOCK, 2);
 	cluster_go(cluster, MOMENT);
 	assert_int_equal(cluster->member[B].nr_hung, 2);
-	comes_back(cluster, B, 1, 0);
+	cluster_come_back(cluster, B, 1, 0);
 	/* Nobody decides anything yet. */
 	for (int i = A; i <= C; i++)
 		cluster->member[i].saves_hang = true;
-	come_back(cluster, B, -EIO);
-	come_back(cluster, B, 0);
+	cluster_come_back(cluster, B, 0, -EIO);
+	cluster_come_back(cluster, B, 0, 0);
 	cluster_go(cluster, MOMENT);
 	assert_int_equal(stable.result, 1);
 	for (int i = A; i <= C; i++)
 		cluster->member[i].saves_hang = false;
 	cluster->member[B].io_hangs = false;
-	cluster_until(cluster, not_in_sync, B);
+	cluster_until(cluster, cluster_not_in_sync, B);
 	assert_int_equal(cluster_answer(cluster, &stable), 0);
 	assert_int_equal(cluster_answer(cluster, &flush), 0);
 	cluster_until(cluster, cluster_in_sync, B);
@@ -154,13 +117,6 @@ static void test_stable_write_behind_it(void **state)
 	assert_int_equal(cluster_answer(cluster, &stable), 0);
 	assert_true(cluster_in_sync(cluster, B));
 	cluster_assert_equal(cluster);
-}
-
-static bool b_does_not_propose(struct cluster *cluster, int from, int to, enum message_type type)
-{
-	(void)cluster;
-	(void)to;
-	return from == B && type == MESSAGE_COLLECT;
 }
 
 /* The same when nobody hears of it, as the primary is gone: B itself leaves, whoever is the next one. */
@@ -174,43 +130,23 @@ static void test_of_a_backup_alone(void **state)
 	client = cluster_open(cluster, C);
 	assert_int_equal(cluster_write_now(cluster, C, client, 0, 1), 0);
 	cluster->member[B].io_hangs = true;
-	stable.request = (struct replica_request){
-		.kind = ENTRY_WRITE,
-		.client = client,
-		.position = 9 * CLUSTER_BLOCK,
-		.length = CLUSTER_BLOCK,
-		.stable = true,
-	};
-	cluster_submit(cluster, C, &stable);
+	cluster_write_stable(cluster, C, client, &stable, 9 * CLUSTER_BLOCK, 2);
 	cluster_go(cluster, MOMENT);
 	assert_int_equal(cluster->member[B].nr_hung, 1);
-	come_back(cluster, B, 0);
+	cluster_come_back(cluster, B, 0, 0);
 	assert_int_equal(cluster->member[B].nr_hung, 1);
 	cluster_kill(cluster, A);
-	come_back(cluster, B, -EIO);
+	cluster_come_back(cluster, B, 0, -EIO);
 	cluster->member[B].io_hangs = false;
-	cluster->loses = b_does_not_propose;
-	cluster_until(cluster, not_in_sync, B);
+	cluster_lose(cluster, MESSAGE_COLLECT, B);
+	cluster_until(cluster, cluster_not_in_sync, B);
 	assert_int_equal(cluster_primary(cluster), C);
-	cluster->loses = NULL;
+	cluster_lose_nothing(cluster);
 	assert_int_equal(cluster_answer(cluster, &stable), 0);
 	cluster_start(cluster, A);
 	cluster_until(cluster, cluster_in_sync, A);
 	cluster_until(cluster, cluster_in_sync, B);
 	cluster_assert_equal(cluster);
-}
-
-static bool loses_copies(struct cluster *cluster, int from, int to, enum message_type type)
-{
-	(void)cluster;
-	(void)from;
-	(void)to;
-	return type == MESSAGE_COPY;
-}
-
-static bool is_resyncing(struct cluster *cluster, int member)
-{
-	return cluster_status(cluster, A).members[member].state == REPLICA_MEMBER_RESYNCING;
 }
 
 static bool is_outdated(struct cluster *cluster, int member)
@@ -230,9 +166,9 @@ static void test_of_a_target(void **state)
 	cluster_kill(cluster, B);
 	client = cluster_open(cluster, A);
 	assert_int_equal(cluster_write_now(cluster, A, client, 0, 1), 0);
-	cluster->loses = loses_copies;
+	cluster_lose(cluster, MESSAGE_COPY, NO_MEMBER);
 	cluster_start(cluster, B);
-	cluster_until(cluster, is_resyncing, B);
+	cluster_until(cluster, cluster_resyncing, B);
 	assert_int_equal(cluster_status(cluster, A).members[B].out_of_sync, CLUSTER_BLOCK);
 	assert_int_equal(cluster_write_now(cluster, A, client, 40 * CLUSTER_BLOCK, 2), 0);
 	assert_int_equal(cluster->member[B].image[40 * CLUSTER_BLOCK], 2);
@@ -241,9 +177,9 @@ static void test_of_a_target(void **state)
 	cluster_until(cluster, is_outdated, B);
 	cluster->member[B].io_result = 0;
 	assert_int_equal(cluster_answer(cluster, &flush), 0);
-	cluster_until(cluster, is_resyncing, B);
+	cluster_until(cluster, cluster_resyncing, B);
 	assert_int_equal(cluster_status(cluster, A).members[B].out_of_sync, 2 * CLUSTER_BLOCK);
-	cluster->loses = NULL;
+	cluster_lose_nothing(cluster);
 	cluster_until(cluster, cluster_in_sync, B);
 	cluster_assert_equal(cluster);
 }
@@ -251,9 +187,7 @@ static void test_of_a_target(void **state)
 /* A set of two copies and a vote. */
 static void two_copies(struct cluster *cluster)
 {
-	cluster_end(cluster);
-	cluster_init(cluster, 3, member_bit(C));
-	cluster_begin(cluster);
+	cluster_begin_other(cluster, 3, member_bit(C));
 }
 
 /* The flush of a stable write fails at the primary, and the one that was to take over dies: A is the last. */
@@ -267,18 +201,11 @@ static void test_successor_dies(void **state)
 	client = cluster_open(cluster, A);
 	assert_int_equal(cluster_write_now(cluster, A, client, 0, 1), 0);
 	cluster->member[A].io_hangs = true;
-	stable.request = (struct replica_request){
-		.kind = ENTRY_WRITE,
-		.client = client,
-		.position = 5 * CLUSTER_BLOCK,
-		.length = CLUSTER_BLOCK,
-		.stable = true,
-	};
-	cluster_submit(cluster, A, &stable);
+	cluster_write_stable(cluster, A, client, &stable, 5 * CLUSTER_BLOCK, 2);
 	cluster_go(cluster, MOMENT);
-	come_back(cluster, A, 0);
+	cluster_come_back(cluster, A, 0, 0);
 	cluster_cut_link(cluster, A, C, true);
-	come_back(cluster, A, -EIO);
+	cluster_come_back(cluster, A, 0, -EIO);
 	cluster_kill(cluster, B);
 	cluster_cut_link(cluster, A, C, false);
 	cluster->member[A].io_hangs = false;
@@ -311,7 +238,7 @@ static void test_successor_of_flush_dies(void **state)
 	cluster_flush(cluster, A, client, &flush);
 	cluster_go(cluster, MOMENT);
 	cluster_cut_link(cluster, A, C, true);
-	come_back(cluster, A, -EIO);
+	cluster_come_back(cluster, A, 0, -EIO);
 	cluster_kill(cluster, B);
 	cluster_cut_link(cluster, A, C, false);
 	cluster->member[A].io_hangs = false;
@@ -336,7 +263,7 @@ static void test_restarted(void **state)
 	cluster->member[A].io_hangs = true;
 	cluster_flush(cluster, A, client, &flush);
 	cluster_cut(cluster, A, true);
-	come_back(cluster, A, -EIO);
+	cluster_come_back(cluster, A, 0, -EIO);
 	cluster_go(cluster, MOMENT);
 	cluster_kill(cluster, A);
 	cluster->member[A].io_hangs = false;
@@ -370,7 +297,7 @@ static void test_at_the_end(void **state)
 	while (!cluster->member[A].nr_hung)
 		cluster_go(cluster, MOMENT);
 	assert_int_equal(cluster->member[A].hung[0]->operation, IO_FLUSH);
-	come_back(cluster, A, -EIO);
+	cluster_come_back(cluster, A, 0, -EIO);
 	cluster->member[A].io_hangs = false;
 	while (!replica_stopped(cluster->member[A].replica))
 		cluster_go(cluster, MOMENT);
@@ -401,8 +328,8 @@ static void test_beside_the_last_one(void **state)
 	replica_stop(cluster->member[A].replica, cluster->now);
 	cluster_go(cluster, MOMENT);
 	assert_int_equal(cluster->member[A].nr_hung, 2);
-	come_back(cluster, A, -EIO);
-	come_back(cluster, A, 0);
+	cluster_come_back(cluster, A, 0, -EIO);
+	cluster_come_back(cluster, A, 0, 0);
 	cluster->member[A].io_hangs = false;
 	while (!replica_stopped(cluster->member[A].replica))
 		cluster_go(cluster, MOMENT);

@@ -24,17 +24,6 @@ static struct message make(struct cluster *cluster, int from, enum message_type 
 	return cluster_message(cluster, from, type, data);
 }
 
-static void all_in_sync(struct cluster *cluster)
-{
-	while (cluster_primary(cluster) == NO_MEMBER)
-		cluster_go(cluster, CLUSTER_HEARTBEAT);
-	for (int i = 0; i < cluster->members; i++) {
-		if (!cluster->member[i].diskless)
-			cluster_until(cluster, cluster_in_sync, i);
-	}
-	cluster_assert_equal(cluster);
-}
-
 /* ---- requests and clients of one host ---- */
 
 /* More than `requests`, of two clients: the others are sent when one is answered. */
@@ -82,14 +71,6 @@ static void test_clients_of_one_host(void **state)
 
 /* ---- answers ---- */
 
-static bool loses_answers(struct cluster *cluster, int from, int to, enum message_type type)
-{
-	(void)cluster;
-	(void)from;
-	(void)to;
-	return type == MESSAGE_ANSWER;
-}
-
 /* An answer with less than was asked for is none. */
 static void test_short_answer(void **state)
 {
@@ -101,7 +82,7 @@ static void test_short_answer(void **state)
 	cluster_begin(cluster);
 	client = cluster_open(cluster, B);
 	assert_int_equal(cluster_write_now(cluster, B, client, 0, 7), 0);
-	cluster->loses = loses_answers;
+	cluster_lose(cluster, MESSAGE_ANSWER, NO_MEMBER);
 	cluster_read(cluster, B, client, &read, 0, CLUSTER_BLOCK);
 	cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
 	message = make(cluster, A, MESSAGE_ANSWER);
@@ -111,7 +92,7 @@ static void test_short_answer(void **state)
 	assert_true(cluster_send(cluster, A, B, &message, data));
 	assert_int_equal(read.result, 1);
 	/* It is asked again, and answered. */
-	cluster->loses = NULL;
+	cluster_lose_nothing(cluster);
 	cluster_cut(cluster, B, true);
 	cluster_cut(cluster, B, false);
 	assert_int_equal(cluster_answer(cluster, &read), 0);
@@ -150,14 +131,6 @@ static void test_closed_before_it_was_sent(void **state)
 		assert_int_equal(cluster->member[i].image[0], 9);
 }
 
-static bool requests_are_lost(struct cluster *cluster, int from, int to, enum message_type type)
-{
-	(void)cluster;
-	(void)from;
-	(void)to;
-	return type == MESSAGE_REQUEST;
-}
-
 /*
  * A write was sent in vain, there is no room for it when it is sent again, and its client does not wait for it any
  * more: it is done before what that client does next.
@@ -170,10 +143,10 @@ static void test_held_back_is_not_overtaken(void **state)
 
 	cluster_begin(cluster);
 	client = cluster_open(cluster, B);
-	cluster->loses = requests_are_lost;
+	cluster_lose(cluster, MESSAGE_REQUEST, NO_MEMBER);
 	cluster_write(cluster, B, client, &write, 0, CLUSTER_BLOCK, 9);
 	cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
-	cluster->loses = NULL;
+	cluster_lose_nothing(cluster);
 	cluster->no_room = true;
 	cluster_cut_link(cluster, A, B, true);
 	cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
@@ -239,7 +212,7 @@ static void test_paused(void **state)
 	assert_int_equal(cluster->member[C].image[0], 0);
 	assert_int_equal(cluster->member[C].image[3 * CLUSTER_BLOCK], 2);
 	replica_pause_resync(a, cluster->now, false);
-	all_in_sync(cluster);
+	cluster_all_in_sync(cluster);
 }
 
 /* ---- room in the queues ---- */
@@ -416,7 +389,7 @@ static void test_table_of_pieces(void **state)
 		cluster_go(cluster, CLUSTER_HEARTBEAT);
 	assert_true(cluster->sent[cluster_primary(cluster)][MESSAGE_DONE_TABLE] > 1);
 	cluster_start(cluster, A);
-	all_in_sync(cluster);
+	cluster_all_in_sync(cluster);
 	for (int i = 0; i < MANY; i += MANY / 20)
 		assert_int_equal(cluster_write_now(cluster, C, clients[i], 0, (unsigned char)i), 0);
 	cluster_assert_equal(cluster);
@@ -449,7 +422,7 @@ static void test_entries_of_a_backup(void **state)
 	cluster->member[B].io_hangs = true;
 	send_too_many(cluster, A, B, message);
 	cluster->member[B].io_hangs = false;
-	all_in_sync(cluster);
+	cluster_all_in_sync(cluster);
 }
 
 /* A primary whose forwarder has more requests under way than it may. */
@@ -483,14 +456,7 @@ static void test_entries_of_a_primary(void **state)
 	assert_int_equal(own.result, 1);
 	cluster->member[A].io_hangs = false;
 	assert_int_equal(cluster_answer(cluster, &own), 0);
-	all_in_sync(cluster);
-}
-
-static bool loses_copies(struct cluster *cluster, int from, int to, enum message_type type)
-{
-	(void)cluster;
-	(void)from;
-	return to == C && (type == MESSAGE_COPY || type == MESSAGE_HASH);
+	cluster_all_in_sync(cluster);
 }
 
 /* A target that is sent more copies, or asked for more hashes, than `copies`. */
@@ -507,7 +473,8 @@ static void test_entries_of_a_target(void **state)
 
 		cluster_kill(cluster, C);
 		assert_int_equal(cluster_write_now(cluster, A, client, CLUSTER_BLOCK, (unsigned char)(i + 1)), 0);
-		cluster->loses = loses_copies;
+		cluster_lose(cluster, MESSAGE_COPY, NO_MEMBER);
+		cluster_lose(cluster, MESSAGE_HASH, NO_MEMBER);
 		cluster_start(cluster, C);
 		cluster_go(cluster, CLUSTER_HEARTBEAT);
 		assert_int_equal(cluster_status(cluster, A).members[C].state, REPLICA_MEMBER_RESYNCING);
@@ -521,8 +488,8 @@ static void test_entries_of_a_target(void **state)
 		}
 		send_too_many(cluster, A, C, message);
 		cluster->member[C].io_hangs = false;
-		cluster->loses = NULL;
-		all_in_sync(cluster);
+		cluster_lose_nothing(cluster);
+		cluster_all_in_sync(cluster);
 	}
 }
 

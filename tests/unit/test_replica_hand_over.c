@@ -17,11 +17,6 @@
 
 #define MOMENT (CLUSTER_HEARTBEAT / 100)
 
-static bool not_in_sync(struct cluster *cluster, int member)
-{
-	return cluster_primary(cluster) != NO_MEMBER && !cluster_in_sync(cluster, member);
-}
-
 /* What hangs at the disk of A comes back: flushes are good, and nothing else is. */
 static void come_back(struct cluster *cluster)
 {
@@ -63,9 +58,7 @@ static void test_vanishes(void **state)
 	struct cluster_request write;
 	uint32_t client;
 
-	cluster_end(cluster);
-	cluster_init(cluster, 3, member_bit(C));
-	cluster_begin(cluster);
+	cluster_begin_other(cluster, 3, member_bit(C));
 	client = cluster_open(cluster, A);
 	assert_int_equal(cluster_write_now(cluster, A, client, 0, 1), 0);
 	cluster->member[A].io_hangs = true;
@@ -92,7 +85,7 @@ static void test_vanishes_unasked(void **state)
 	assert_int_equal(cluster_write_now(cluster, A, client, 0, 1), 0);
 	assert_int_equal(cluster_write_now(cluster, A, client, 8 * CLUSTER_BLOCK, 1), 0);
 	cluster_kill(cluster, C);
-	cluster_until(cluster, not_in_sync, C);
+	cluster_until(cluster, cluster_not_in_sync, C);
 	for (int i = D; i <= E; i++)
 		cluster_cut_link(cluster, A, i, true);
 	cluster->member[A].io_hangs = true;
@@ -110,13 +103,6 @@ static void test_vanishes_unasked(void **state)
 	assert_stays(cluster);
 }
 
-static bool loses_promise_of_b(struct cluster *cluster, int from, int to, enum message_type type)
-{
-	(void)cluster;
-	(void)to;
-	return from == B && type == MESSAGE_PROMISE;
-}
-
 /* B, who is to be primary, ends while A collects promises: nobody is asked to accept it. */
 static void test_gone_before_it_is_proposed(void **state)
 {
@@ -128,7 +114,7 @@ static void test_gone_before_it_is_proposed(void **state)
 	cluster_begin(cluster);
 	cluster_go(cluster, 5 * CLUSTER_LEASE);
 	epoch = cluster_status(cluster, A).configuration.epoch;
-	cluster->loses = loses_promise_of_b;
+	cluster_lose(cluster, MESSAGE_PROMISE, B);
 	cluster->member[C].saves_hang = true;
 	assert_int_equal(replica_promote(cluster->member[A].replica, cluster->now, B, &why), 0);
 	decision = &cluster->member[A].replica->decision;
@@ -136,9 +122,9 @@ static void test_gone_before_it_is_proposed(void **state)
 		cluster_go(cluster, MOMENT / 100);
 	assert_int_equal(decision->phase, PROPOSAL_COLLECTING);
 	cluster_kill(cluster, B);
-	cluster->loses = NULL;
+	cluster_lose_nothing(cluster);
 	cluster->member[C].saves_hang = false;
-	cluster_until(cluster, not_in_sync, B);
+	cluster_until(cluster, cluster_not_in_sync, B);
 	assert_int_equal(cluster_status(cluster, A).configuration.epoch, epoch + 1);
 	cluster_start(cluster, B);
 	cluster_until(cluster, cluster_in_sync, B);

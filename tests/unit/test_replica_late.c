@@ -24,41 +24,6 @@ static struct message make(struct cluster *cluster, int from, enum message_type 
 	return cluster_message(cluster, from, type, data);
 }
 
-/* What is asked of `loses`: frames of this type from one (NO_MEMBER: any) are lost. */
-static struct {
-	enum message_type types[6];
-	int from[6];
-} lost;
-
-static bool loses(struct cluster *cluster, int from, int to, enum message_type type)
-{
-	(void)cluster;
-	(void)to;
-	for (unsigned int i = 0; i < sizeof(lost.types) / sizeof(lost.types[0]); i++) {
-		if (lost.types[i] == type && type && (lost.from[i] == NO_MEMBER || lost.from[i] == from))
-			return true;
-	}
-	return false;
-}
-
-static void lose(struct cluster *cluster, enum message_type type, int from)
-{
-	unsigned int i = 0;
-
-	if (cluster->loses != loses)
-		memset(&lost, 0, sizeof(lost));
-	cluster->loses = loses;
-	while (lost.types[i])
-		assert_true(++i < sizeof(lost.types) / sizeof(lost.types[0]));
-	lost.types[i] = type;
-	lost.from[i] = from;
-}
-
-static void lose_nothing(struct cluster *cluster)
-{
-	cluster->loses = NULL;
-}
-
 static void write_one(struct cluster *cluster, int member)
 {
 	uint32_t client = cluster_open(cluster, member);
@@ -71,14 +36,8 @@ static void write_one(struct cluster *cluster, int member)
 /* All are in sync again, equal, and hold what write_one() wrote. */
 static void assert_well(struct cluster *cluster)
 {
-	lose_nothing(cluster);
-	while (cluster_primary(cluster) == NO_MEMBER)
-		cluster_go(cluster, CLUSTER_HEARTBEAT);
-	for (int i = 0; i < cluster->members; i++) {
-		if (!cluster->member[i].diskless)
-			cluster_until(cluster, cluster_in_sync, i);
-	}
-	cluster_assert_equal(cluster);
+	cluster_lose_nothing(cluster);
+	cluster_all_in_sync(cluster);
 	assert_int_equal(cluster->member[A].image[0], 1);
 }
 
@@ -113,7 +72,7 @@ static void test_restarted_primary(void **state)
 
 	cluster_begin(cluster);
 	write_one(cluster, A);
-	lose(cluster, MESSAGE_COLLECT, NO_MEMBER);
+	cluster_lose(cluster, MESSAGE_COLLECT, NO_MEMBER);
 	restart(cluster, A);
 	for (unsigned int i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
 		struct message message = make(cluster, B, types[i].message);
@@ -138,12 +97,12 @@ static void test_restarted_source(void **state)
 	cluster_begin(cluster);
 	cluster_kill(cluster, C);
 	write_one(cluster, A);
-	lose(cluster, MESSAGE_COPY, NO_MEMBER);
-	lose(cluster, MESSAGE_HASH, NO_MEMBER);
+	cluster_lose(cluster, MESSAGE_COPY, NO_MEMBER);
+	cluster_lose(cluster, MESSAGE_HASH, NO_MEMBER);
 	cluster_start(cluster, C);
 	cluster_go(cluster, CLUSTER_HEARTBEAT);
 	assert_int_equal(cluster_status(cluster, A).members[C].state, REPLICA_MEMBER_RESYNCING);
-	lose(cluster, MESSAGE_COLLECT, NO_MEMBER);
+	cluster_lose(cluster, MESSAGE_COLLECT, NO_MEMBER);
 	restart(cluster, A);
 	for (unsigned int i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
 		struct message message = make(cluster, C, types[i]);
@@ -169,13 +128,13 @@ static void test_restarted_reporter(void **state)
 
 	cluster_begin(cluster);
 	write_one(cluster, A);
-	lose(cluster, MESSAGE_REPORT, NO_MEMBER);
-	lose(cluster, MESSAGE_COLLECT, C);
+	cluster_lose(cluster, MESSAGE_REPORT, NO_MEMBER);
+	cluster_lose(cluster, MESSAGE_COLLECT, C);
 	cluster_kill(cluster, A);
 	cluster_until(cluster, is_primary, B);
 	/* It is not removed meanwhile. */
-	lose(cluster, MESSAGE_COLLECT, NO_MEMBER);
-	lose(cluster, MESSAGE_PROPOSE, NO_MEMBER);
+	cluster_lose(cluster, MESSAGE_COLLECT, NO_MEMBER);
+	cluster_lose(cluster, MESSAGE_PROPOSE, NO_MEMBER);
 	restart(cluster, C);
 	assert_int_equal(cluster->member[B].replica->reign.role, ROLE_CONFIRMING);
 	message = make(cluster, B, MESSAGE_REPORT);
@@ -196,12 +155,12 @@ static void test_early_reconciled(void **state)
 
 	cluster_begin(cluster);
 	write_one(cluster, A);
-	lose(cluster, MESSAGE_COLLECT, C);
-	lose(cluster, MESSAGE_RECONCILED, C);
+	cluster_lose(cluster, MESSAGE_COLLECT, C);
+	cluster_lose(cluster, MESSAGE_RECONCILED, C);
 	cluster_kill(cluster, A);
 	/* The table does not get into the queue. */
 	cluster->no_room = true;
-	lose(cluster, MESSAGE_REPORT, NO_MEMBER);
+	cluster_lose(cluster, MESSAGE_REPORT, NO_MEMBER);
 	cluster_until(cluster, is_primary, B);
 	b = cluster->member[B].replica;
 	message = make(cluster, B, MESSAGE_REPORT);
@@ -225,8 +184,8 @@ static void test_early_reconciled(void **state)
 	message.reign--;
 	assert_true(cluster_send(cluster, C, B, &message, NULL));
 	assert_int_equal(b->reign.reconciled, 0);
-	lose(cluster, MESSAGE_COLLECT, NO_MEMBER);
-	lose(cluster, MESSAGE_PROPOSE, NO_MEMBER);
+	cluster_lose(cluster, MESSAGE_COLLECT, NO_MEMBER);
+	cluster_lose(cluster, MESSAGE_PROPOSE, NO_MEMBER);
 	assert_false(cluster_serves(cluster, B));
 	restart(cluster, C);
 	message.reign++;
@@ -245,7 +204,7 @@ static void test_gone_before_the_table(void **state)
 
 	cluster_begin(cluster);
 	write_one(cluster, A);
-	lose(cluster, MESSAGE_COLLECT, C);
+	cluster_lose(cluster, MESSAGE_COLLECT, C);
 	cluster_kill(cluster, A);
 	cluster->no_room = true;
 	cluster_until(cluster, is_primary, B);
@@ -254,12 +213,12 @@ static void test_gone_before_the_table(void **state)
 	assert_true(cluster_send(cluster, C, B, &message, data));
 	while (cluster->member[B].replica->reign.role == ROLE_CONFIRMING)
 		cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
-	lose(cluster, MESSAGE_COLLECT, NO_MEMBER);
+	cluster_lose(cluster, MESSAGE_COLLECT, NO_MEMBER);
 	cluster_cut(cluster, C, true);
 	cluster_go(cluster, CLUSTER_LEASE);
 	assert_int_equal(cluster->member[B].replica->reign.role, ROLE_EQUALISING);
 	assert_false(cluster->member[B].replica->reign.told);
-	lose_nothing(cluster);
+	cluster_lose_nothing(cluster);
 	cluster->no_room = false;
 	cluster_until(cluster, cluster_serves, B);
 	assert_int_equal(cluster_status(cluster, B).configuration.in_sync, member_bit(B));
@@ -276,7 +235,7 @@ static void test_another_session(void **state)
 
 	cluster_begin(cluster);
 	write_one(cluster, A);
-	lose(cluster, MESSAGE_COLLECT, NO_MEMBER);
+	cluster_lose(cluster, MESSAGE_COLLECT, NO_MEMBER);
 	cluster_cut_link(cluster, A, B, true);
 	cluster_cut_link(cluster, A, B, false);
 	while (!sees(cluster, A, B) || !sees(cluster, B, A))
@@ -308,7 +267,7 @@ static void test_target_is_no_backup(void **state)
 	cluster_kill(cluster, C);
 	write_one(cluster, A);
 	cluster_replace(cluster, C, 0);
-	lose(cluster, MESSAGE_COPY, NO_MEMBER);
+	cluster_lose(cluster, MESSAGE_COPY, NO_MEMBER);
 	cluster_start(cluster, C);
 	cluster_go(cluster, CLUSTER_HEARTBEAT);
 	assert_int_equal(cluster_status(cluster, A).members[C].state, REPLICA_MEMBER_RESYNCING);
@@ -414,7 +373,7 @@ static void test_stopping(void **state)
 
 	cluster_begin(cluster);
 	write_one(cluster, A);
-	lose(cluster, MESSAGE_PROMISE, NO_MEMBER);
+	cluster_lose(cluster, MESSAGE_PROMISE, NO_MEMBER);
 	replica_stop(cluster->member[B].replica, cluster->now);
 	cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
 	assert_true(cluster_serves(cluster, A));
@@ -423,7 +382,7 @@ static void test_stopping(void **state)
 	assert_true(cluster_serves(cluster, A));
 	replica_stop(cluster->member[A].replica, cluster->now);
 	cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
-	lose_nothing(cluster);
+	cluster_lose_nothing(cluster);
 	cluster_until(cluster, cluster_serves, C);
 	assert_int_equal(cluster->told[B][REPLICA_EVENT_SERVING], 0);
 	cluster_go(cluster, 20 * CLUSTER_LEASE);
@@ -484,7 +443,7 @@ static void test_grants(void **state)
 	restart(cluster, B);
 	cluster_until(cluster, cluster_in_sync, B);
 	assert_int_equal(replica_promote(a, cluster->now, B, &(const char *){ NULL }), 0);
-	lose(cluster, MESSAGE_GRANT, NO_MEMBER);
+	cluster_lose(cluster, MESSAGE_GRANT, NO_MEMBER);
 	cluster_until(cluster, is_primary, B);
 	message = make(cluster, B, MESSAGE_GRANT);
 	message.number = cluster->member[B].replica->lease.round - PAST_ROUNDS / 2;
@@ -571,12 +530,12 @@ static void test_last_ballot(void **state)
 	message.kind = REFUSED_BALLOT;
 	message.accepted = (struct ballot){ BALLOT_COUNT_MAX, C };
 	assert_true(cluster_send(cluster, C, B, &message, NULL));
-	lose(cluster, MESSAGE_COLLECT, C);
+	cluster_lose(cluster, MESSAGE_COLLECT, C);
 	cluster_kill(cluster, A);
 	cluster_go(cluster, 5 * CLUSTER_LEASE);
 	assert_int_equal(cluster_status(cluster, B).waits.what, REPLICA_WAITS_FOR_EVER);
 	assert_int_equal(cluster->sent[B][MESSAGE_COLLECT], 0);
-	lose_nothing(cluster);
+	cluster_lose_nothing(cluster);
 	cluster_until(cluster, cluster_serves, C);
 	cluster_start(cluster, A);
 	assert_well(cluster);
@@ -625,7 +584,7 @@ static void test_learning(void **state)
 	write_one(cluster, A);
 	cluster_kill(cluster, C);
 	memset(cluster->member[C].saved_slots, 0, sizeof(cluster->member[C].saved_slots));
-	lose(cluster, MESSAGE_LEARNT, NO_MEMBER);
+	cluster_lose(cluster, MESSAGE_LEARNT, NO_MEMBER);
 	cluster_start(cluster, C);
 	cluster_go(cluster, CLUSTER_HEARTBEAT);
 	assert_true(cluster->member[C].replica->decision.learning);
@@ -647,7 +606,7 @@ static void test_learning(void **state)
 	assert_false(cluster->member[C].replica->decision.learning);
 	assert_int_equal(cluster->member[C].replica->durable.now.votes_from, epoch + 5);
 	assert_false(votes(cluster, C));
-	lose_nothing(cluster);
+	cluster_lose_nothing(cluster);
 	cluster_until(cluster, votes, C);
 	assert_well(cluster);
 }

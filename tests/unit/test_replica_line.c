@@ -33,14 +33,6 @@ static bool is_removed(struct cluster *cluster, int member)
 	return status.decided && !member_in(status.configuration.in_sync, member);
 }
 
-static bool is_resyncing(struct cluster *cluster, int member)
-{
-	int primary = cluster_primary(cluster);
-
-	return primary != NO_MEMBER &&
-	       cluster_status(cluster, primary).members[member].state == REPLICA_MEMBER_RESYNCING;
-}
-
 static bool has_parted(struct cluster *cluster, int member)
 {
 	return cluster_status(cluster, member).parted;
@@ -225,9 +217,7 @@ static void test_third_was_target(void **state)
 	struct cluster *cluster = *state;
 	uint32_t client;
 
-	cluster_end(cluster);
-	cluster_init(cluster, 5, member_bit(D) | member_bit(E));
-	cluster_begin(cluster);
+	cluster_begin_other(cluster, 5, member_bit(D) | member_bit(E));
 	client = cluster_open(cluster, A);
 	for (int i = 0; i < 8; i++)
 		assert_int_equal(cluster_write_now(cluster, A, client, (uint64_t)i * 5 * CLUSTER_BLOCK, 1), 0);
@@ -242,7 +232,7 @@ static void test_third_was_target(void **state)
 	cluster->sent[C][MESSAGE_COPIED] = 0;
 	cluster->loses = loses_copied;
 	cluster_cut(cluster, C, false);
-	cluster_until(cluster, is_resyncing, C);
+	cluster_until(cluster, cluster_resyncing, C);
 	/* All but the last are flushed, too. */
 	assert_int_equal(cluster_write_now(cluster, A, client, 60 * CLUSTER_BLOCK, 2), 0);
 	cluster_go(cluster, SECOND * 19 / 10);
@@ -262,9 +252,7 @@ static void test_two_children(void **state)
 	struct cluster *cluster = *state;
 	uint32_t on_a, on_b;
 
-	cluster_end(cluster);
-	cluster_init(cluster, 3, member_bit(C));
-	cluster_begin(cluster);
+	cluster_begin_other(cluster, 3, member_bit(C));
 	cluster_cut_link(cluster, A, B, true);
 	cluster_cut_link(cluster, A, C, true);
 	cluster_until(cluster, cluster_serves, B);

@@ -80,14 +80,6 @@ static void test_read(void **state)
 	assert_int_equal(cluster_read_now(cluster, C, client, 0), 1);
 }
 
-static bool loses_acknowledgements(struct cluster *cluster, int from, int to, enum message_type type)
-{
-	(void)cluster;
-	(void)from;
-	(void)to;
-	return type == MESSAGE_WRITTEN;
-}
-
 /* A new primary makes nothing equal without memory: it does not serve before it has some. */
 static void test_recovery(void **state)
 {
@@ -95,12 +87,12 @@ static void test_recovery(void **state)
 	struct cluster_request write;
 	uint32_t client = cluster_open(cluster, A);
 
-	cluster->loses = loses_acknowledgements;
+	cluster_lose(cluster, MESSAGE_WRITTEN, NO_MEMBER);
 	cluster_write(cluster, A, client, &write, 0, 4096, 1);
 	cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
 	assert_int_equal(write.result, 1);
 	cluster_kill(cluster, A);
-	cluster->loses = NULL;
+	cluster_lose_nothing(cluster);
 	none_for_data = true;
 	cluster_go(cluster, 5 * CLUSTER_LEASE);
 	assert_true(refused > 1);

@@ -97,9 +97,7 @@ static void test_open_again_after_a_loss(void **state)
 	struct cluster *cluster = *state;
 	uint32_t writer, reader;
 
-	cluster_end(cluster);
-	cluster_init(cluster, 3, member_bit(C));
-	cluster_begin(cluster);
+	cluster_begin_other(cluster, 3, member_bit(C));
 	assert_int_equal(open_as(cluster, A, true, false, &writer), 0);
 	assert_int_equal(open_as(cluster, C, true, true, &reader), 0);
 	assert_int_equal(cluster_write_now(cluster, A, writer, 0, 1), 0);
@@ -260,13 +258,6 @@ static void test_time_of_another(void **state)
 	}
 }
 
-static bool loses_writes_to_b(struct cluster *cluster, int from, int to, enum message_type type)
-{
-	(void)cluster;
-	(void)from;
-	return type == MESSAGE_WRITTEN && to == A;
-}
-
 /* A client dies in the middle of a write: the next open is answered when all have the write. */
 static void test_dead_owners_write(void **state)
 {
@@ -303,7 +294,7 @@ static void test_dead_owners_write_and_primary(void **state)
 
 	cluster_begin(cluster);
 	assert_int_equal(open_alone(cluster, C, &owner), 0);
-	cluster->loses = loses_writes_to_b;
+	cluster_lose(cluster, MESSAGE_WRITTEN, NO_MEMBER);
 	cluster->member[B].io_hangs = true;
 	cluster_write(cluster, C, owner, &write, 0, 4096, 1);
 	cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
@@ -312,7 +303,7 @@ static void test_dead_owners_write_and_primary(void **state)
 	cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
 	assert_int_equal(request.result, 1);
 	cluster_kill(cluster, A);
-	cluster->loses = NULL;
+	cluster_lose_nothing(cluster);
 	cluster_go(cluster, CLUSTER_LEASE);
 	/* Nobody serves before B's image has what is on its way to it. */
 	assert_int_equal(request.result, 1);
@@ -330,9 +321,7 @@ static void test_all_are_restarted(void **state)
 	struct cluster_request request, write;
 	uint32_t owner, other;
 
-	cluster_end(cluster);
-	cluster_init(cluster, 3, member_bit(C));
-	cluster_begin(cluster);
+	cluster_begin_other(cluster, 3, member_bit(C));
 	assert_int_equal(open_alone(cluster, C, &owner), 0);
 	cluster_kill(cluster, A);
 	cluster_kill(cluster, B);
@@ -353,9 +342,7 @@ static void test_all_are_restarted_and_it_is_idle(void **state)
 	struct cluster_request request;
 	uint32_t owner;
 
-	cluster_end(cluster);
-	cluster_init(cluster, 3, member_bit(C));
-	cluster_begin(cluster);
+	cluster_begin_other(cluster, 3, member_bit(C));
 	assert_int_equal(open_alone(cluster, C, &owner), 0);
 	cluster_go(cluster, 5 * GRACE);
 	cluster_kill(cluster, A);
@@ -375,9 +362,7 @@ static void test_lapsed_before_all_are_restarted(void **state)
 	struct cluster_request write;
 	uint32_t owner, other;
 
-	cluster_end(cluster);
-	cluster_init(cluster, 4, member_bit(C) | member_bit(C + 1));
-	cluster_begin(cluster);
+	cluster_begin_other(cluster, 4, member_bit(C) | member_bit(C + 1));
 	assert_int_equal(open_alone(cluster, C, &owner), 0);
 	cluster_cut(cluster, C, true);
 	cluster_write(cluster, C, owner, &write, 0, 4096, 1);

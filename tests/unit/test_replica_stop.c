@@ -117,9 +117,7 @@ static void test_with_a_vote(void **state)
 	for (unsigned int i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
 		uint32_t client;
 
-		cluster_end(cluster);
-		cluster_init(cluster, 3, member_bit(C));
-		cluster_begin(cluster);
+		cluster_begin_other(cluster, 3, member_bit(C));
 		client = cluster_open(cluster, A);
 		assert_int_equal(cluster_write_now(cluster, A, client, 5 * CLUSTER_BLOCK, 9), 0);
 		for (int k = 0; k < 3; k++)
@@ -159,9 +157,7 @@ static void test_alone(void **state)
 	struct cluster *cluster = *state;
 	uint32_t client;
 
-	cluster_end(cluster);
-	cluster_init(cluster, 1, 0);
-	cluster_begin(cluster);
+	cluster_begin_other(cluster, 1, 0);
 	client = cluster_open(cluster, A);
 	assert_int_equal(cluster_write_now(cluster, A, client, 5 * CLUSTER_BLOCK, 4), 0);
 	stop(cluster, A);
@@ -197,14 +193,6 @@ static void test_with_writes_under_way(void **state)
 	assert_memory_equal(cluster->member[A].image, cluster->member[B].image, CLUSTER_SIZE);
 }
 
-static bool loses_acceptances(struct cluster *cluster, int from, int to, enum message_type type)
-{
-	(void)cluster;
-	(void)from;
-	(void)to;
-	return type == MESSAGE_ACCEPTED;
-}
-
 /* It ends, whatever cannot be decided, and nothing that was answered is lost. */
 static void test_bounded(void **state)
 {
@@ -215,14 +203,14 @@ static void test_bounded(void **state)
 	cluster_begin(cluster);
 	client = cluster_open(cluster, A);
 	assert_int_equal(cluster_write_now(cluster, A, client, 5 * CLUSTER_BLOCK, 6), 0);
-	cluster->loses = loses_acceptances;
+	cluster_lose(cluster, MESSAGE_ACCEPTED, NO_MEMBER);
 	ask_to_stop(cluster, A);
 	cluster_go(cluster, BOUND);
 	assert_true(has_stopped(cluster, A));
 	ask_to_stop(cluster, B);
 	cluster_go(cluster, BOUND);
 	assert_true(has_stopped(cluster, B));
-	cluster->loses = NULL;
+	cluster_lose_nothing(cluster);
 	for (int i = 0; i < 3; i++)
 		cluster_power(cluster, i);
 	cluster_start_all(cluster);
@@ -238,9 +226,7 @@ static void test_without_majority(void **state)
 	struct cluster *cluster = *state;
 	uint32_t client;
 
-	cluster_end(cluster);
-	cluster_init(cluster, 4, 0);
-	cluster_begin(cluster);
+	cluster_begin_other(cluster, 4, 0);
 	client = cluster_open(cluster, A);
 	assert_int_equal(cluster_write_now(cluster, A, client, 5 * CLUSTER_BLOCK, 6), 0);
 	cluster_kill(cluster, C);
@@ -285,9 +271,7 @@ static void test_last_flush_fails(void **state)
 	struct cluster *cluster = *state;
 	uint32_t client;
 
-	cluster_end(cluster);
-	cluster_init(cluster, 1, 0);
-	cluster_begin(cluster);
+	cluster_begin_other(cluster, 1, 0);
 	client = cluster_open(cluster, A);
 	assert_int_equal(cluster_write_now(cluster, A, client, 5 * CLUSTER_BLOCK, 6), 0);
 	memset(cluster->told, 0, sizeof(cluster->told));
@@ -305,9 +289,7 @@ static void test_last_write_hangs(void **state)
 	struct cluster_request write;
 	uint32_t client;
 
-	cluster_end(cluster);
-	cluster_init(cluster, 1, 0);
-	cluster_begin(cluster);
+	cluster_begin_other(cluster, 1, 0);
 	client = cluster_open(cluster, A);
 	cluster->member[A].io_hangs = true;
 	cluster_write(cluster, A, client, &write, 5 * CLUSTER_BLOCK, CLUSTER_BLOCK, 6);
@@ -344,14 +326,6 @@ static void test_disk_fails(void **state)
 }
 
 /* One that is being brought up is not in sync: it ends at once, and is brought up when it is back. */
-static bool loses_copies(struct cluster *cluster, int from, int to, enum message_type type)
-{
-	(void)cluster;
-	(void)from;
-	(void)to;
-	return type == MESSAGE_COPY;
-}
-
 static void test_target(void **state)
 {
 	struct cluster *cluster = *state;
@@ -362,14 +336,14 @@ static void test_target(void **state)
 	cluster_kill(cluster, C);
 	assert_int_equal(cluster_write_now(cluster, A, client, 5 * CLUSTER_BLOCK, 6), 0);
 	cluster_replace(cluster, C, 0);
-	cluster->loses = loses_copies;
+	cluster_lose(cluster, MESSAGE_COPY, NO_MEMBER);
 	cluster_start(cluster, C);
 	cluster_go(cluster, CLUSTER_HEARTBEAT);
 	ask_to_stop(cluster, C);
 	cluster_go(cluster, CLUSTER_HEARTBEAT);
 	assert_true(has_stopped(cluster, C));
 	cluster_power(cluster, C);
-	cluster->loses = NULL;
+	cluster_lose_nothing(cluster);
 	cluster_start(cluster, C);
 	cluster_until(cluster, cluster_in_sync, C);
 	cluster_assert_equal(cluster);
@@ -386,9 +360,7 @@ static void test_last_flush_hangs(void **state)
 	struct cluster *cluster = *state;
 	uint32_t client;
 
-	cluster_end(cluster);
-	cluster_init(cluster, 1, 0);
-	cluster_begin(cluster);
+	cluster_begin_other(cluster, 1, 0);
 	client = cluster_open(cluster, A);
 	assert_int_equal(cluster_write_now(cluster, A, client, 5 * CLUSTER_BLOCK, 6), 0);
 	cluster->member[A].io_hangs = true;

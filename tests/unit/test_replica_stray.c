@@ -38,7 +38,7 @@ static bool is_for_all(enum message_type type)
 
 static void settle(struct cluster *cluster)
 {
-	cluster->loses = NULL;
+	cluster_lose_nothing(cluster);
 	cluster_go(cluster, CLUSTER_HEARTBEAT);
 	while (cluster_primary(cluster) == NO_MEMBER)
 		cluster_go(cluster, CLUSTER_HEARTBEAT);
@@ -534,13 +534,6 @@ static void test_held_opens(void **state)
 
 /* ---- bringing up, and a new primary ---- */
 
-static bool copies_to_c_are_lost(struct cluster *cluster, int from, int to, enum message_type type)
-{
-	(void)cluster;
-	(void)from;
-	return to == C && type == MESSAGE_COPY;
-}
-
 /* C is a target that waits for a copy: what it is told beside what it is to be told. */
 static void test_nonsense_to_a_target(void **state)
 {
@@ -556,7 +549,7 @@ static void test_nonsense_to_a_target(void **state)
 	cluster_kill(cluster, C);
 	for (uint64_t at = CLUSTER_BLOCK; at < 4 * CLUSTER_BLOCK; at += CLUSTER_BLOCK)
 		assert_int_equal(cluster_write_now(cluster, A, cluster_open(cluster, A), at, 1), 0);
-	cluster->loses = copies_to_c_are_lost;
+	cluster_lose(cluster, MESSAGE_COPY, NO_MEMBER);
 	cluster_start(cluster, C);
 	cluster_go(cluster, CLUSTER_HEARTBEAT);
 	assert_false(cluster_in_sync(cluster, C));
@@ -565,7 +558,7 @@ static void test_nonsense_to_a_target(void **state)
 		spoil_other_data();
 		message = cluster_message(cluster, B, types[i], other_data);
 		send(cluster, B, C, &message);
-		cluster->loses = copies_to_c_are_lost;
+		cluster_lose(cluster, MESSAGE_COPY, NO_MEMBER);
 		message = cluster_message(cluster, A, types[i], other_data);
 		message.reign += 5;
 		send(cluster, A, C, &message);
@@ -611,14 +604,6 @@ static void test_nonsense_to_a_target(void **state)
 	assert_well(cluster, &before);
 }
 
-static bool reports_are_lost(struct cluster *cluster, int from, int to, enum message_type type)
-{
-	(void)cluster;
-	(void)from;
-	(void)to;
-	return type == MESSAGE_REPORT;
-}
-
 /* A new primary waits for what the others have: what is no report of this reign does not stand for one. */
 static void test_nonsense_to_a_new_primary(void **state)
 {
@@ -630,7 +615,7 @@ static void test_nonsense_to_a_new_primary(void **state)
 	cluster_begin(cluster);
 	write_one(cluster);
 	before = cluster_status(cluster, A).configuration;
-	cluster->loses = reports_are_lost;
+	cluster_lose(cluster, MESSAGE_REPORT, NO_MEMBER);
 	cluster_kill(cluster, A);
 	do {
 		cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
@@ -651,16 +636,9 @@ static void test_nonsense_to_a_new_primary(void **state)
 		cluster_send(cluster, from, primary, &message, other_data);
 		assert_int_equal(cluster_primary(cluster), NO_MEMBER);
 	}
-	cluster->loses = NULL;
+	cluster_lose_nothing(cluster);
 	cluster_start(cluster, A);
 	assert_well(cluster, &before);
-}
-
-static bool acceptances_are_lost(struct cluster *cluster, int from, int to, enum message_type type)
-{
-	(void)cluster;
-	(void)to;
-	return type == MESSAGE_ACCEPTED && from == B;
 }
 
 /* The session of a candidate ends while it is proposed: it may be admitted by now, and answers still need its word. */
@@ -677,7 +655,7 @@ static void test_candidate_leaves(void **state)
 	client = cluster_open(cluster, A);
 	assert_int_equal(cluster_write_now(cluster, A, client, CLUSTER_BLOCK, 1), 0);
 	before = cluster_status(cluster, A).configuration;
-	cluster->loses = acceptances_are_lost;
+	cluster_lose(cluster, MESSAGE_ACCEPTED, B);
 	cluster_start(cluster, C);
 	cluster_go(cluster, CLUSTER_HEARTBEAT / 2);
 	cluster->member[C].io_hangs = true;
@@ -685,20 +663,12 @@ static void test_candidate_leaves(void **state)
 	cluster_go(cluster, CLUSTER_HEARTBEAT / 100);
 	cluster_cut(cluster, C, true);
 	cluster_go(cluster, CLUSTER_HEARTBEAT);
-	cluster->loses = NULL;
+	cluster_lose_nothing(cluster);
 	cluster->member[C].io_hangs = false;
 	cluster_go(cluster, CLUSTER_LEASE * 3);
 	assert_int_equal(cluster_answer(cluster, &write), 0);
 	cluster_cut(cluster, C, false);
 	assert_well(cluster, &before);
-}
-
-static bool promises_are_lost(struct cluster *cluster, int from, int to, enum message_type type)
-{
-	(void)cluster;
-	(void)from;
-	(void)to;
-	return type == MESSAGE_PROMISE;
 }
 
 /* The same before anybody has accepted it, the candidate's own primary included. */
@@ -715,7 +685,7 @@ static void test_candidate_leaves_early(void **state)
 	client = cluster_open(cluster, A);
 	assert_int_equal(cluster_write_now(cluster, A, client, CLUSTER_BLOCK, 1), 0);
 	before = cluster_status(cluster, A).configuration;
-	cluster->loses = promises_are_lost;
+	cluster_lose(cluster, MESSAGE_PROMISE, NO_MEMBER);
 	cluster_start(cluster, C);
 	cluster_go(cluster, CLUSTER_HEARTBEAT / 2);
 	assert_int_equal(cluster->member[A].replica->reign.candidate, C);
@@ -735,7 +705,7 @@ static void test_candidate_leaves_early(void **state)
 	assert_true(cluster_status(cluster, A).members[C].out_of_sync >= 2 * CLUSTER_BLOCK);
 	cluster_go(cluster, CLUSTER_HEARTBEAT);
 	assert_int_equal(write.result, 1);
-	cluster->loses = NULL;
+	cluster_lose_nothing(cluster);
 	cluster->member[C].io_hangs = false;
 	cluster_go(cluster, CLUSTER_LEASE * 3);
 	assert_int_equal(cluster_answer(cluster, &write), 0);
@@ -755,13 +725,13 @@ static void test_successor_leaves(void **state)
 	cluster_begin(cluster);
 	write_one(cluster);
 	before = cluster_status(cluster, A).configuration;
-	cluster->loses = promises_are_lost;
+	cluster_lose(cluster, MESSAGE_PROMISE, NO_MEMBER);
 	assert_int_equal(replica_promote(cluster->member[A].replica, cluster->now, B, &why), 0);
 	cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
 	assert_int_equal(cluster_status(cluster, A).configuration.epoch, before.epoch);
 	assert_int_equal(cluster_primary(cluster), NO_MEMBER);
 	cluster_kill(cluster, B);
-	cluster->loses = NULL;
+	cluster_lose_nothing(cluster);
 	cluster_until(cluster, cluster_serves, C);
 	cluster_start(cluster, B);
 	assert_well(cluster, &before);

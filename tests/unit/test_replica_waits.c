@@ -88,9 +88,7 @@ static void test_last_in_sync(void **state)
 	struct cluster *cluster = *state;
 	uint32_t client;
 
-	cluster_end(cluster);
-	cluster_init(cluster, 3, member_bit(C));
-	cluster_begin(cluster);
+	cluster_begin_other(cluster, 3, member_bit(C));
 	client = cluster_open(cluster, A);
 	cluster_kill(cluster, B);
 	assert_int_equal(cluster_write_now(cluster, A, client, 0, 1), 0);
