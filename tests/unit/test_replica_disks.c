@@ -233,7 +233,7 @@ static void test_flush_hangs_for_ever(void **state)
 	assert_int_equal(cluster_answer(cluster, &flush), 0);
 	assert_int_not_equal(cluster_primary(cluster), A);
 	cluster->member[A].io_hangs = false;
-	all_in_sync(cluster);
+	cluster_all_in_sync(cluster);
 }
 
 /* The only image there is cannot be read where it may differ from others: there are none, and it serves. */
