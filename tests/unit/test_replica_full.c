@@ -15,14 +15,7 @@
 
 #include "core.h"
 #include "replica_cluster.h"
-
-static unsigned char data[CLUSTER_BLOCK];
-
-static struct message make(struct cluster *cluster, int from, enum message_type type)
-{
-	memset(data, 0xee, sizeof(data));
-	return cluster_message(cluster, from, type, data);
-}
+#include "replica_stray.h"
 
 /* ---- requests and clients of one host ---- */
 
@@ -85,11 +78,11 @@ static void test_short_answer(void **state)
 	cluster_lose(cluster, MESSAGE_ANSWER, NO_MEMBER);
 	cluster_read(cluster, B, client, &read, 0, CLUSTER_BLOCK);
 	cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
-	message = make(cluster, A, MESSAGE_ANSWER);
+	message = stray_message(cluster, A, MESSAGE_ANSWER);
 	message.client = (struct client_id){ cluster->member[B].incarnation, client };
 	message.request = read.request.number;
 	message.data_size = CLUSTER_BLOCK / 2;
-	assert_true(cluster_send(cluster, A, B, &message, data));
+	assert_true(cluster_send(cluster, A, B, &message, stray_data));
 	assert_int_equal(read.result, 1);
 	/* It is asked again, and answered. */
 	cluster_lose_nothing(cluster);
@@ -339,7 +332,7 @@ static void test_too_many_clients_at_a_backup(void **state)
 	places = cluster->member[B].replica->done.nr_free;
 	assert_int_equal(cluster_write_now(cluster, A, cluster_open(cluster, A), 0, 1), 0);
 	memset(cluster->told, 0, sizeof(cluster->told));
-	message = make(cluster, A, MESSAGE_WRITE);
+	message = stray_message(cluster, A, MESSAGE_WRITE);
 	message.kind = ENTRY_OPEN;
 	message.data_size = 0;
 	message.length = 0;
@@ -379,10 +372,10 @@ static void test_table_of_pieces(void **state)
 		clients[i] = cluster_open(cluster, C);
 	assert_int_equal(cluster_write_now(cluster, C, clients[0], 0, 1), 0);
 	/* A piece that does not follow another is not looked at. */
-	message = make(cluster, A, MESSAGE_DONE_TABLE);
+	message = stray_message(cluster, A, MESSAGE_DONE_TABLE);
 	message.number = 3;
 	message.data_size = 8;
-	assert_true(cluster_send(cluster, A, B, &message, data));
+	assert_true(cluster_send(cluster, A, B, &message, stray_data));
 	memset(cluster->sent, 0, sizeof(cluster->sent));
 	cluster_kill(cluster, A);
 	while (cluster_primary(cluster) == NO_MEMBER)
@@ -400,7 +393,7 @@ static void test_table_of_pieces(void **state)
 /* As many as a member has room for, all of one block, the first of which hangs: the session of who sends more ends. */
 static void send_too_many(struct cluster *cluster, int from, int to, struct message message)
 {
-	while (cluster_send(cluster, from, to, &message, data)) {
+	while (cluster_send(cluster, from, to, &message, stray_data)) {
 		message.number++;
 		assert_true(message.number < 3000);
 	}
@@ -414,7 +407,7 @@ static void test_entries_of_a_backup(void **state)
 	struct message message;
 
 	cluster_begin(cluster);
-	message = make(cluster, A, MESSAGE_WRITE);
+	message = stray_message(cluster, A, MESSAGE_WRITE);
 	message.number = 1000;
 	message.position = 3 * CLUSTER_BLOCK;
 	message.client = (struct client_id){ 0 };
@@ -438,18 +431,18 @@ static void test_entries_of_a_primary(void **state)
 	on_a = cluster_open(cluster, A);
 	/* A write that hangs, and reads that wait for it. */
 	cluster->member[A].io_hangs = true;
-	message = make(cluster, B, MESSAGE_REQUEST);
-	memset(data, 0, sizeof(data));
+	message = stray_message(cluster, B, MESSAGE_REQUEST);
+	memset(stray_data, 0, sizeof(stray_data));
 	message.client.client = client;
 	message.request = 10;
-	assert_true(cluster_send(cluster, B, A, &message, data));
+	assert_true(cluster_send(cluster, B, A, &message, stray_data));
 	message.kind = ENTRY_READ;
 	message.data_size = 0;
 	do {
 		message.request++;
 		message.lowest = message.request;
 		assert_true(message.request < 2000);
-	} while (cluster_send(cluster, B, A, &message, data));
+	} while (cluster_send(cluster, B, A, &message, stray_data));
 	assert_false(cluster->up[A][B]);
 	/* The primary's own client waits. */
 	cluster_read(cluster, A, on_a, &own, CLUSTER_BLOCK, CLUSTER_BLOCK);
@@ -480,11 +473,11 @@ static void test_entries_of_a_target(void **state)
 		assert_int_equal(cluster_status(cluster, A).members[C].state, REPLICA_MEMBER_RESYNCING);
 		cluster->member[C].io_hangs = true;
 		for (unsigned int k = 0; k < 2; k++) {
-			message = make(cluster, A, types[k ? i : 0]);
+			message = stray_message(cluster, A, types[k ? i : 0]);
 			message.number = 1000 + k;
 			message.position = CLUSTER_BLOCK;
 			if (k == 0)
-				assert_true(cluster_send(cluster, A, C, &message, data));
+				assert_true(cluster_send(cluster, A, C, &message, stray_data));
 		}
 		send_too_many(cluster, A, C, message);
 		cluster->member[C].io_hangs = false;
@@ -520,7 +513,7 @@ static void test_zeroes_of_two_pieces(void **state)
 	cluster_submit(cluster, B, &zeroes);
 	assert_int_equal(zeroes.result, -EINVAL);
 	/* A forwarder that sends it all the same gets the same answer. */
-	message = make(cluster, B, MESSAGE_REQUEST);
+	message = stray_message(cluster, B, MESSAGE_REQUEST);
 	message.kind = ENTRY_ZEROES;
 	message.data_size = 0;
 	message.position = zeroes.request.position;
@@ -532,7 +525,7 @@ static void test_zeroes_of_two_pieces(void **state)
 	assert_int_equal(cluster->sent[A][MESSAGE_ANSWER], 1);
 	assert_int_equal(cluster->sent[A][MESSAGE_WRITE], 0);
 	/* And a backup leaves it alone. */
-	message = make(cluster, A, MESSAGE_WRITE);
+	message = stray_message(cluster, A, MESSAGE_WRITE);
 	message.kind = ENTRY_ZEROES;
 	message.data_size = 0;
 	message.number = 1000;

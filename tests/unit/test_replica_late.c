@@ -15,14 +15,7 @@
 
 #include "core.h"
 #include "replica_cluster.h"
-
-static unsigned char data[CLUSTER_BLOCK];
-
-static struct message make(struct cluster *cluster, int from, enum message_type type)
-{
-	memset(data, 0xee, sizeof(data));
-	return cluster_message(cluster, from, type, data);
-}
+#include "replica_stray.h"
 
 static void write_one(struct cluster *cluster, int member)
 {
@@ -75,12 +68,12 @@ static void test_restarted_primary(void **state)
 	cluster_lose(cluster, MESSAGE_COLLECT, NO_MEMBER);
 	restart(cluster, A);
 	for (unsigned int i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-		struct message message = make(cluster, B, types[i].message);
+		struct message message = stray_message(cluster, B, types[i].message);
 		unsigned int before = cluster->sent[B][types[i].answer];
 
 		message.number = 1000;
 		assert_int_equal(message.configuration.primary, A);
-		assert_true(cluster_send(cluster, A, B, &message, data));
+		assert_true(cluster_send(cluster, A, B, &message, stray_data));
 		assert_int_equal(cluster->sent[B][types[i].answer], before);
 	}
 	assert_int_equal(cluster->member[B].image[0], 1);
@@ -105,10 +98,10 @@ static void test_restarted_source(void **state)
 	cluster_lose(cluster, MESSAGE_COLLECT, NO_MEMBER);
 	restart(cluster, A);
 	for (unsigned int i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-		struct message message = make(cluster, C, types[i]);
+		struct message message = stray_message(cluster, C, types[i]);
 		unsigned int before = cluster->sent[C][answers[i]];
 
-		assert_true(cluster_send(cluster, A, C, &message, data));
+		assert_true(cluster_send(cluster, A, C, &message, stray_data));
 		assert_int_equal(cluster->sent[C][answers[i]], before);
 	}
 	assert_int_equal(cluster->member[C].image[0], 0);
@@ -137,9 +130,9 @@ static void test_restarted_reporter(void **state)
 	cluster_lose(cluster, MESSAGE_PROPOSE, NO_MEMBER);
 	restart(cluster, C);
 	assert_int_equal(cluster->member[B].replica->reign.role, ROLE_CONFIRMING);
-	message = make(cluster, B, MESSAGE_REPORT);
+	message = stray_message(cluster, B, MESSAGE_REPORT);
 	message.data_size = 0;
-	assert_true(cluster_send(cluster, C, B, &message, data));
+	assert_true(cluster_send(cluster, C, B, &message, stray_data));
 	assert_false(member_in(cluster->member[B].replica->reign.confirmed, C));
 	assert_int_equal(cluster->member[B].replica->reign.role, ROLE_CONFIRMING);
 	cluster_start(cluster, A);
@@ -163,14 +156,14 @@ static void test_early_reconciled(void **state)
 	cluster_lose(cluster, MESSAGE_REPORT, NO_MEMBER);
 	cluster_until(cluster, is_primary, B);
 	b = cluster->member[B].replica;
-	message = make(cluster, B, MESSAGE_REPORT);
+	message = stray_message(cluster, B, MESSAGE_REPORT);
 	message.data_size = 0;
-	assert_true(cluster_send(cluster, C, B, &message, data));
+	assert_true(cluster_send(cluster, C, B, &message, stray_data));
 	while (b->reign.role == ROLE_CONFIRMING)
 		cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
 	assert_int_equal(b->reign.role, ROLE_EQUALISING);
 	assert_false(b->reign.told);
-	message = make(cluster, B, MESSAGE_RECONCILED);
+	message = stray_message(cluster, B, MESSAGE_RECONCILED);
 	assert_true(cluster_send(cluster, C, B, &message, NULL));
 	assert_int_equal(b->reign.reconciled, 0);
 	cluster->no_room = false;
@@ -180,7 +173,7 @@ static void test_early_reconciled(void **state)
 		cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
 	}
 	/* Of the reign before, and by another process. */
-	message = make(cluster, B, MESSAGE_RECONCILED);
+	message = stray_message(cluster, B, MESSAGE_RECONCILED);
 	message.reign--;
 	assert_true(cluster_send(cluster, C, B, &message, NULL));
 	assert_int_equal(b->reign.reconciled, 0);
@@ -208,9 +201,9 @@ static void test_gone_before_the_table(void **state)
 	cluster_kill(cluster, A);
 	cluster->no_room = true;
 	cluster_until(cluster, is_primary, B);
-	message = make(cluster, B, MESSAGE_REPORT);
+	message = stray_message(cluster, B, MESSAGE_REPORT);
 	message.data_size = 0;
-	assert_true(cluster_send(cluster, C, B, &message, data));
+	assert_true(cluster_send(cluster, C, B, &message, stray_data));
 	while (cluster->member[B].replica->reign.role == ROLE_CONFIRMING)
 		cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
 	cluster_lose(cluster, MESSAGE_COLLECT, NO_MEMBER);
@@ -241,16 +234,16 @@ static void test_another_session(void **state)
 	while (!sees(cluster, A, B) || !sees(cluster, B, A))
 		cluster_go(cluster, CLUSTER_HEARTBEAT / 1000);
 	memset(cluster->sent, 0, sizeof(cluster->sent));
-	message = make(cluster, A, MESSAGE_DONE_TABLE);
+	message = stray_message(cluster, A, MESSAGE_DONE_TABLE);
 	message.number = 1;
 	message.data_size = 8; /* which is no table */
-	assert_true(cluster_send(cluster, A, B, &message, data));
-	message = make(cluster, A, MESSAGE_RECONCILED);
+	assert_true(cluster_send(cluster, A, B, &message, stray_data));
+	message = stray_message(cluster, A, MESSAGE_RECONCILED);
 	assert_true(cluster_send(cluster, A, B, &message, NULL));
 	assert_int_equal(cluster->sent[B][MESSAGE_RECONCILED], 0);
-	message = make(cluster, A, MESSAGE_WRITE);
+	message = stray_message(cluster, A, MESSAGE_WRITE);
 	message.number = 1000;
-	assert_true(cluster_send(cluster, A, B, &message, data));
+	assert_true(cluster_send(cluster, A, B, &message, stray_data));
 	assert_int_equal(cluster->sent[B][MESSAGE_WRITTEN], 0);
 	assert_int_equal(cluster->member[B].image[0], 1);
 	assert_well(cluster);
@@ -272,23 +265,23 @@ static void test_target_is_no_backup(void **state)
 	cluster_go(cluster, CLUSTER_HEARTBEAT);
 	assert_int_equal(cluster_status(cluster, A).members[C].state, REPLICA_MEMBER_RESYNCING);
 	memset(cluster->sent[C], 0, sizeof(cluster->sent[C]));
-	message = make(cluster, A, MESSAGE_CONFIRM);
+	message = stray_message(cluster, A, MESSAGE_CONFIRM);
 	assert_true(cluster_send(cluster, A, C, &message, NULL));
 	assert_int_equal(cluster->sent[C][MESSAGE_REPORT], 0);
-	message = make(cluster, A, MESSAGE_RECONCILED);
+	message = stray_message(cluster, A, MESSAGE_RECONCILED);
 	assert_true(cluster_send(cluster, A, C, &message, NULL));
 	assert_int_equal(cluster->sent[C][MESSAGE_RECONCILED], 0);
-	message = make(cluster, A, MESSAGE_HASH);
+	message = stray_message(cluster, A, MESSAGE_HASH);
 	message.position = CLUSTER_SIZE;
 	assert_true(cluster_send(cluster, A, C, &message, NULL));
 	assert_int_equal(cluster->sent[C][MESSAGE_HASHES], 0);
 	/* Its image is not to be trusted: it is not made primary by force. */
 	assert_int_equal(replica_force(cluster->member[C].replica, cluster->now, member_bit(A), &why), -EINVAL);
 	assert_non_null(why);
-	message = make(cluster, C, MESSAGE_JOIN);
+	message = stray_message(cluster, C, MESSAGE_JOIN);
 	message.flags = MESSAGE_FIRST;
 	message.device = 1;
-	assert_true(cluster_send(cluster, C, A, &message, data));
+	assert_true(cluster_send(cluster, C, A, &message, stray_data));
 	assert_well(cluster);
 }
 
@@ -310,14 +303,14 @@ static void test_acknowledged_for_another(void **state)
 	cluster_write(cluster, A, client, &write, 0, CLUSTER_BLOCK, 1);
 	cluster_flush(cluster, A, client, &flush);
 	cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
-	message = make(cluster, B, MESSAGE_WRITTEN);
+	message = stray_message(cluster, B, MESSAGE_WRITTEN);
 	message.number = a->reign.number + a->settings.window;
 	assert_true(cluster_send(cluster, B, A, &message, NULL));
 	message.number = a->reign.number;
 	for (int i = 0; i < 2; i++)
 		assert_true(cluster_send(cluster, C, A, &message, NULL));
 	assert_int_equal(write.result, 1);
-	message = make(cluster, B, MESSAGE_FLUSHED);
+	message = stray_message(cluster, B, MESSAGE_FLUSHED);
 	message.number = a->flush.number + 1;
 	assert_true(cluster_send(cluster, B, A, &message, NULL));
 	message.number = a->flush.number;
@@ -325,7 +318,7 @@ static void test_acknowledged_for_another(void **state)
 		assert_true(cluster_send(cluster, C, A, &message, NULL));
 	assert_int_equal(flush.result, 1);
 	/* An answer to what the forwarder never asked of itself. */
-	message = make(cluster, A, MESSAGE_ANSWER);
+	message = stray_message(cluster, A, MESSAGE_ANSWER);
 	message.client = (struct client_id){ cluster->member[C].incarnation, 0 };
 	message.request = 12345;
 	message.data_size = 0;
@@ -346,7 +339,7 @@ static void test_flushes_of_a_backup(void **state)
 	cluster_begin(cluster);
 	write_one(cluster, A);
 	cluster_go(cluster, 5 * CLUSTER_LEASE);
-	message = make(cluster, A, MESSAGE_FLUSH);
+	message = stray_message(cluster, A, MESSAGE_FLUSH);
 	message.number = 1000;
 	message.flags = 0; /* nothing is tracked by it */
 	memset(cluster->sent, 0, sizeof(cluster->sent));
@@ -427,7 +420,7 @@ static void test_grants(void **state)
 	a = cluster->member[A].replica;
 	end = lease_end(a);
 	assert_true(end > cluster->now);
-	message = make(cluster, B, MESSAGE_GRANT);
+	message = stray_message(cluster, B, MESSAGE_GRANT);
 	for (uint64_t back = 1; back < 5; back++) {
 		message.number = a->lease.round - back;
 		assert_true(cluster_send(cluster, B, A, &message, NULL));
@@ -445,7 +438,7 @@ static void test_grants(void **state)
 	assert_int_equal(replica_promote(a, cluster->now, B, &(const char *){ NULL }), 0);
 	cluster_lose(cluster, MESSAGE_GRANT, NO_MEMBER);
 	cluster_until(cluster, is_primary, B);
-	message = make(cluster, B, MESSAGE_GRANT);
+	message = stray_message(cluster, B, MESSAGE_GRANT);
 	message.number = cluster->member[B].replica->lease.round - PAST_ROUNDS / 2;
 	assert_true(cluster_send(cluster, A, B, &message, NULL));
 	assert_true(cluster_send(cluster, C, B, &message, NULL));
@@ -490,7 +483,7 @@ static void test_promised_twice(void **state)
 	cluster_kill(cluster, A);
 	cluster_until(cluster, collects, B);
 	proposals = cluster->sent[B][MESSAGE_PROPOSE];
-	message = make(cluster, C, MESSAGE_PROMISE);
+	message = stray_message(cluster, C, MESSAGE_PROMISE);
 	message.epoch = collected.epoch;
 	message.ballot = collected.ballot;
 	message.configuration = (struct replica_configuration){ 0 };
@@ -499,7 +492,7 @@ static void test_promised_twice(void **state)
 	cluster_go(cluster, CLUSTER_HEARTBEAT / 100);
 	assert_int_equal(cluster->sent[B][MESSAGE_PROPOSE], proposals);
 	/* That another proposal of its has to wait for a lease is not said of this one. */
-	message = make(cluster, C, MESSAGE_REFUSE);
+	message = stray_message(cluster, C, MESSAGE_REFUSE);
 	message.wait = CLUSTER_LEASE;
 	not_before = cluster->member[B].replica->reign.not_before;
 	message.epoch = collected.epoch + 1;
@@ -507,7 +500,7 @@ static void test_promised_twice(void **state)
 	assert_true(cluster_send(cluster, C, B, &message, NULL));
 	assert_int_equal(cluster->member[B].replica->reign.not_before, not_before);
 	/* A third one is enough. */
-	message = make(cluster, D, MESSAGE_PROMISE);
+	message = stray_message(cluster, D, MESSAGE_PROMISE);
 	message.epoch = collected.epoch;
 	message.ballot = collected.ballot;
 	message.configuration = (struct replica_configuration){ 0 };
@@ -526,7 +519,7 @@ static void test_last_ballot(void **state)
 
 	cluster_begin(cluster);
 	write_one(cluster, A);
-	message = make(cluster, C, MESSAGE_REFUSE);
+	message = stray_message(cluster, C, MESSAGE_REFUSE);
 	message.kind = REFUSED_BALLOT;
 	message.accepted = (struct ballot){ BALLOT_COUNT_MAX, C };
 	assert_true(cluster_send(cluster, C, B, &message, NULL));
@@ -549,7 +542,7 @@ static void test_last_epoch(void **state)
 
 	cluster_begin(cluster);
 	write_one(cluster, A);
-	message = make(cluster, C, MESSAGE_CONFIGURATION);
+	message = stray_message(cluster, C, MESSAGE_CONFIGURATION);
 	message.configuration.epoch = EPOCH_MAX;
 	message.flags = MESSAGE_DECIDED;
 	assert_true(cluster_send(cluster, C, A, &message, NULL));
@@ -588,18 +581,18 @@ static void test_learning(void **state)
 	cluster_start(cluster, C);
 	cluster_go(cluster, CLUSTER_HEARTBEAT);
 	assert_true(cluster->member[C].replica->decision.learning);
-	message = make(cluster, B, MESSAGE_LEARN);
+	message = stray_message(cluster, B, MESSAGE_LEARN);
 	memset(cluster->sent[C], 0, sizeof(cluster->sent[C]));
 	assert_true(cluster_send(cluster, B, C, &message, NULL));
 	assert_int_equal(cluster->sent[C][MESSAGE_LEARNT], 0);
 	/* B has learnt of more than it has accepted. */
 	epoch = cluster_status(cluster, A).configuration.epoch;
-	message = make(cluster, B, MESSAGE_LEARNT);
+	message = stray_message(cluster, B, MESSAGE_LEARNT);
 	message.epoch = epoch + 3;
 	message.flags = 0;
 	assert_true(cluster_send(cluster, B, C, &message, NULL));
 	assert_true(cluster->member[C].replica->decision.learning);
-	message = make(cluster, A, MESSAGE_LEARNT);
+	message = stray_message(cluster, A, MESSAGE_LEARNT);
 	message.epoch = 0;
 	message.flags = 0;
 	assert_true(cluster_send(cluster, A, C, &message, NULL));
