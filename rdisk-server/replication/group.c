@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "group_internal.h"
@@ -169,19 +170,33 @@ bool group_take(struct group *group, struct group_view *view)
 	return fresh;
 }
 
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Whether the thread has ended, within the limit. Signals that come again and again do not make that longer. */
+static bool await_end(const struct group *group)
+{
+	struct pollfd ended = { .fd = group->ended_fd, .events = POLLIN };
+	int64_t end = now_ms() + STOP_LIMIT_MS, left = STOP_LIMIT_MS;
+
+	while (left > 0 && poll(&ended, 1, (int)left) < 0 && errno == EINTR)
+		left = end - now_ms();
+	return ended.revents != 0;
+}
+
 void group_close(struct group *group)
 {
-	struct pollfd ended;
-
 	if (!group)
 		return;
 	if (group->fresh_fd >= 0) {
 		raise_event(group->stop_fd);
-		ended = (struct pollfd){ .fd = group->ended_fd, .events = POLLIN };
 		/* A library that waits for a daemon that hangs cannot be called back: its thread ends when it can. */
-		while (poll(&ended, 1, STOP_LIMIT_MS) < 0 && errno == EINTR)
-			;
-		if (ended.revents)
+		if (await_end(group))
 			(void)pthread_join(group->thread, NULL);
 		else
 			(void)pthread_detach(group->thread);

@@ -4,10 +4,12 @@
  */
 #include <poll.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/time.h>
 
 #include <cmocka.h>
 
@@ -264,6 +266,26 @@ static void test_a_daemon_that_hangs_is_not_waited_for(void **state)
 	fake_corosync_await_end();
 }
 
+static void on_alarm(int number)
+{
+	(void)number;
+}
+
+/* As when the process is asked to end a second time (termination.h). */
+static void test_signals_do_not_make_it_wait_longer(void **state)
+{
+	const struct sigaction action = { .sa_handler = on_alarm };
+	const struct itimerval often = { { 0, 10000 }, { 0, 10000 } }, never = { 0 };
+	struct sigaction before;
+
+	(void)state;
+	assert_int_equal(sigaction(SIGALRM, &action, &before), 0);
+	assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
+	test_a_daemon_that_hangs_is_not_waited_for(NULL);
+	assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
+	assert_int_equal(sigaction(SIGALRM, &before, NULL), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -280,6 +302,7 @@ int main(void)
 		cmocka_unit_test(test_another_node_s_daemon_is_not_listened_to),
 		cmocka_unit_test(test_every_call_may_fail_once),
 		cmocka_unit_test(test_a_daemon_that_hangs_is_not_waited_for),
+		cmocka_unit_test(test_signals_do_not_make_it_wait_longer),
 	};
 
 	return cmocka_run_group_tests_name("group", tests, NULL, NULL);
