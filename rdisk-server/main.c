@@ -35,6 +35,9 @@ enum exit_code {
 
 #define DESCRIPTION_SIZE 8192 /* of all devices in one line */
 
+/* For a service manager that is busy, as at the start of a host: before anything is served, and never afterwards. */
+#define READY_WAIT_MS	 5000
+
 /* A guest's file system has less than that between two requests while programs use it. */
 #define STAY_AWAKE_NS	 2000000
 
@@ -220,7 +223,7 @@ fail:
 	return -1;
 }
 
-static void announce(const struct server *server, const struct configuration *configuration)
+static void announce(const struct server *server, const struct configuration *configuration, bool first)
 {
 	static char description[DESCRIPTION_SIZE];
 	uint64_t sizes[DEVICES_MAX];
@@ -230,7 +233,7 @@ static void announce(const struct server *server, const struct configuration *co
 	device_describe(configuration, sizes, description, sizeof(description));
 	log_plain("ready dc=%d endpoint=%d devices=%d (%s)", server->dcid, server->endpoint, server->devices.nr_devices,
 		  description);
-	service_notify("READY=1");
+	(void)service_notify("READY=1", first ? READY_WAIT_MS : 0);
 }
 
 /* Serves until asked to end, through any number of lost nodes. */
@@ -239,10 +242,10 @@ static int serve(struct server *server, const struct configuration *configuratio
 	struct diagnostic diagnostic = { 0 };
 	struct membership_keeper keeper;
 
-	for (;;) {
+	for (bool first = true;; first = false) {
 		int code;
 
-		announce(server, configuration);
+		announce(server, configuration, first);
 		code = driver_task(server);
 		if (code == 0)
 			return EXIT_ENDED;
@@ -329,7 +332,7 @@ static int run(const struct options *options, const struct configuration *config
 	driver_leave_set(&server);
 	driver_drain(&server);
 	recording_close(server.recording);
-	service_notify("STOPPING=1");
+	(void)service_notify("STOPPING=1", 0);
 	if (device_table_flush(&server.devices))
 		status = EXIT_SERVING;
 	log_info("ended");

@@ -82,6 +82,13 @@ static void tell(void *user, const struct replica_event *event)
 	membership_control_tell(server->control, event);
 }
 
+static void connections(void *user)
+{
+	const struct server *server = user;
+
+	membership_control_look(server->control);
+}
+
 int membership_start(struct server *server, const struct configuration *configuration, const struct options *options,
 		     struct diagnostic *diagnostic)
 {
@@ -102,6 +109,7 @@ int membership_start(struct server *server, const struct configuration *configur
 		.min_in_sync = replication->min_in_sync,
 		.clients = NR_SLOTS * 2,
 		.tell = tell,
+		.connections = connections,
 		.user = server,
 		.error_on_no_quorum = replication->error_on_no_quorum,
 		.slow_replica_waits = replication->slow_replica_waits,

@@ -16,6 +16,8 @@
 
 #define STATUS_LINE_SIZE 256 /* bytes */
 
+#define TELL_AGAIN_NS	 NS_PER_SECOND /* before the service manager is told what it had no room for */
+
 #define PROMOTE_AGAIN_NS (NS_PER_SECOND / 4)
 
 /* The only orders that take their time end with a member that serves. Times are the member's. */
@@ -36,7 +38,8 @@ struct membership_control {
 	bool resync_paused;
 	member_set resyncing; /* as it was last told */
 	struct member_disk disks[REPLICATION_DEVICES_MAX];
-	char line[STATUS_LINE_SIZE];
+	char line[STATUS_LINE_SIZE]; /* that the service manager was told last */
+	uint64_t tell_again; /* the member's time at which it is told, as it had no room; REPLICA_NEVER: it had */
 };
 
 static struct member *member_of(const struct membership_control *control)
@@ -442,8 +445,10 @@ static void tell_manager(struct membership_control *control, const struct contro
 	control_status_line(&control->configuration->replication, status, line + used, sizeof(line) - used);
 	if (!strcmp(line, control->line))
 		return;
-	memcpy(control->line, line, sizeof(line));
-	service_notify(line);
+	/* What it had no room for it is told again, or what has come of it by then. */
+	if (service_notify(line, 0))
+		memcpy(control->line, line, sizeof(line));
+	control->tell_again = strcmp(line, control->line) ? member_now() + TELL_AGAIN_NS : REPLICA_NEVER;
 }
 
 static enum control_event_kind kind_of(enum replica_event_kind kind)
@@ -483,6 +488,29 @@ static void look_at_resync(struct membership_control *control, const struct cont
 	}
 }
 
+static void look_at_quorum(struct membership_control *control, const struct control_status *status)
+{
+	const struct control_event event = {
+		.kind = CONTROL_EVENT_QUORUM,
+		.epoch = status->epoch,
+		.member = REPLICATION_NO_MEMBER,
+		.text = status->quorate ? "a majority of the members is seen" : "no majority of the members is seen",
+	};
+
+	if (status->quorate == control->was_quorate)
+		return;
+	control->was_quorate = status->quorate;
+	control_event(control->control, &event);
+}
+
+/* What is different in the status, and no event by itself. */
+static void look(struct membership_control *control, const struct control_status *status)
+{
+	look_at_resync(control, status);
+	look_at_quorum(control, status);
+	tell_manager(control, status);
+}
+
 void membership_control_tell(struct membership_control *control, const struct replica_event *from)
 {
 	struct control_status status;
@@ -499,25 +527,28 @@ void membership_control_tell(struct membership_control *control, const struct re
 		.text = from->text,
 	};
 	control_event(control->control, &event);
-	look_at_resync(control, &status);
-	if (status.quorate != control->was_quorate) {
-		control->was_quorate = status.quorate;
-		event = (struct control_event){
-			.kind = CONTROL_EVENT_QUORUM,
-			.epoch = status.epoch,
-			.member = REPLICATION_NO_MEMBER,
-			.text = status.quorate ? "a majority of the members is seen"
-					       : "no majority of the members is seen",
-		};
-		control_event(control->control, &event);
-	}
-	tell_manager(control, &status);
+	look(control, &status);
+}
+
+void membership_control_look(struct membership_control *control)
+{
+	struct control_status status;
+
+	if (!control)
+		return;
+	fill_status(control, &status);
+	look(control, &status);
 }
 
 void membership_control_turn(struct membership_control *control)
 {
 	control_turn(control->control, coarse_clock_ns());
 	look_at_order(control);
+	if (control->tell_again == REPLICA_NEVER)
+		return;
+	if (member_now() >= control->tell_again)
+		membership_control_look(control);
+	member_wake_by(member_of(control), control->tell_again);
 }
 
 int membership_control_open(struct membership_control **result, struct server *server,
@@ -529,6 +560,7 @@ int membership_control_open(struct membership_control **result, struct server *s
 		return diagnostic_set(diagnostic, "no memory for the control socket");
 	control->server = server;
 	control->configuration = configuration;
+	control->tell_again = REPLICA_NEVER;
 	if (control_open(&control->control, &configuration->replication, &orders, control, diagnostic)) {
 		free(control);
 		return -1;

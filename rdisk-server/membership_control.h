@@ -19,6 +19,9 @@ int membership_control_open(struct membership_control **control, struct server *
 /* Something happened in the set: subscribers and the service manager are told. NULL is harmless. */
 void membership_control_tell(struct membership_control *control, const struct replica_event *event);
 
+/* A member has come or gone, of which the set may know no event: the same are told what that makes different. */
+void membership_control_look(struct membership_control *control);
+
 /* In each turn of the loop in which there may be something to do. */
 void membership_control_turn(struct membership_control *control);
 

@@ -368,7 +368,7 @@ static void look_whether_known(struct member *member)
 bool member_due(const struct member *member)
 {
 	return completions_any(&member->stores) || completions_any(&member->saved) || member->again ||
-	       member->events.count > 0;
+	       member->events.count > 0 || member->events.moved;
 }
 
 void member_turn(struct member *member)
@@ -435,7 +435,7 @@ void member_wait(struct member *member, struct completions *others)
 	struct pollfd ready[] = { { .fd = member->epoll, .events = POLLIN }, { .fd = member->bell, .events = POLLIN } };
 	uint64_t rings;
 
-	if (member->again || member->events.count > 0)
+	if (member->again || member->events.count > 0 || member->events.moved)
 		return;
 	/*
 	 * The bell is not among what the loop waits for: stores and files interrupt that by themselves, and a late ring

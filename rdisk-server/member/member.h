@@ -54,7 +54,9 @@ struct member_settings {
 	bool error_on_no_quorum;
 	bool slow_replica_waits;
 	void (*tell)(void *user, const struct replica_event *event); /* it was logged, too */
-	void *user;						     /* for it */
+	/* At the end of a turn in which another member has come or gone, which is no event of the core. */
+	void (*connections)(void *user);
+	void *user; /* for both */
 };
 
 /*

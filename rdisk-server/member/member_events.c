@@ -71,6 +71,13 @@ void member_events_up(struct member *member, int from)
 		say_up(member, from);
 }
 
+static void gone(struct member *member, struct member_connection *connection)
+{
+	connection->vain = !connection->greeted;
+	member->events.moved |= connection->up && connection->greeted;
+	connection->up = false;
+}
+
 void member_events_down(struct member *member, int from, const char *why)
 {
 	struct member_connection *connection = &member->events.connections[from];
@@ -78,16 +85,12 @@ void member_events_down(struct member *member, int from, const char *why)
 
 	if (connection->said || due)
 		log_info("set %s: not connected to %s any more: %s", member->settings.set, name_of(member, from), why);
-	connection->vain = !connection->greeted;
-	connection->up = false;
+	gone(member, connection);
 }
 
 void member_events_hung_up(struct member *member, int to)
 {
-	struct member_connection *connection = &member->events.connections[to];
-
-	connection->vain = !connection->greeted;
-	connection->up = false;
+	gone(member, &member->events.connections[to]);
 }
 
 /* Those that have turned out not to be in vain. */
@@ -109,6 +112,7 @@ static void look_whether_greeted(struct member *member)
 		if (!connection->said)
 			say_up(member, i);
 		*connection = (struct member_connection){ .up = true, .greeted = true, .said = true };
+		member->events.moved = true;
 	}
 }
 
@@ -199,4 +203,7 @@ void member_events_tell(struct member *member)
 	if (events->left_out)
 		log_warning("set %s: %u more events in one turn are not told", member->settings.set, events->left_out);
 	events->count = events->left_out = 0;
+	if (events->moved && member->settings.connections)
+		member->settings.connections(member->settings.user);
+	events->moved = false;
 }

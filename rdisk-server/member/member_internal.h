@@ -48,6 +48,7 @@ struct member_events {
 	struct member_event queue[MEMBER_EVENTS_MAX]; /* in the order of their coming */
 	unsigned int count;
 	unsigned int left_out; /* that it had no room for */
+	bool moved;	       /* another member has come or gone since settings.connections was called */
 	struct member_connection connections[MEMBERS_MAX];
 };
 
@@ -88,7 +89,8 @@ void member_became_known(struct member *member);
 
 /*
  * member_events.c. Events are taken within an event of the core, and told at the end of a turn, when the core may be
- * asked: logged, and passed on to settings.tell. An EPOCH is the newest then, however many there were.
+ * asked: logged, and passed on to settings.tell. An EPOCH is the newest then, however many there were. After them
+ * settings.connections is called, if any member has come or gone.
  */
 void member_events_add(struct member *member, const struct replica_event *event);
 void member_events_tell(struct member *member);

@@ -124,21 +124,25 @@ static void await_event(const char *text)
 		fail_msg("no event has %s: %s", text, listener.log.text);
 }
 
-static void test_resync_events(void **state)
+static void listen_to(int member)
 {
 	const char *const events[] = {
-		"/bin/sh", "-c", "exec \"$0\" -c \"$1\" events >&2", RDISKCTL_PROGRAM, set_members[MEMBER_A].config,
-		NULL
+		"/bin/sh", "-c", "exec \"$0\" -c \"$1\" events >&2", RDISKCTL_PROGRAM, set_members[member].config, NULL
 	};
 
-	(void)state;
-	member_set_start();
 	test_process_start(&listener, events, NULL);
 	/* It listens when it was told something. */
 	do {
 		member_promote(MEMBER_A, "b");
 		member_promote(MEMBER_A, "a");
 	} while (!test_process_wait_log(&listener, "\"event\":\"epoch\"", 100));
+}
+
+static void test_resync_events(void **state)
+{
+	(void)state;
+	member_set_start();
+	listen_to(MEMBER_A);
 	assert_int_equal(MEMBER_ORDER(MEMBER_A, "pause-resync"), 0);
 	test_process_discard(&set_members[MEMBER_B].rdisk);
 	member_start(MEMBER_B, NULL);
@@ -170,6 +174,21 @@ static void test_copies_are_missing(void **state)
 	member_set_discard();
 }
 
+/* Who only votes, or follows, learns of the others' end by nothing that the set decides. */
+static void test_quorum_events(void **state)
+{
+	(void)state;
+	member_set_start();
+	listen_to(MEMBER_C);
+	test_process_discard(&set_members[MEMBER_A].rdisk);
+	member_await(MEMBER_C, "b", NULL);
+	test_process_discard(&set_members[MEMBER_B].rdisk);
+	await_event("\"text\":\"no majority of the members is seen\"");
+	member_start(MEMBER_B, NULL);
+	await_event("\"text\":\"a majority of the members is seen\"");
+	member_set_end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -179,6 +198,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_promote_waits, member_set_setup, teardown),
 		cmocka_unit_test_setup_teardown(test_copies_are_missing, member_set_setup, teardown),
 		cmocka_unit_test_setup_teardown(test_resync_events, member_set_setup, teardown),
+		cmocka_unit_test_setup_teardown(test_quorum_events, member_set_setup, teardown),
 	};
 
 	test_directory();
