@@ -286,6 +286,21 @@ static bool brings_vote_back(struct replica *replica)
 	return true;
 }
 
+/* Who has no vote in the next epoch proposes nothing, whatever it would propose, and waits for the others. */
+static void wait_for_vote(struct replica *replica)
+{
+	const struct replica_configuration *configuration = core_configuration(replica);
+	int primary = (int)configuration->primary, self = replica->settings.self;
+	member_set others = core_voters(replica, configuration->dead) & (member_set)~member_bit(self);
+
+	if (!configuration->epoch || decision_votes(replica, configuration->epoch + 1) ||
+	    replica->reign.role == ROLE_SERVING || (primary != self && peer_is_named(replica, primary, configuration)))
+		return;
+	reign_waits(replica, REPLICA_WAITS_VOTES, others, (unsigned int)member_count(others) / 2 + 1,
+		    "it has lost its vote: so many of the others have to tell it what was decided, and to decide once "
+		    "more");
+}
+
 void propose_consider(struct replica *replica)
 {
 	const struct replica_configuration *configuration = core_configuration(replica);
@@ -315,6 +330,8 @@ void propose_consider(struct replica *replica)
 		consider_as_primary(replica);
 	else
 		promotion_consider(replica);
+	if (reign->waits.what == REPLICA_WAITS_NOT)
+		wait_for_vote(replica);
 	if (reign->rewrite_told && reign->role == ROLE_EQUALISING && reign->waits.what == REPLICA_WAITS_NOT)
 		reign_waits(replica, REPLICA_WAITS_DISK, 0, 0,
 			    "what a flush lost cannot be written again: mend the disk of the image, or free space on "

@@ -229,6 +229,33 @@ static void test_force(void **state)
 	assert_waits(cluster, A, REPLICA_WAITS_MAJORITY, ALL, 2);
 }
 
+/* B is the last one that has kept its memory, but has lost its vote: it is told why it does not propose itself. */
+static void test_vote(void **state)
+{
+	struct cluster *cluster = *state;
+
+	cluster_end(cluster);
+	cluster_init(cluster, 3, member_bit(C));
+	cluster_begin(cluster);
+	cluster_kill(cluster, B);
+	memset(cluster->member[B].saved_slots, 0, sizeof(cluster->member[B].saved_slots));
+	cluster_cut_link(cluster, B, C, true);
+	cluster_start(cluster, B);
+	cluster_until(cluster, cluster_in_sync, B);
+	/* Who has a primary waits for nothing. */
+	assert_false(cluster_status(cluster, B).votes);
+	assert_waits(cluster, B, REPLICA_WAITS_NOT, 0, 0);
+	cluster_power(cluster, A);
+	cluster_cut_link(cluster, B, C, false);
+	cluster_go(cluster, SECOND);
+	assert_false(cluster_status(cluster, B).votes);
+	assert_waits(cluster, B, REPLICA_WAITS_VOTES, member_bit(A) | member_bit(C), 2);
+	cluster_start(cluster, A);
+	cluster_until(cluster, cluster_serves, B);
+	assert_true(cluster_status(cluster, B).votes);
+	assert_waits(cluster, B, REPLICA_WAITS_NOT, 0, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -241,6 +268,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_memory_is_back, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_copies, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_force, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_vote, cluster_setup, cluster_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
