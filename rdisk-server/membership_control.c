@@ -11,6 +11,7 @@
 
 #include "coarse_clock.h"
 #include "control.h"
+#include "membership_refusals.h"
 #include "membership_waits.h"
 #include "service_notify.h"
 
@@ -193,18 +194,12 @@ static void get_status(void *user, uint64_t now, struct control_status *status)
 
 /* ---- orders ---- */
 
-/* What the core says to an order, as it is to be answered. */
-static int refused(int code, const char *text, struct diagnostic *why)
-{
-	diagnostic_set(why, "%s", text ? text : strerror(-code));
-	return code;
-}
-
 static int wait_for(struct membership_control *control, uint64_t order, int member, uint64_t timeout)
 {
 	/* The core knows the last one only. */
 	if (control->pending.order)
-		control_answer(control->control, control->pending.order, -EAGAIN, "another order took its place");
+		control_answer(control->control, control->pending.order, -EAGAIN,
+			       "another order took its place: when that is carried out, give this one again");
 	control->pending = (struct pending_order){
 		.order = order,
 		.member = member,
@@ -225,10 +220,12 @@ static int promote(void *user, uint64_t now, uint64_t order, int member, uint64_
 	(void)now;
 	replica_status(member_replica(member_of(control)), &status);
 	/* It may not be decided yet, as when an order of before is being carried out. */
-	if ((int)status.configuration.primary != member)
+	if (!status.configuration.epoch || (int)status.configuration.primary != member)
 		code = replica_promote(member_replica(member_of(control)), member_now(), member, &text);
-	if (code)
-		return refused(code, text, why);
+	if (code) {
+		membership_refuse_promote(&control->configuration->replication, &status, member, text, why);
+		return code;
+	}
 	code = wait_for(control, order, member, timeout);
 	/* A primary that does not serve yet forgets it. */
 	control->pending.again = member_now() + PROMOTE_AGAIN_NS;
@@ -236,17 +233,15 @@ static int promote(void *user, uint64_t now, uint64_t order, int member, uint64_
 }
 
 /* Refuses who is there for dead: it may serve. */
-static int check_dead(const struct membership_control *control, member_set dead, struct diagnostic *why)
+static int check_dead(const struct replication_configuration *replication, const struct replica_status *status,
+		      member_set dead, struct diagnostic *why)
 {
-	const struct replication_configuration *replication = &control->configuration->replication;
-	struct replica_status status;
-
-	replica_status(member_replica(member_of(control)), &status);
 	for (int i = 0; i < replication->nr_members; i++) {
-		if (i == replication->self || !member_in(dead, i) || !status.members[i].connected)
+		if (i == replication->self || !member_in(dead, i) || !status->members[i].connected)
 			continue;
 		diagnostic_set(why,
-			       "%s is connected, and not dead: to move the primary, rdiskctl promote; to give its copy "
+			       "force-primary: %s is connected, and not dead: to move the primary, rdiskctl promote; "
+			       "to give its copy "
 			       "up, stop rdisk there first",
 			       replication->members[i].name);
 		return -EAGAIN;
@@ -257,17 +252,22 @@ static int check_dead(const struct membership_control *control, member_set dead,
 static int force(void *user, uint64_t now, uint64_t order, unsigned int dead, uint64_t timeout, struct diagnostic *why)
 {
 	struct membership_control *control = user;
+	const struct replication_configuration *replication = &control->configuration->replication;
+	struct replica_status status;
 	const char *text = NULL;
 	int code;
 
 	(void)now;
-	code = check_dead(control, (member_set)dead, why);
+	replica_status(member_replica(member_of(control)), &status);
+	code = check_dead(replication, &status, (member_set)dead, why);
 	if (code)
 		return code;
 	code = replica_force(member_replica(member_of(control)), member_now(), (member_set)dead, &text);
-	if (code)
-		return refused(code, text, why);
-	code = wait_for(control, order, control->configuration->replication.self, timeout);
+	if (code) {
+		membership_refuse_force(replication, &status, (member_set)dead, text, why);
+		return code;
+	}
+	code = wait_for(control, order, replication->self, timeout);
 	control->pending.dead = (member_set)dead;
 	return code;
 }
@@ -275,30 +275,43 @@ static int force(void *user, uint64_t now, uint64_t order, unsigned int dead, ui
 static int init(void *user, uint64_t now, uint64_t order, int from, struct diagnostic *why)
 {
 	struct membership_control *control = user;
+	struct replica_status status;
 	const char *text = NULL;
-	int code = replica_init_from(member_replica(member_of(control)), member_now(), from, &text);
+	int code;
 
 	(void)now;
 	(void)order;
-	return code ? refused(code, text, why) : 0;
+	replica_status(member_replica(member_of(control)), &status);
+	code = replica_init_from(member_replica(member_of(control)), member_now(), from, &text);
+	if (code)
+		membership_refuse_init(&control->configuration->replication, &status, from, text, why);
+	return code;
 }
 
 static int invalidate(void *user, uint64_t now, uint64_t order, int member, struct diagnostic *why)
 {
 	struct membership_control *control = user;
 	const struct replication_configuration *replication = &control->configuration->replication;
+	struct replica_status status;
 	const char *text = NULL;
 	int code;
 
 	(void)now;
 	(void)order;
 	if (member != replication->self) {
-		diagnostic_set(why, "a copy is discarded where it is: give this order on the host of %s",
-			       replication->members[member].name);
+		diagnostic_set(
+			why,
+			"invalidate %s: a copy is discarded where it is, and this is the host of %s: give the order on "
+			"that of %s",
+			replication->members[member].name, replication->members[replication->self].name,
+			replication->members[member].name);
 		return -EINVAL;
 	}
+	replica_status(member_replica(member_of(control)), &status);
 	code = replica_invalidate(member_replica(member_of(control)), member_now(), &text);
-	return code ? refused(code, text, why) : 0;
+	if (code)
+		membership_refuse_invalidate(replication, &status, text, why);
+	return code;
 }
 
 static void tell_resync(struct membership_control *control, const struct control_status *status, int member,
@@ -368,12 +381,17 @@ static const struct control_orders orders = {
 static void say_late(struct membership_control *control, const struct control_status *status)
 {
 	const struct pending_order *pending = &control->pending;
-	const struct replication_member *members = control->configuration->replication.members;
+	const struct replication_configuration *replication = &control->configuration->replication;
+	const struct replication_member *members = replication->members;
+	struct replica_status of_core;
 	bool stands = pending->again == REPLICA_NEVER;
 	struct diagnostic cause = { "" }, text = { "" };
 
+	replica_status(member_replica(member_of(control)), &of_core);
 	if (status->blocked[0])
 		diagnostic_set(&cause, "%s", status->blocked);
+	else if (!stands && membership_promotion_lacks(replication, &of_core, pending->member, &cause))
+		;
 	else if (status->primary != REPLICATION_NO_MEMBER && status->primary != pending->member)
 		diagnostic_set(&cause, "the primary is still %s", members[status->primary].name);
 	else

@@ -217,7 +217,9 @@ static struct control_connection *find_place(struct control *control)
 
 static void begin_connection(struct control *control, int fd)
 {
-	static const char busy[] = "{\"error\":\"not-now\",\"message\":\"too many others are connected\"}\n";
+	static const char busy[] =
+		"{\"error\":\"not-now\",\"message\":\"too many others are connected to the control socket: end one "
+		"(rdiskctl status --watch, rdiskctl events), or try again\"}\n";
 	struct control_connection *connection = find_place(control);
 	struct epoll_event event = { .events = EPOLLIN };
 

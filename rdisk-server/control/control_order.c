@@ -105,14 +105,32 @@ static int node_of(const cJSON *item)
 	return node;
 }
 
-/* The member that an item names, or whose node's number it is; -1: it was refused. */
-static int find_member(struct control *control, struct control_connection *connection, const cJSON *item)
+/* "a (1), b (2)" */
+static void list_members(const struct replication_configuration *replication, struct diagnostic *list)
+{
+	size_t used = 0;
+
+	list->text[0] = '\0';
+	for (int i = 0; i < replication->nr_members && used < sizeof(list->text); i++) {
+		const struct replication_member *member = &replication->members[i];
+		int length = snprintf(list->text + used, sizeof(list->text) - used, "%s%s (%d)", i ? ", " : "",
+				      member->name, member->node);
+
+		used += length > 0 ? (size_t)length : 0;
+	}
+}
+
+/* The member that an item names, or whose node's number it is; -1: it was refused. command: what it is named for. */
+static int find_member(struct control *control, struct control_connection *connection, const char *command,
+		       const cJSON *item)
 {
 	const struct replication_configuration *replication = control->replication;
 	const char *name = cJSON_GetStringValue(item);
+	struct diagnostic list;
 
 	if (!name && !cJSON_IsNumber(item)) {
-		refuse(control, connection, "bad-request", "a member's name or the number of its node is needed");
+		refuse(control, connection, "bad-request", "%s: a member's name or the number of its node is needed",
+		       command);
 		return -1;
 	}
 	for (int i = 0; name && i < replication->nr_members; i++) {
@@ -123,35 +141,39 @@ static int find_member(struct control *control, struct control_connection *conne
 		if (node_of(item) == replication->members[i].node)
 			return i;
 	}
+	list_members(replication, &list);
 	if (name)
-		refuse(control, connection, "bad-request", "no member of set %s is \"%s\"", replication->set, name);
+		refuse(control, connection, "bad-request",
+		       "%s: no member of set %s is \"%.100s\"; its members: %.1000s", command, replication->set, name,
+		       list.text);
 	else
-		refuse(control, connection, "bad-request", "no member of set %s has the number %g", replication->set,
-		       item->valuedouble);
+		refuse(control, connection, "bad-request",
+		       "%s: no member of set %s has the number %g; its members: %.1000s", command, replication->set,
+		       item->valuedouble, list.text);
 	return -1;
 }
 
-static bool find_dead(struct control *control, struct control_connection *connection, const cJSON *list,
-		      struct order *order)
+static bool find_dead(struct control *control, struct control_connection *connection, const char *command,
+		      const cJSON *list, struct order *order)
 {
 	const cJSON *item;
 
 	if (!cJSON_IsArray(list) || cJSON_GetArraySize(list) == 0) {
 		refuse(control, connection, "bad-request",
-		       "it must be said which members are dead: their votes do not count then");
+		       "%s: it must be said which members are dead: their votes do not count then", command);
 		return false;
 	}
 	cJSON_ArrayForEach(item, list)
 	{
-		int member = find_member(control, connection, item);
+		int member = find_member(control, connection, command, item);
 
 		if (member < 0)
 			return false;
 		if (member == control->replication->self) {
 			refuse(control, connection, "bad-request",
-			       "%s is the member that gets this order, and cannot be dead: the order is for the one "
-			       "that is to be primary",
-			       control->replication->members[member].name);
+			       "%s: %s is the member that gets this order, and cannot be dead: the order is for the "
+			       "one that is to be primary",
+			       command, control->replication->members[member].name);
 			return false;
 		}
 		order->dead |= 1u << member;
@@ -231,12 +253,13 @@ static void obey_order(struct control *control, struct control_connection *conne
 	int code;
 
 	if (command->names == NAMES_MEMBER) {
-		order.member = find_member(control, connection, cJSON_GetObjectItemCaseSensitive(line, command->key));
+		order.member = find_member(control, connection, command->name,
+					   cJSON_GetObjectItemCaseSensitive(line, command->key));
 		if (order.member < 0)
 			return;
 	}
-	if (command->names == NAMES_DEAD &&
-	    !find_dead(control, connection, cJSON_GetObjectItemCaseSensitive(line, command->key), &order))
+	if (command->names == NAMES_DEAD && !find_dead(control, connection, command->name,
+						       cJSON_GetObjectItemCaseSensitive(line, command->key), &order))
 		return;
 	if (!find_timeout(control, connection, cJSON_GetObjectItemCaseSensitive(line, "timeout"), &order))
 		return;
@@ -288,6 +311,6 @@ void control_obey(struct control *control, struct control_connection *connection
 	else if (!strcmp(name, "events"))
 		obey_events(control, connection);
 	else
-		refuse(control, connection, "bad-request", "unknown command \"%s\"", name);
+		refuse(control, connection, "bad-request", "unknown command \"%.100s\"", name);
 	cJSON_Delete(object);
 }

@@ -400,7 +400,7 @@ static void test_bad_lines(void **state)
 	assert_error(fd, "{\"command\":\"promote\",\"node\":true}\n", "bad-request", "name");
 	assert_error(fd, "{\"command\":\"promote\",\"node\":1.5}\n", "bad-request", "the number 1.5");
 	assert_error(fd, "{\"command\":\"promote\",\"node\":2}\n", "bad-request",
-		     "no member of set main has the number 2");
+		     "promote: no member of set main has the number 2; its members: ");
 	assert_error(fd, "{\"command\":\"promote\",\"node\":1e99}\n", "bad-request", "the number 1e+99");
 	assert_error(fd, "{\"command\":\"promote\",\"node\":\"d\"}\n", "bad-request", "is \"d\"");
 	assert_error(fd, "{\"command\":\"promote\",\"node\":\"99999999999999999999\"}\n", "bad-request", "is \"9999");
@@ -635,7 +635,8 @@ static void test_many_connections(void **state)
 	}
 	fd = connect_client();
 	turn();
-	assert_heard(fd, "{\"error\":\"not-now\",\"message\":\"too many others are connected\"}\n");
+	assert_heard(fd, "{\"error\":\"not-now\",\"message\":\"too many others are connected to the control "
+			 "socket: end one (rdiskctl status --watch, rdiskctl events), or try again\"}\n");
 	assert_null(heard(fd));
 	close(fd);
 	control_answer(control, fake.order, 0, NULL);

@@ -30,10 +30,12 @@ int client_open(struct client *client, const char *path, struct diagnostic *diag
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int error;
 
-	*client = (struct client){ .fd = -1 };
+	*client = (struct client){ .fd = -1, .path = path };
 	if (strlen(path) >= sizeof(address.sun_path)) {
-		diagnostic_set(diagnostic, "the path of socket %s is longer than %zu bytes", path,
-			       sizeof(address.sun_path) - 1);
+		diagnostic_set(diagnostic,
+			       "the path of socket %s is longer than %zu bytes: name a shorter one (control = \"PATH\" "
+			       "of the configuration, -s)",
+			       path, sizeof(address.sun_path) - 1);
 		return CLIENT_FAILED;
 	}
 	memcpy(address.sun_path, path, strlen(path));
@@ -73,7 +75,8 @@ int client_say(struct client *client, const cJSON *object, struct diagnostic *di
 		if (bytes >= 0) {
 			sent += (size_t)bytes;
 		} else if (errno != EINTR) {
-			diagnostic_set(diagnostic, "cannot send to the server: %s", strerror(errno));
+			diagnostic_set(diagnostic, "cannot send to the server at %s: %s", client->path,
+				       strerror(errno));
 			code = CLIENT_NO_SERVER;
 		}
 	}
@@ -92,11 +95,14 @@ static int await(const struct client *client, int64_t deadline, struct diagnosti
 		if (ready > 0)
 			return CLIENT_OK;
 		if (ready < 0 && errno != EINTR) {
-			diagnostic_set(diagnostic, "cannot wait for the server: %s", strerror(errno));
+			diagnostic_set(diagnostic, "cannot wait for the server at %s: %s", client->path,
+				       strerror(errno));
 			return CLIENT_FAILED;
 		}
 		if (ready == 0) {
-			diagnostic_set(diagnostic, "the server does not answer: it is stopped, or its host too busy");
+			diagnostic_set(diagnostic,
+				       "the server at %s does not answer: it is stopped, or its host too busy",
+				       client->path);
 			return CLIENT_NO_SERVER;
 		}
 	}
@@ -111,7 +117,7 @@ static int receive(struct client *client, struct diagnostic *diagnostic)
 		char *buffer = client->size < BUFFER_MAX ? realloc(client->buffer, client->size + BUFFER_STEP) : NULL;
 
 		if (!buffer) {
-			diagnostic_set(diagnostic, "the server's answer is too long");
+			diagnostic_set(diagnostic, "the answer of the server at %s is too long", client->path);
 			return CLIENT_FAILED;
 		}
 		client->buffer = buffer;
@@ -124,8 +130,8 @@ static int receive(struct client *client, struct diagnostic *diagnostic)
 	}
 	if (bytes < 0 && errno == EINTR)
 		return CLIENT_OK;
-	diagnostic_set(diagnostic, "the server has ended the connection%s%s", bytes < 0 ? ": " : "",
-		       bytes < 0 ? strerror(errno) : "");
+	diagnostic_set(diagnostic, "the server at %s has ended the connection%s%s; its log says why", client->path,
+		       bytes < 0 ? ": " : "", bytes < 0 ? strerror(errno) : "");
 	return CLIENT_NO_SERVER;
 }
 

@@ -43,7 +43,8 @@ int fail(const struct arguments *arguments, int status, const char *code, const 
 
 struct client {
 	int fd;
-	char *buffer; /* what came in */
+	const char *path; /* of the socket, as client_open() was given it */
+	char *buffer;	  /* what came in */
 	size_t length, size;
 	size_t taken; /* bytes of the line that was heard last */
 };
@@ -58,7 +59,7 @@ enum client_error {
 	CLIENT_FAILED = -2,
 };
 
-/* Connects to the socket at path. CLIENT_OK, or another code and *diagnostic. */
+/* Connects to the socket at path, which stays as long as the client is used. CLIENT_OK, or another code and *diagnostic. */
 int client_open(struct client *client, const char *path, struct diagnostic *diagnostic);
 /* Sends a line. The same. */
 int client_say(struct client *client, const cJSON *object, struct diagnostic *diagnostic);

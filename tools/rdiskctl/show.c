@@ -189,10 +189,12 @@ static void show_devices(const cJSON *status)
 	puts("\nminor  name             size        id");
 	cJSON_ArrayForEach(device, cJSON_GetObjectItemCaseSensitive(status, "devices"))
 	{
+		double bytes = number_of(device, "size");
 		char size[TEXT_SIZE];
 
+		/* No disk is empty: one without a size is of a set that has not begun, or is not known there. */
 		printf("%5.0f  %-15s  %-10s  %s\n", number_of(device, "minor"), text_of(device, "name", "?"),
-		       size_text(number_of(device, "size"), size), text_of(device, "id", ""));
+		       bytes > 0 ? size_text(bytes, size) : "unknown", text_of(device, "id", ""));
 	}
 }
 

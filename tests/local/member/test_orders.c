@@ -44,7 +44,7 @@ static void test_force_refused(void **state)
 	member_set_start();
 	assert_int_equal(MEMBER_ORDER(MEMBER_B, "--json", "force-primary", "--dead", "a,c", "--yes", "--timeout", "1"),
 			 1);
-	assert_said("{\"error\":\"not-now\",\"message\":\"a is connected, and not dead");
+	assert_said("{\"error\":\"not-now\",\"message\":\"force-primary: a is connected, and not dead");
 	/* Nothing of it stands. */
 	assert_int_equal(kill(set_members[MEMBER_A].rdisk.pid, SIGSTOP), 0);
 	member_await(MEMBER_C, "b", NULL);
@@ -100,6 +100,89 @@ static void test_force_is_forgotten(void **state)
 	assert_true(test_process_wait_end(&listener, TEST_TIMEOUT_MS));
 	if (!strstr(listener.output.text, "the order is forgotten"))
 		fail_msg("force-primary: %s", listener.output.text);
+	member_set_end();
+}
+
+/* What is refused at once says which order, who is in the way, and what there is to do. */
+static void test_refused(void **state)
+{
+	static const struct {
+		int to;
+		const char *const order[4];
+		const char *code, *text;
+	} orders[] = {
+		{ MEMBER_A,
+		  { "promote", "c" },
+		  "not-now",
+		  "promote c: c has no image (diskless = true) and can only vote; name one of a, b" },
+		{ MEMBER_B,
+		  { "promote", "c" },
+		  "not-now",
+		  "promote c: c has no image (diskless = true) and can only vote; name one of a, b" },
+		{ MEMBER_A,
+		  { "promote", "d" },
+		  "bad-request",
+		  "promote: no member of set test is \\\"d\\\"; its members: a (1), b (2), c (3)" },
+		{ MEMBER_A, { "init", "--from", "a" }, "refused", "init --from a: set test has begun already (epoch " },
+		{ MEMBER_A, { "init", "--from", "c" }, "refused", "init --from c: set test has begun already (epoch " },
+		{ MEMBER_A,
+		  { "invalidate", "a", "--yes" },
+		  "not-now",
+		  "invalidate a: a has seen no member that went on without it" },
+		{ MEMBER_A,
+		  { "invalidate", "b", "--yes" },
+		  "refused",
+		  "invalidate b: a copy is discarded where it is, and this is the host of a: give the order on that of "
+		  "b" },
+		{ MEMBER_C, { "invalidate", "c", "--yes" }, "not-now", "; seen: a, b, c" },
+		{ MEMBER_A,
+		  { "force-primary", "--dead", "a", "--yes" },
+		  "bad-request",
+		  "force-primary: a is the member that gets this order" },
+	};
+	char begin[64];
+
+	(void)state;
+	member_set_start();
+	member_await(MEMBER_B, "a", "b");
+	member_await(MEMBER_C, "a", "b");
+	for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
+		const char *const *order = orders[i].order;
+
+		assert_int_equal(MEMBER_ORDER(orders[i].to, "--json", order[0], order[1], order[2], order[3]), 1);
+		snprintf(begin, sizeof(begin), "{\"error\":\"%s\",\"message\":\"%s", orders[i].code, order[0]);
+		assert_said(begin);
+		assert_said(orders[i].text);
+	}
+	test_process_discard(&set_members[MEMBER_B].rdisk);
+	do
+		assert_int_equal(MEMBER_ORDER(MEMBER_A, "--json", "promote", "b", "--timeout", "1"), 1);
+	while (said("timeout"));
+	assert_said(
+		"promote b: b is not seen: start rdisk there, and look at the network between; in sync and seen: a");
+	test_process_discard(&set_members[MEMBER_A].rdisk);
+	do
+		assert_int_equal(MEMBER_ORDER(MEMBER_C, "--json", "force-primary", "--dead", "a,b", "--yes"), 1);
+	while (said("is connected"));
+	assert_said("force-primary without a, b: c, which got the order, has no image (diskless = true)");
+	member_set_discard();
+}
+
+/* The same where the set has not begun yet. */
+static void test_refused_unborn(void **state)
+{
+	(void)state;
+	member_start(MEMBER_A, NULL);
+	assert_int_equal(MEMBER_ORDER(MEMBER_A, "--json", "promote", "a"), 1);
+	assert_said("promote a: the set has not begun, or is not known here yet");
+	assert_int_equal(MEMBER_ORDER(MEMBER_A, "--json", "init", "--from", "c"), 1);
+	assert_said("init --from c: c has no image (diskless = true); name one of a, b");
+	assert_int_equal(MEMBER_ORDER(MEMBER_A, "--json", "invalidate", "a", "--yes"), 1);
+	assert_said("invalidate a: a has no copy yet that it could discard");
+	assert_int_equal(MEMBER_ORDER(MEMBER_A, "--json", "force-primary", "--dead", "b", "--yes"), 1);
+	assert_said("force-primary without b: a, which got the order, has never been in sync");
+	assert_int_equal(MEMBER_ORDER(MEMBER_A, "status"), 5);
+	assert_said("unknown");
 	member_set_end();
 }
 
@@ -195,6 +278,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_force_refused, member_set_setup, teardown),
 		cmocka_unit_test_setup_teardown(test_force_waits, member_set_setup, teardown),
 		cmocka_unit_test_setup_teardown(test_force_is_forgotten, member_set_setup, teardown),
+		cmocka_unit_test_setup_teardown(test_refused, member_set_setup, teardown),
+		cmocka_unit_test_setup_teardown(test_refused_unborn, member_set_setup, teardown),
 		cmocka_unit_test_setup_teardown(test_promote_waits, member_set_setup, teardown),
 		cmocka_unit_test_setup_teardown(test_copies_are_missing, member_set_setup, teardown),
 		cmocka_unit_test_setup_teardown(test_resync_events, member_set_setup, teardown),
