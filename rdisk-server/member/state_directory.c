@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The files of a member's state; see state_directory.h.
+ * The files of a member's state; see state_directory.h. Each is made when something is first saved in it, so that a
+ * start that is refused leaves nothing that was not there; folders and the lock, which it takes to look, go with it
+ * then.
  */
 #include "state_directory.h"
 
@@ -19,20 +21,30 @@
 #include "workers.h"
 
 /* A slot, and for each device a sector of its log and one of its bits, can be under way at once. */
-#define JOBS_MAX (1 + 2 * REPLICA_DEVICES_MAX)
+#define JOBS_MAX    (1 + 2 * REPLICA_DEVICES_MAX)
+
+#define FILE_MODE   0600
+#define LOCK_NAME   "lock"
+/* Others that begin and end at the same time may take the folder away so often. */
+#define ENTER_TRIES 16
 
 struct job {
 	struct io io; /* first */
 	struct state_directory *directory;
 	struct replica_save *save; /* NULL: free */
-	int fd;
+	int *fd;		   /* -1: the file is not there yet. Nobody else uses it meanwhile */
 	off_t offset;
 };
 
 struct state_directory {
 	char path[PATH_MAX];
+	char names[REPLICA_DEVICES_MAX][NAME_MAX + 1];
+	uint32_t nodes[MEMBERS_MAX];
 	int folder;
 	int lock;
+	/* What was not there before: removed again if nothing was saved. */
+	bool made_parent, made_folder, made_lock;
+	bool used; /* something was saved */
 	int nr_devices, members;
 	int slots[2];
 	int logs[REPLICA_DEVICES_MAX];
@@ -58,14 +70,58 @@ static int write_all(int fd, const char *bytes, size_t size, off_t offset)
 	return 0;
 }
 
+/* The name of a file; those of devices are short. */
+static void name_of(const struct state_directory *directory, const struct metadata_place *place,
+		    char name[NAME_MAX + 1])
+{
+	switch (place->kind) {
+	case METADATA_SLOT:
+		(void)snprintf(name, NAME_MAX + 1, "slot-%u", place->index);
+		break;
+	case METADATA_LOG:
+		(void)snprintf(name, NAME_MAX + 1, "log-%s", directory->names[place->device]);
+		break;
+	case METADATA_BITS:
+		(void)snprintf(name, NAME_MAX + 1, "bits-%s-%u", directory->names[place->device],
+			       directory->nodes[place->member]);
+		break;
+	}
+}
+
+/* Where its descriptor is. */
+static int *file_of(struct state_directory *directory, const struct metadata_place *place)
+{
+	switch (place->kind) {
+	case METADATA_SLOT:
+		return &directory->slots[place->index];
+	case METADATA_LOG:
+		return &directory->logs[place->device];
+	case METADATA_BITS:
+		break;
+	}
+	return &directory->bits[place->device][place->member];
+}
+
+/* Makes a file that stays after a loss of power. 0 or -errno. */
+static int make_file(const struct job *job)
+{
+	char name[NAME_MAX + 1];
+
+	name_of(job->directory, &job->save->place, name);
+	*job->fd = openat(job->directory->folder, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
+	return *job->fd < 0 || fsync(job->directory->folder) ? -errno : 0;
+}
+
 /* In a thread of the workers. */
 static void run(void *context, struct io *io)
 {
 	struct state_directory *directory = context;
 	struct job *job = (struct job *)io;
 
-	io->result = write_all(job->fd, job->save->bytes, job->save->size, job->offset);
-	if (!io->result && fdatasync(job->fd))
+	io->result = *job->fd < 0 ? make_file(job) : 0;
+	if (!io->result)
+		io->result = write_all(*job->fd, job->save->bytes, job->save->size, job->offset);
+	if (!io->result && fdatasync(*job->fd))
 		io->result = -errno;
 	completions_put(directory->saved, io);
 }
@@ -76,7 +132,8 @@ static void close_fd(int fd)
 		close(fd);
 }
 
-static int make_folder(const char *path, struct diagnostic *diagnostic)
+/* *made: it was not there. */
+static int make_folder(const char *path, bool *made, struct diagnostic *diagnostic)
 {
 	char parent[PATH_MAX];
 	int fd, code;
@@ -87,6 +144,7 @@ static int make_folder(const char *path, struct diagnostic *diagnostic)
 		return diagnostic_set(diagnostic, "cannot make the folder %s for the state of the replica set: %s",
 				      path, strerror(errno));
 	}
+	*made = true;
 	/* It is not to be gone after a loss of power, with all that was made stable in it. */
 	if (snprintf(parent, sizeof(parent), "%s/..", path) >= (int)sizeof(parent))
 		return diagnostic_set(diagnostic, "the path of the state of the replica set is too long: %s", path);
@@ -98,40 +156,93 @@ static int make_folder(const char *path, struct diagnostic *diagnostic)
 	return 0;
 }
 
-static int open_file(const struct state_directory *directory, const char *name, int *fd, struct diagnostic *diagnostic)
+static int cannot_open(const struct state_directory *directory, const char *name, struct diagnostic *diagnostic)
 {
-	*fd = openat(directory->folder, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (*fd < 0)
-		return diagnostic_set(diagnostic, "cannot open %s/%s: %s", directory->path, name, strerror(errno));
-	return 0;
+	return diagnostic_set(diagnostic, "cannot open %s/%s: %s", directory->path, name, strerror(errno));
 }
 
-static int open_files(struct state_directory *directory, const struct state_directory_settings *settings,
-		      struct diagnostic *diagnostic)
+static int open_file(struct state_directory *directory, const struct metadata_place *place,
+		     struct diagnostic *diagnostic)
 {
 	char name[NAME_MAX + 1];
+	int *fd = file_of(directory, place);
 
-	for (int i = 0; i < 2; i++) {
-		(void)snprintf(name, sizeof(name), "slot-%d", i);
-		if (open_file(directory, name, &directory->slots[i], diagnostic))
+	name_of(directory, place, name);
+	*fd = openat(directory->folder, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	return *fd < 0 && errno != ENOENT ? cannot_open(directory, name, diagnostic) : 0;
+}
+
+/* Those that are there. */
+static int open_files(struct state_directory *directory, struct diagnostic *diagnostic)
+{
+	struct metadata_place place = { .kind = METADATA_SLOT };
+
+	for (place.index = 0; place.index < 2; place.index++) {
+		if (open_file(directory, &place, diagnostic))
 			return -1;
 	}
-	for (int i = 0; i < settings->nr_devices; i++) {
-		(void)snprintf(name, sizeof(name), "log-%s", settings->names[i]);
-		if (open_file(directory, name, &directory->logs[i], diagnostic))
+	place.index = 0;
+	for (int i = 0; i < directory->nr_devices; i++) {
+		place.device = (uint32_t)i;
+		place.kind = METADATA_LOG;
+		if (open_file(directory, &place, diagnostic))
 			return -1;
-		for (int k = 0; k < settings->members; k++) {
-			(void)snprintf(name, sizeof(name), "bits-%s-%u", settings->names[i], settings->nodes[k]);
-			if (open_file(directory, name, &directory->bits[i][k], diagnostic))
+		place.kind = METADATA_BITS;
+		for (int k = 0; k < directory->members; k++) {
+			place.member = (uint32_t)k;
+			if (open_file(directory, &place, diagnostic))
 				return -1;
 		}
 	}
-	if (fsync(directory->folder))
-		return diagnostic_set(diagnostic, "cannot sync the folder %s: %s", directory->path, strerror(errno));
 	return 0;
 }
 
-static int lock(struct state_directory *directory, struct diagnostic *diagnostic)
+/* Whether the lock is still the file of that name: who had it may have removed it, as it had made it. */
+static bool is_there(const struct state_directory *directory)
+{
+	struct stat mine, there;
+
+	return !fstat(directory->lock, &mine) && !fstatat(directory->folder, LOCK_NAME, &there, AT_SYMLINK_NOFOLLOW) &&
+	       mine.st_dev == there.st_dev && mine.st_ino == there.st_ino;
+}
+
+static int cannot_open_folder(const struct state_directory *directory, struct diagnostic *diagnostic)
+{
+	return diagnostic_set(diagnostic, "cannot open the folder %s: %s", directory->path, strerror(errno));
+}
+
+/* Opens the folder and the file of the lock. 0; -ENOENT: one of them is not there any more; -1; both with *diagnostic.
+ */
+static int open_lock(struct state_directory *directory, struct diagnostic *diagnostic)
+{
+	const int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW;
+	int error;
+
+	close_fd(directory->lock);
+	close_fd(directory->folder);
+	directory->lock = -1;
+	directory->folder = open(directory->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (directory->folder < 0) {
+		error = errno;
+		cannot_open_folder(directory, diagnostic);
+		return error == ENOENT ? -ENOENT : -1;
+	}
+	directory->lock = openat(directory->folder, LOCK_NAME, flags | O_CREAT | O_EXCL, FILE_MODE);
+	directory->made_lock = directory->lock >= 0;
+	if (directory->lock < 0 && errno == EEXIST)
+		directory->lock = openat(directory->folder, LOCK_NAME, flags);
+	if (directory->lock >= 0)
+		return 0;
+	error = errno;
+	cannot_open(directory, LOCK_NAME, diagnostic);
+	return error == ENOENT ? -ENOENT : -1;
+}
+
+/*
+ * Makes the folders and takes the lock. Whoever had it before removes all that it has made if it leaves nothing in it:
+ * then that is made anew.
+ */
+static int enter(struct state_directory *directory, const char *parent, struct diagnostic *diagnostic)
 {
 	const struct store_settings wait = {
 		.path = directory->path,
@@ -140,9 +251,29 @@ static int lock(struct state_directory *directory, struct diagnostic *diagnostic
 		.interrupted = termination_requested,
 	};
 
-	if (open_file(directory, "lock", &directory->lock, diagnostic))
-		return -1;
-	return image_lock(directory->lock, &wait, true, diagnostic);
+	for (int tries = 0; tries < ENTER_TRIES; tries++) {
+		int code;
+
+		if (make_folder(parent, &directory->made_parent, diagnostic) ||
+		    make_folder(directory->path, &directory->made_folder, diagnostic))
+			return -1;
+		code = open_lock(directory, diagnostic);
+		if (code == -1)
+			return -1;
+		if (code)
+			continue;
+		if (image_lock(directory->lock, &wait, true, diagnostic)) {
+			directory->made_lock = directory->made_folder = directory->made_parent = false;
+			return -1;
+		}
+		if (is_there(directory))
+			return 0;
+		diagnostic_set(diagnostic,
+			       "the folder %s for the state of the replica set does not stay: others remove "
+			       "it",
+			       directory->path);
+	}
+	return -1;
 }
 
 int state_directory_open(struct state_directory **result, const struct state_directory_settings *settings,
@@ -158,6 +289,9 @@ int state_directory_open(struct state_directory **result, const struct state_dir
 	memset(directory->bits, 0xff, sizeof(directory->bits));
 	directory->nr_devices = settings->nr_devices;
 	directory->members = settings->members;
+	for (int i = 0; i < settings->nr_devices; i++)
+		(void)snprintf(directory->names[i], sizeof(directory->names[i]), "%s", settings->names[i]);
+	memcpy(directory->nodes, settings->nodes, sizeof(directory->nodes));
 	directory->saved = settings->saved;
 	if (snprintf(directory->path, sizeof(directory->path), "%s/%s", settings->path, settings->set) >=
 	    (int)sizeof(directory->path)) {
@@ -165,14 +299,7 @@ int state_directory_open(struct state_directory **result, const struct state_dir
 			       settings->path, settings->set);
 		goto fail;
 	}
-	if (make_folder(settings->path, diagnostic) || make_folder(directory->path, diagnostic))
-		goto fail;
-	directory->folder = open(directory->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (directory->folder < 0) {
-		diagnostic_set(diagnostic, "cannot open the folder %s: %s", directory->path, strerror(errno));
-		goto fail;
-	}
-	if (lock(directory, diagnostic) || open_files(directory, settings, diagnostic))
+	if (enter(directory, settings->path, diagnostic) || open_files(directory, diagnostic))
 		goto fail;
 	code = workers_init(&directory->workers, run, directory);
 	if (code) {
@@ -252,6 +379,8 @@ static int load_file(const struct loading *loading, int fd, struct metadata_plac
 	struct stat status;
 	off_t offset = 0;
 
+	if (fd < 0)
+		return 0;
 	if (fstat(fd, &status))
 		goto fail;
 	while (offset < status.st_size) {
@@ -334,20 +463,10 @@ void state_directory_save(struct state_directory *directory, struct replica_save
 	struct job *job = free_job(directory);
 
 	assert(job); /* the core has no more under way */
-	*job = (struct job){ .directory = directory, .save = save };
-	switch (save->place.kind) {
-	case METADATA_SLOT:
-		job->fd = directory->slots[save->place.index];
-		break;
-	case METADATA_LOG:
-		job->fd = directory->logs[save->place.device];
+	*job = (struct job){ .directory = directory, .save = save, .fd = file_of(directory, &save->place) };
+	if (save->place.kind != METADATA_SLOT)
 		job->offset = (off_t)save->place.index * METADATA_SECTOR;
-		break;
-	case METADATA_BITS:
-		job->fd = directory->bits[save->place.device][save->place.member];
-		job->offset = (off_t)save->place.index * METADATA_SECTOR;
-		break;
-	}
+	directory->used = true;
 	/* Without a thread it is done here, however long that takes. */
 	if (workers_post(&directory->workers, &job->io))
 		run(directory, &job->io);
@@ -365,11 +484,29 @@ struct replica_save *state_directory_saved(struct io *io, int *result)
 	return save;
 }
 
+/* What was made to look at a state that there is not. Who waits for the lock sees that it is another file's. */
+static void remove_made(const struct state_directory *directory)
+{
+	char parent[PATH_MAX];
+
+	if (directory->made_lock)
+		unlinkat(directory->folder, LOCK_NAME, 0);
+	if (directory->made_folder)
+		rmdir(directory->path);
+	if (directory->made_parent) {
+		memcpy(parent, directory->path, sizeof(parent));
+		*strrchr(parent, '/') = '\0';
+		rmdir(parent);
+	}
+}
+
 void state_directory_close(struct state_directory *directory)
 {
 	if (!directory)
 		return;
 	workers_stop(&directory->workers);
+	if (!directory->used)
+		remove_made(directory);
 	for (int i = 0; i < 2; i++)
 		close_fd(directory->slots[i]);
 	for (int i = 0; i < REPLICA_DEVICES_MAX; i++) {

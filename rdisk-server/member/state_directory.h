@@ -27,7 +27,8 @@ struct state_directory_settings {
 
 /*
  * Opens it and locks it against another process, which is waited for like that of an image (STORE_LOCK_WAIT). 0, or -1
- * and *diagnostic with nothing left open. Strings are not used afterwards, but for nodes and names in messages.
+ * and *diagnostic with nothing left open. Strings are not used afterwards. Nothing is made that stays before something
+ * is saved.
  */
 int state_directory_open(struct state_directory **directory, const struct state_directory_settings *settings,
 			 struct diagnostic *diagnostic);

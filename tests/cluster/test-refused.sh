@@ -28,7 +28,7 @@ sums() {
 	(cd "$work/set/B" && find disk.img state -type f ! -name lock -exec sha256sum {} + | sort)
 }
 
-# is_unchanged SUMS: what there was then. (Empty files of nodes and devices that it did not know may have come.)
+# is_unchanged SUMS: what there was then.
 is_unchanged() {
 	(cd "$work/set/B" && sha256sum --check --quiet <<<"$1") || fail "something was overwritten"
 }
@@ -68,6 +68,7 @@ refuses_to_start() {
 	note "it says: $(tail -c "+$((from + 1))" "$work/set/B/rdisk.log" | grep -m 1 "$1")"
 	[ "$(tail -n 1 "$work/set/B/rdisk.status")" = 1 ] || fail "it ended with status $(tail -n 1 "$work/set/B/rdisk.status"), not 1"
 	is_unchanged "$before"
+	[ "$(sums)" = "$before" ] || fail "something came that was not there: $(diff <(echo "$before") <(sums))"
 	await "the client is not answered" goes_on "$(now)"
 }
 

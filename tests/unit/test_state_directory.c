@@ -5,7 +5,10 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <limits.h>
+#include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -14,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -448,12 +452,113 @@ static void test_link(void **state)
 
 	(void)state;
 	begin();
+	assert_int_equal(save(METADATA_SLOT, 0, 0, 1, 0x38), 0);
 	end();
 	file_path(file, "slot-1");
 	file_path(target, "elsewhere");
 	assert_int_equal(rename(file, target), 0);
 	assert_int_equal(symlink(target, file), 0);
 	assert_refused("slot-1");
+}
+
+/* Of a folder that cannot be entered, or that is there and not to be used, nothing is changed. */
+static void test_dangling_link(void **state)
+{
+	char folder[PATH_MAX];
+
+	(void)state;
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_true(snprintf(folder, sizeof(folder), "%s/set", path) < PATH_MAX);
+	assert_int_equal(symlink("nowhere", folder), 0);
+	assert_refused("cannot open the folder");
+	assert_int_equal(unlink(folder), 0);
+	assert_int_equal(rmdir(path), 0);
+}
+
+/* ---- what a start leaves that saves nothing ---- */
+
+static bool is_there(const char *name)
+{
+	char file[PATH_MAX];
+
+	file_path(file, name);
+	return !access(file, F_OK);
+}
+
+static void test_nothing_left(void **state)
+{
+	(void)state;
+	begin();
+	load();
+	end();
+	assert_int_equal(access(path, F_OK), -1);
+	/* A folder that was there stays, with what is in it. */
+	assert_int_equal(mkdir(path, 0700), 0);
+	begin();
+	end();
+	assert_int_equal(rmdir(path), 0);
+	/* Only what is saved is made. */
+	begin();
+	assert_int_equal(save(METADATA_BITS, 1, 2, 0, 0x39), 0);
+	end();
+	assert_true(is_there("lock") && is_there("bits-other-7"));
+	assert_false(is_there("slot-0") || is_there("log-disk") || is_there("bits-disk-7"));
+	begin();
+	end();
+	assert_true(is_there("lock") && is_there("bits-other-7"));
+	begin_again();
+	assert_full_of(loaded(METADATA_BITS, 1, 2, 0), METADATA_SECTOR, 0x39);
+}
+
+/* A second one, which waits for the first one. */
+static void *begin_second(void *context)
+{
+	struct state_directory *second = NULL;
+	struct diagnostic why;
+
+	(void)context;
+	return state_directory_open(&second, &settings, &why) ? NULL : second;
+}
+
+/* Whether a thread of this process sleeps in a call that can wait for a lock. */
+static bool waits_for_lock(void)
+{
+	bool waits = false;
+	glob_t calls;
+
+	assert_int_equal(glob("/proc/self/task/*/syscall", 0, NULL, &calls), 0);
+	for (size_t i = 0; i < calls.gl_pathc; i++) {
+		FILE *file = fopen(calls.gl_pathv[i], "re");
+		char line[256] = "";
+
+		assert_non_null(file);
+		(void)!fgets(line, sizeof(line), file);
+		waits |= strtol(line, NULL, 10) == SYS_fcntl;
+		(void)fclose(file);
+	}
+	globfree(&calls);
+	return waits;
+}
+
+/* The first one removes what it has made, also the lock for which the second one waits: that makes it anew. */
+static void test_removed_while_waited_for(void **state)
+{
+	pthread_t thread;
+	void *second;
+
+	(void)state;
+	begin();
+	assert_int_equal(pthread_create(&thread, NULL, begin_second, NULL), 0);
+	while (!waits_for_lock())
+		sched_yield();
+	end();
+	assert_int_equal(pthread_join(thread, &second), 0);
+	assert_non_null(second);
+	directory = second;
+	assert_true(is_there("lock"));
+	assert_int_equal(save(METADATA_SLOT, 0, 0, 0, 0x3a), 0);
+	begin_again();
+	assert_full_of(loaded(METADATA_SLOT, 0, 0, 0), METADATA_SLOT_SIZE, 0x3a);
 }
 
 static void test_long_path(void **state)
@@ -490,6 +595,9 @@ int main(void)
 		TEST(test_missing_parent),
 		TEST(test_link),
 		TEST(test_long_path),
+		TEST(test_dangling_link),
+		TEST(test_nothing_left),
+		TEST(test_removed_while_waited_for),
 	};
 
 	test_directory();

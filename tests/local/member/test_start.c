@@ -71,22 +71,33 @@ static void assert_start_fails(int member, const char *const arguments[], const 
 		fail_msg("not only \"%s\" is in: %s", cause, rdisk->log.text);
 }
 
-/* The first start of all: what it would write is that there is a member. */
+/* Of a member that has not begun: neither its state nor its image. */
+static void assert_nothing_left(int member)
+{
+	static const char *const names[] = { "state", "disk.img" };
+	char path[TEST_PATH_SIZE + 16];
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", set_members[member].folder, names[i]);
+		if (!access(path, F_OK))
+			fail_msg("%s was left", path);
+	}
+}
+
+/* The first start of all. */
 static void test_first_start(void **state)
 {
 	static const char *const record[] = { "--record", "/nowhere/recording", NULL };
 	char path[TEST_PATH_SIZE + 16];
-	size_t size;
 
 	(void)state;
 	assert_start_fails(MEMBER_B, record, "/nowhere/recording");
-	size = read_state(MEMBER_B, before);
+	assert_nothing_left(MEMBER_B);
 	/* Where the control socket is to be is something else. */
 	snprintf(path, sizeof(path), "%s/control", set_members[MEMBER_B].folder);
 	assert_int_equal(mkdir(path, 0700), 0);
 	assert_start_fails(MEMBER_B, NULL, "control");
-	assert_int_equal(read_state(MEMBER_B, after), size);
-	assert_memory_equal(before, after, size);
+	assert_nothing_left(MEMBER_B);
 	assert_int_equal(rmdir(path), 0);
 	member_set_start();
 	member_set_end();
