@@ -21,12 +21,13 @@
 #include "workers.h"
 
 /* A slot, and for each device a sector of its log and one of its bits, can be under way at once. */
-#define JOBS_MAX    (1 + 2 * REPLICA_DEVICES_MAX)
+#define JOBS_MAX	 (1 + 2 * REPLICA_DEVICES_MAX)
 
-#define FILE_MODE   0600
-#define LOCK_NAME   "lock"
+#define FILE_MODE	 0600
+#define LOCK_NAME	 "lock"
+#define DEVICE_NAME_SIZE 64 /* bytes; names of devices are shorter */
 /* Others that begin and end at the same time may take the folder away so often. */
-#define ENTER_TRIES 16
+#define ENTER_TRIES	 16
 
 struct job {
 	struct io io; /* first */
@@ -38,7 +39,7 @@ struct job {
 
 struct state_directory {
 	char path[PATH_MAX];
-	char names[REPLICA_DEVICES_MAX][NAME_MAX + 1];
+	char names[REPLICA_DEVICES_MAX][DEVICE_NAME_SIZE];
 	uint32_t nodes[MEMBERS_MAX];
 	int folder;
 	int lock;
