@@ -8,22 +8,12 @@
 #include <errno.h>
 #include <ifaddrs.h>
 #include <netinet/in.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "text_append.h"
+
 #define LIST_SIZE 512 /* bytes of a list of addresses or names in a message; cut beyond */
-
-/* Adds to a text of `size` bytes, as much as there is room for. */
-__attribute__((format(printf, 3, 4))) static void append(char *text, size_t size, const char *format, ...)
-{
-	size_t used = strlen(text);
-	va_list arguments;
-
-	va_start(arguments, format);
-	(void)vsnprintf(text + used, size - used, format, arguments);
-	va_end(arguments);
-}
 
 static bool is_loopback(const char *address)
 {
@@ -71,7 +61,7 @@ static void list_addresses(const struct ifaddrs *interfaces, char *list, size_t 
 
 		interface_address(one, text);
 		if (text[0])
-			append(list, size, "%s%s", list[0] ? ", " : "", text);
+			text_append(list, size, "%s%s", list[0] ? ", " : "", text);
 	}
 }
 
@@ -79,7 +69,7 @@ static void list_names(const struct replication_configuration *replication, char
 {
 	list[0] = '\0';
 	for (int i = 0; i < replication->nr_members; i++)
-		append(list, size, "%s%s", i ? ", " : "", replication->members[i].name);
+		text_append(list, size, "%s%s", i ? ", " : "", replication->members[i].name);
 }
 
 static int find_by_name(struct replication_configuration *replication, const char *node, const char *path,
@@ -184,16 +174,16 @@ void replication_warnings(const struct replication_configuration *replication,
 void replication_describe(const struct replication_configuration *replication, char *text, size_t size)
 {
 	text[0] = '\0';
-	append(text, size, "set=%s members=%d (", replication->set, replication->nr_members);
+	text_append(text, size, "set=%s members=%d (", replication->set, replication->nr_members);
 	for (int i = 0; i < replication->nr_members; i++) {
 		const struct replication_member *member = &replication->members[i];
 		bool six = strchr(member->address, ':') != NULL;
 
-		append(text, size, "%s%d %s %s%s%s:%u%s%s", i ? ", " : "", member->node, member->name, six ? "[" : "",
-		       member->address, six ? "]" : "", member->port, member->diskless ? " diskless" : "",
-		       i == replication->self ? " this" : "");
+		text_append(text, size, "%s%d %s %s%s%s:%u%s%s", i ? ", " : "", member->node, member->name,
+			    six ? "[" : "", member->address, six ? "]" : "", member->port,
+			    member->diskless ? " diskless" : "", i == replication->self ? " this" : "");
 	}
-	append(text, size, ") group=%s lease=%u ms min_in_sync=%u",
-	       replication->group == REPLICATION_GROUP_BEACONS ? "beacons" : "corosync", replication->lease_ms,
-	       replication->min_in_sync);
+	text_append(text, size, ") group=%s lease=%u ms min_in_sync=%u",
+		    replication->group == REPLICATION_GROUP_BEACONS ? "beacons" : "corosync", replication->lease_ms,
+		    replication->min_in_sync);
 }

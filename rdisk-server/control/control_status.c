@@ -8,10 +8,11 @@
 #include "control_status.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "text_append.h"
 
 #include <cJSON.h>
 
@@ -281,16 +282,6 @@ cJSON *control_error_json(const char *code, const char *message)
 
 /* ---- a line ---- */
 
-__attribute__((format(printf, 3, 4))) static void append(char *text, size_t size, const char *format, ...)
-{
-	size_t used = strlen(text);
-	va_list arguments;
-
-	va_start(arguments, format);
-	(void)vsnprintf(text + used, size - used, format, arguments);
-	va_end(arguments);
-}
-
 void control_status_line(const struct replication_configuration *replication, const struct control_status *status,
 			 char *text, size_t size)
 {
@@ -305,14 +296,14 @@ void control_status_line(const struct replication_configuration *replication, co
 	}
 	text[0] = '\0';
 	if (status->primary == REPLICATION_NO_MEMBER)
-		append(text, size, "no primary");
+		text_append(text, size, "no primary");
 	else
-		append(text, size, "primary %s%s", replication->members[status->primary].name,
-		       status->serving ? "" : " does not serve");
-	append(text, size, ", %d of %d in sync, %d of %d connected", in_sync, images, connected,
-	       replication->nr_members);
+		text_append(text, size, "primary %s%s", replication->members[status->primary].name,
+			    status->serving ? "" : " does not serve");
+	text_append(text, size, ", %d of %d in sync, %d of %d connected", in_sync, images, connected,
+		    replication->nr_members);
 	if (status->born)
-		append(text, size, ", epoch %" PRIu64, status->epoch);
+		text_append(text, size, ", epoch %" PRIu64, status->epoch);
 	if (status->blocked[0])
-		append(text, size, ": %s", status->blocked);
+		text_append(text, size, ": %s", status->blocked);
 }

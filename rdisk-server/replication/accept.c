@@ -186,12 +186,9 @@ static bool is_of_before(const struct replica *replica, const struct message *me
 /* Whether a request begins. false: *answer says whether it is answered at once, and *result what. */
 static bool judge_request(struct replica *replica, int origin, const struct message *message, bool *answer, int *result)
 {
-	bool ranged = message->kind == ENTRY_READ || message->kind == ENTRY_WRITE || message->kind == ENTRY_ZEROES;
-
 	*answer = true;
 	*result = -EINVAL;
-	if (ranged && (!maps_range_ok(replica, message->device, message->position, message->length) ||
-		       (message->kind == ENTRY_ZEROES && !maps_one_piece(message->position, message->length))))
+	if (!maps_message_ok(replica, message))
 		return false;
 	if (is_of_before(replica, message)) {
 		*result = -EIO;

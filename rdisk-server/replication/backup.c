@@ -159,10 +159,7 @@ void backup_write(struct replica *replica, int member, const struct message *mes
 	struct entry *entry;
 
 	if (!from_primary(replica, member, message->epoch, message->reign) ||
-	    !has_table(replica, member, message->reign) ||
-	    (message->kind != ENTRY_OPEN && message->kind != ENTRY_CLOSE &&
-	     (!maps_range_ok(replica, message->device, message->position, message->length) ||
-	      (message->kind == ENTRY_ZEROES && !maps_one_piece(message->position, message->length))))) {
+	    !has_table(replica, member, message->reign) || !maps_message_ok(replica, message)) {
 		free(frame);
 		return;
 	}

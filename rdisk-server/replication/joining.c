@@ -161,9 +161,7 @@ void joining_copy(struct replica *replica, int member, const struct message *mes
 {
 	struct entry *entry;
 
-	if (!from_source(replica, member, message) ||
-	    !maps_range_ok(replica, message->device, message->position, message->length) ||
-	    (message->kind == ENTRY_ZEROES && !maps_one_piece(message->position, message->length))) {
+	if (!from_source(replica, member, message) || !maps_message_ok(replica, message)) {
 		free(frame);
 		return;
 	}

@@ -119,6 +119,21 @@ bool maps_range_ok(const struct replica *replica, uint32_t device, uint64_t posi
 	return length <= size && position <= size - length;
 }
 
+bool maps_message_ok(const struct replica *replica, const struct message *message)
+{
+	switch (message->kind) {
+	case ENTRY_OPEN:
+	case ENTRY_CLOSE:
+	case ENTRY_FLUSH:
+		return true;
+	case ENTRY_ZEROES:
+		return maps_range_ok(replica, message->device, message->position, message->length) &&
+		       maps_one_piece(message->position, message->length);
+	default:
+		return maps_range_ok(replica, message->device, message->position, message->length);
+	}
+}
+
 void maps_blocks(const struct replica *replica, uint64_t position, uint64_t length, uint64_t *first, uint64_t *count)
 {
 	uint64_t block = replica->settings.block_size;

@@ -64,6 +64,8 @@ static inline bool maps_one_piece(uint64_t position, uint64_t length)
 
 /* Whether a range lies on a device. */
 bool maps_range_ok(const struct replica *replica, uint32_t device, uint64_t position, uint64_t length);
+/* The same of what a request, an entry or a copy is about, if it is about a range; zeroes are one piece. */
+bool maps_message_ok(const struct replica *replica, const struct message *message);
 /* Members must be given a range. Those without images and this one are left out. */
 void maps_miss(struct replica *replica, member_set members, uint32_t device, uint64_t position, uint64_t length);
 /* Whether there is anything to be known of what a member lacks: else its maps are empty, and have no memory. */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "text_append.h"
 #include "trace_internal.h"
 
 static int write_error(struct diagnostic *diagnostic)
@@ -91,21 +92,10 @@ const struct trace_losses *trace_writer_losses(const struct trace_writer *writer
 	return &writer->losses;
 }
 
-__attribute__((format(printf, 3, 4))) static void append(char *text, size_t size, const char *format, ...)
-{
-	size_t used = strlen(text);
-	va_list arguments;
-
-	va_start(arguments, format);
-	if (vsnprintf(text + used, size - used, format, arguments) < 0)
-		text[used] = '\0';
-	va_end(arguments);
-}
-
 static void append_loss(char *text, size_t size, uint64_t count, const char *what)
 {
 	if (count > 0)
-		append(text, size, "%s%llu %s", *text ? "; " : "", (unsigned long long)count, what);
+		text_append(text, size, "%s%llu %s", *text ? "; " : "", (unsigned long long)count, what);
 }
 
 bool trace_losses_describe(const struct trace_losses *losses, char *text, size_t size)
@@ -113,11 +103,11 @@ bool trace_losses_describe(const struct trace_losses *losses, char *text, size_t
 	*text = '\0';
 	for (int kind = 0; kind < TRACE_KINDS; kind++) {
 		if (losses->left_out[kind] > 0)
-			append(text, size, "%s%llu %s", *text ? ", " : "", (unsigned long long)losses->left_out[kind],
-			       trace_kind_name((enum trace_kind)kind));
+			text_append(text, size, "%s%llu %s", *text ? ", " : "",
+				    (unsigned long long)losses->left_out[kind], trace_kind_name((enum trace_kind)kind));
 	}
 	if (*text)
-		append(text, size, " operations were left out, the format does not have them");
+		text_append(text, size, " operations were left out, the format does not have them");
 	append_loss(text, size, losses->devices, "operations were left out, the format cannot name their device");
 	append_loss(text, size, losses->fua, "operations were written without forced unit access");
 	append_loss(text, size, losses->widened, "operations were widened to whole sectors");

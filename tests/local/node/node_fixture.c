@@ -24,6 +24,7 @@
 
 char directory[64];
 pid_t node_pid;
+struct raw admin, witness;
 
 /* ---- processes ---- */
 
@@ -550,4 +551,48 @@ struct dvk_process_page *map_page(int fd, int protection)
 void unmap_page(void *page)
 {
 	assert_int_equal(munmap(page, DVK_PAGE_SIZE), 0);
+}
+
+/* ---- what many tests begin with ---- */
+
+int open_admin(void **state)
+{
+	(void)state;
+	raw_open(&admin);
+	raw_start_dc(&admin, 0);
+	return 0;
+}
+
+int close_admin(void **state)
+{
+	(void)state;
+	assert_int_equal(raw_call(&admin, REQUEST(DC_END, .dcid = 0)), 0);
+	raw_close(&admin);
+	return 0;
+}
+
+int open_witness(void **state)
+{
+	open_admin(state);
+	raw_open(&witness);
+	assert_int_equal(raw_bind(&witness, 0, 7, NULL), 7);
+	return 0;
+}
+
+int close_witness(void **state)
+{
+	raw_close(&witness);
+	return close_admin(state);
+}
+
+int start_witnessed_node(void **state)
+{
+	return start_node(state) ? -1 : open_witness(state);
+}
+
+int stop_witnessed_node(void **state)
+{
+	raw_close(&witness);
+	raw_close(&admin);
+	return stop_node(state);
 }

@@ -49,6 +49,16 @@ struct puppet {
 /* cmocka fixtures of a group: a directory ($DVK_RUNTIME_DIR) with a dvkd in it, or without one. */
 int start_node(void **state);
 int stop_node(void **state);
+/* Of a test: DC 0, fresh, which `admin` has started and ends. */
+extern struct raw admin;
+int open_admin(void **state);
+int close_admin(void **state);
+/* The same with a witness, endpoint 7 of it; or with a node of the test's own, too, which ends with it. */
+extern struct raw witness;
+int open_witness(void **state);
+int close_witness(void **state);
+int start_witnessed_node(void **state);
+int stop_witnessed_node(void **state);
 int make_directory(void **state);
 int remove_directory(void **state);
 

@@ -12,25 +12,6 @@
 
 #include "dvk_info.h"
 
-/* Every test has DC 0, fresh. */
-static struct raw admin;
-
-static int setup(void **state)
-{
-	(void)state;
-	raw_open(&admin);
-	raw_start_dc(&admin, 0);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	assert_int_equal(raw_call(&admin, REQUEST(DC_END, .dcid = 0)), 0);
-	raw_close(&admin);
-	return 0;
-}
-
 static void hello(void **state)
 {
 	struct received answer;
@@ -524,27 +505,27 @@ static void proc_info(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(hello, setup, teardown),
-		cmocka_unit_test_setup_teardown(only_hello_comes_first, setup, teardown),
-		cmocka_unit_test_setup_teardown(unknown_call, setup, teardown),
-		cmocka_unit_test_setup_teardown(dc_init_defaults, setup, teardown),
-		cmocka_unit_test_setup_teardown(dc_init_ranges, setup, teardown),
-		cmocka_unit_test_setup_teardown(bind_codes, setup, teardown),
-		cmocka_unit_test_setup_teardown(bind_answer, setup, teardown),
-		cmocka_unit_test_setup_teardown(bind_any_takes_first_user_endpoint, setup, teardown),
-		cmocka_unit_test_setup_teardown(bind_any_when_full, setup, teardown),
-		cmocka_unit_test_setup_teardown(page_is_sealed_and_mapped, setup, teardown),
-		cmocka_unit_test_setup_teardown(unbind_codes, setup, teardown),
-		cmocka_unit_test_setup_teardown(unbind_of_own_thread, setup, teardown),
-		cmocka_unit_test_setup_teardown(unbind_of_another_ends_it, setup, teardown),
-		cmocka_unit_test_setup_teardown(unbind_of_another_times_out, setup, teardown),
-		cmocka_unit_test_setup_teardown(getep, setup, teardown),
-		cmocka_unit_test_setup_teardown(wait_bind, setup, teardown),
-		cmocka_unit_test_setup_teardown(wait_unbind, setup, teardown),
-		cmocka_unit_test_setup_teardown(next_request_replaces_wait, setup, teardown),
-		cmocka_unit_test_setup_teardown(dvs_info, setup, teardown),
-		cmocka_unit_test_setup_teardown(dc_info_codes, setup, teardown),
-		cmocka_unit_test_setup_teardown(proc_info, setup, teardown),
+		cmocka_unit_test_setup_teardown(hello, open_admin, close_admin),
+		cmocka_unit_test_setup_teardown(only_hello_comes_first, open_admin, close_admin),
+		cmocka_unit_test_setup_teardown(unknown_call, open_admin, close_admin),
+		cmocka_unit_test_setup_teardown(dc_init_defaults, open_admin, close_admin),
+		cmocka_unit_test_setup_teardown(dc_init_ranges, open_admin, close_admin),
+		cmocka_unit_test_setup_teardown(bind_codes, open_admin, close_admin),
+		cmocka_unit_test_setup_teardown(bind_answer, open_admin, close_admin),
+		cmocka_unit_test_setup_teardown(bind_any_takes_first_user_endpoint, open_admin, close_admin),
+		cmocka_unit_test_setup_teardown(bind_any_when_full, open_admin, close_admin),
+		cmocka_unit_test_setup_teardown(page_is_sealed_and_mapped, open_admin, close_admin),
+		cmocka_unit_test_setup_teardown(unbind_codes, open_admin, close_admin),
+		cmocka_unit_test_setup_teardown(unbind_of_own_thread, open_admin, close_admin),
+		cmocka_unit_test_setup_teardown(unbind_of_another_ends_it, open_admin, close_admin),
+		cmocka_unit_test_setup_teardown(unbind_of_another_times_out, open_admin, close_admin),
+		cmocka_unit_test_setup_teardown(getep, open_admin, close_admin),
+		cmocka_unit_test_setup_teardown(wait_bind, open_admin, close_admin),
+		cmocka_unit_test_setup_teardown(wait_unbind, open_admin, close_admin),
+		cmocka_unit_test_setup_teardown(next_request_replaces_wait, open_admin, close_admin),
+		cmocka_unit_test_setup_teardown(dvs_info, open_admin, close_admin),
+		cmocka_unit_test_setup_teardown(dc_info_codes, open_admin, close_admin),
+		cmocka_unit_test_setup_teardown(proc_info, open_admin, close_admin),
 	};
 
 	return cmocka_run_group_tests(tests, start_node, stop_node);

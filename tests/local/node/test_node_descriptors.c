@@ -30,26 +30,6 @@ struct lingering {
 	int other_end;
 };
 
-static struct raw admin, witness;
-
-static int setup(void **state)
-{
-	if (start_node(state))
-		return -1;
-	raw_open(&admin);
-	raw_start_dc(&admin, 0);
-	raw_open(&witness);
-	assert_int_equal(raw_bind(&witness, 0, 7, NULL), 7);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	raw_close(&witness);
-	raw_close(&admin);
-	return stop_node(state);
-}
-
 static struct lingering linger(void)
 {
 	const struct linger option = { .l_onoff = 1, .l_linger = LINGER_S };
@@ -421,15 +401,15 @@ static void too_many_under_way(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(memory_is_passed_on, setup, teardown),
-		cmocka_unit_test_setup_teardown(other_things_are_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(lingering_grant, setup, teardown),
-		cmocka_unit_test_setup_teardown(lingering_elsewhere, setup, teardown),
-		cmocka_unit_test_setup_teardown(lingering_left_behind, setup, teardown),
-		cmocka_unit_test_setup_teardown(lingering_of_the_dead, setup, teardown),
-		cmocka_unit_test_setup_teardown(end_with_lingering, setup, teardown),
-		cmocka_unit_test_setup_teardown(stopped_helper, setup, teardown),
-		cmocka_unit_test_setup_teardown(too_many_under_way, setup, teardown),
+		cmocka_unit_test_setup_teardown(memory_is_passed_on, start_witnessed_node, stop_witnessed_node),
+		cmocka_unit_test_setup_teardown(other_things_are_refused, start_witnessed_node, stop_witnessed_node),
+		cmocka_unit_test_setup_teardown(lingering_grant, start_witnessed_node, stop_witnessed_node),
+		cmocka_unit_test_setup_teardown(lingering_elsewhere, start_witnessed_node, stop_witnessed_node),
+		cmocka_unit_test_setup_teardown(lingering_left_behind, start_witnessed_node, stop_witnessed_node),
+		cmocka_unit_test_setup_teardown(lingering_of_the_dead, start_witnessed_node, stop_witnessed_node),
+		cmocka_unit_test_setup_teardown(end_with_lingering, start_witnessed_node, stop_witnessed_node),
+		cmocka_unit_test_setup_teardown(stopped_helper, start_witnessed_node, stop_witnessed_node),
+		cmocka_unit_test_setup_teardown(too_many_under_way, start_witnessed_node, stop_witnessed_node),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,27 +13,13 @@
 
 #define NOT_AVAILABLE 77
 
-static struct raw admin, witness;
 /* The file system's server lives until the test closes [1], however that comes about. */
 static int life[2] = { -1, -1 };
-
-static int setup(void **state)
-{
-	if (start_node(state))
-		return -1;
-	raw_open(&admin);
-	raw_start_dc(&admin, 0);
-	raw_open(&witness);
-	assert_int_equal(raw_bind(&witness, 0, 7, NULL), 7);
-	return 0;
-}
 
 static int teardown(void **state)
 {
 	close(life[1]);
-	raw_close(&witness);
-	raw_close(&admin);
-	return stop_node(state);
+	return stop_witnessed_node(state);
 }
 
 /* Grants the file; what it closes itself it closes in vain. The test is told that there is a file system. */
@@ -129,8 +115,8 @@ static void client_that_leaves(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(file_of_the_client, setup, teardown),
-		cmocka_unit_test_setup_teardown(client_that_leaves, setup, teardown),
+		cmocka_unit_test_setup_teardown(file_of_the_client, start_witnessed_node, teardown),
+		cmocka_unit_test_setup_teardown(client_that_leaves, start_witnessed_node, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

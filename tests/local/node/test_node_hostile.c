@@ -16,7 +16,6 @@
 
 #include "dvk_client.h"
 
-static struct raw admin, witness;
 static int descriptors;
 
 static int open_descriptors(void)
@@ -32,11 +31,7 @@ static int open_descriptors(void)
 
 static int setup(void **state)
 {
-	(void)state;
-	raw_open(&admin);
-	raw_start_dc(&admin, 0);
-	raw_open(&witness);
-	assert_int_equal(raw_bind(&witness, 0, 7, NULL), 7);
+	open_witness(state);
 	descriptors = open_descriptors();
 	return 0;
 }
@@ -46,14 +41,10 @@ static int teardown(void **state)
 {
 	struct received answer = raw_call_full(&witness, REQUEST(WAIT_BIND, .endpoint = SELF), -1);
 
-	(void)state;
 	assert_int_equal(answer.packet.result, 0);
 	assert_int_equal(answer.packet.endpoint, 7);
 	assert_int_equal(open_descriptors(), descriptors);
-	raw_close(&witness);
-	assert_int_equal(raw_call(&admin, REQUEST(DC_END, .dcid = 0)), 0);
-	raw_close(&admin);
-	return 0;
+	return close_witness(state);
 }
 
 static void fill_random(void *data, size_t size)

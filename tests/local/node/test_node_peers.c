@@ -14,16 +14,14 @@
 #include "dvk_client.h"
 
 /* Endpoints 3 (server, with its page), 30 and 31 (users). */
-static struct raw admin, server, user, other;
+static struct raw server, user, other;
 static struct dvk_process_page *server_page;
 
 static int setup(void **state)
 {
 	int page;
 
-	(void)state;
-	raw_open(&admin);
-	raw_start_dc(&admin, 0);
+	open_admin(state);
 	raw_open(&server);
 	raw_open(&user);
 	raw_open(&other);
@@ -37,14 +35,11 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	(void)state;
 	unmap_page(server_page);
-	assert_int_equal(raw_call(&admin, REQUEST(DC_END, .dcid = 0)), 0);
 	raw_close(&server);
 	raw_close(&user);
 	raw_close(&other);
-	raw_close(&admin);
-	return 0;
+	return close_admin(state);
 }
 
 static void connect_codes(void **state)

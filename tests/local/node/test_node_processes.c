@@ -14,24 +14,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static struct raw admin;
-
-static int setup(void **state)
-{
-	(void)state;
-	raw_open(&admin);
-	raw_start_dc(&admin, 0);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	assert_int_equal(raw_call(&admin, REQUEST(DC_END, .dcid = 0)), 0);
-	raw_close(&admin);
-	return 0;
-}
-
 static int local_bind(pid_t pid, int endpoint)
 {
 	return raw_call(&admin, REQUEST(BIND, .endpoint = endpoint, .argument = LCL_BIND, .pid = pid));
@@ -504,18 +486,18 @@ static void no_descriptor_is_left(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(local_bind_of_connected, setup, teardown),
-		cmocka_unit_test_setup_teardown(local_bind_before_it_connects, setup, teardown),
-		cmocka_unit_test_setup_teardown(local_bind_of_one_that_sleeps_in_epoll, setup, teardown),
-		cmocka_unit_test_setup_teardown(local_bind_codes, setup, teardown),
-		cmocka_unit_test_setup_teardown(local_bound_process_dies, setup, teardown),
-		cmocka_unit_test_setup_teardown(local_bound_process_is_unbound, setup, teardown),
-		cmocka_unit_test_setup_teardown(threads_have_endpoints, setup, teardown),
-		cmocka_unit_test_setup_teardown(number_of_an_ended_thread, setup, teardown),
-		cmocka_unit_test_setup_teardown(endpoint_of_an_ended_thread, setup, teardown),
-		cmocka_unit_test_setup_teardown(death_of_a_waiter, setup, teardown),
-		cmocka_unit_test_setup_teardown(last_request_counts, setup, teardown),
-		cmocka_unit_test_setup_teardown(no_descriptor_is_left, setup, teardown),
+		cmocka_unit_test_setup_teardown(local_bind_of_connected, open_admin, close_admin),
+		cmocka_unit_test_setup_teardown(local_bind_before_it_connects, open_admin, close_admin),
+		cmocka_unit_test_setup_teardown(local_bind_of_one_that_sleeps_in_epoll, open_admin, close_admin),
+		cmocka_unit_test_setup_teardown(local_bind_codes, open_admin, close_admin),
+		cmocka_unit_test_setup_teardown(local_bound_process_dies, open_admin, close_admin),
+		cmocka_unit_test_setup_teardown(local_bound_process_is_unbound, open_admin, close_admin),
+		cmocka_unit_test_setup_teardown(threads_have_endpoints, open_admin, close_admin),
+		cmocka_unit_test_setup_teardown(number_of_an_ended_thread, open_admin, close_admin),
+		cmocka_unit_test_setup_teardown(endpoint_of_an_ended_thread, open_admin, close_admin),
+		cmocka_unit_test_setup_teardown(death_of_a_waiter, open_admin, close_admin),
+		cmocka_unit_test_setup_teardown(last_request_counts, open_admin, close_admin),
+		cmocka_unit_test_setup_teardown(no_descriptor_is_left, open_admin, close_admin),
 	};
 
 	return cmocka_run_group_tests(tests, start_node, stop_node);

@@ -424,7 +424,6 @@ static void groups(void **state)
 {
 	struct stat status;
 	struct puppet server;
-	struct raw admin;
 	pid_t pid;
 	const struct group *group;
 
@@ -468,7 +467,7 @@ static void groups(void **state)
 	assert_int_equal(chmod(directory, 0700), 0);
 }
 
-static struct raw admin, root_server;
+static struct raw root_server;
 static gid_t member_group;
 
 /* The connection is a member's, whoever its process is afterwards. */
