@@ -134,13 +134,44 @@ static void fill_devices(struct membership_control *control, struct control_stat
 	}
 }
 
-/* Whether the primary is known to be there and to hold its lease. */
-static bool has_primary(const struct replica_status *status)
+/* Whether this member, which is not the primary, waits for something that it would not if it saw one that can serve. */
+static bool misses_primary(const struct replica_status *status)
 {
+	switch (status->waits.what) {
+	case REPLICA_WAITS_BIRTH:
+	case REPLICA_WAITS_CHOICE:
+	case REPLICA_WAITS_IMAGE:
+	case REPLICA_WAITS_SOURCE:
+	case REPLICA_WAITS_LEARNING:
+	case REPLICA_WAITS_MAJORITY:
+	case REPLICA_WAITS_IN_SYNC:
+	case REPLICA_WAITS_MEMORY:
+		return true;
+	case REPLICA_WAITS_NOT:
+	case REPLICA_WAITS_VOTES:
+	case REPLICA_WAITS_SETTLING:
+	case REPLICA_WAITS_DISK:
+	case REPLICA_WAITS_FORCE:
+	case REPLICA_WAITS_COPIES:
+	case REPLICA_WAITS_FOR_EVER:
+		break;
+	}
+	return false;
+}
+
+/*
+ * Whether the primary is known to be there and to hold its lease. The member that is named as primary may be there, and
+ * its process be another, which has no part in that.
+ */
+static bool has_primary(const struct membership_control *control, const struct replica_status *status)
+{
+	int primary = (int)status->configuration.primary;
+
 	if (status->primary)
 		return status->serving;
 	return status->configuration.epoch > 0 && status->decided &&
-	       status->members[status->configuration.primary].connected;
+	       primary != control->configuration->replication.self && status->members[primary].connected &&
+	       !misses_primary(status);
 }
 
 /* A primary holds its answers back while fewer are in sync than is demanded. It alone says so; all members can tell. */
@@ -177,7 +208,7 @@ static void fill_status(struct membership_control *control, struct control_statu
 	};
 	static_assert(sizeof(status->uuid) == sizeof(configuration->set.bytes), "a set's identity is a UUID");
 	memcpy(status->uuid, configuration->set.bytes, sizeof(status->uuid));
-	status->serving = has_primary(&from) && !lacks_copies(control, &from);
+	status->serving = has_primary(control, &from) && !lacks_copies(control, &from);
 	if (!status->serving)
 		membership_waits_text(&control->configuration->replication, &from, status->blocked,
 				      sizeof(status->blocked));
@@ -411,7 +442,7 @@ static bool is_done(const struct membership_control *control, const struct contr
 	if (status->primary != pending->member)
 		return false;
 	replica_status(member_replica(member_of(control)), &of_core);
-	return has_primary(&of_core) && (of_core.configuration.dead & pending->dead) == pending->dead;
+	return has_primary(control, &of_core) && (of_core.configuration.dead & pending->dead) == pending->dead;
 }
 
 /* The core gave a force up: it is neither carried out nor to be. */

@@ -16,6 +16,24 @@ static void add_count(struct membership_text *writer, const struct replication_c
 	membership_text_add_names(writer, replication, status->seen & status->waits.members);
 }
 
+static void add_in_sync(struct membership_text *writer, const struct replication_configuration *replication,
+			const struct replica_status *status)
+{
+	bool seen = status->waits.members && !(status->waits.members & (member_set)~status->seen);
+
+	if (!seen)
+		membership_text_add(writer, "a member that is in sync must be seen: ");
+	membership_text_add_names(writer, replication, status->waits.members);
+	if (seen)
+		membership_text_add(writer,
+				    ": one that is in sync is to take over; if none does so soon, their copies were "
+				    "lost, replaced or discarded, and what is left is rdiskctl force-primary, with "
+				    "what the copy that is taken has");
+	else
+		membership_text_add(writer, "; start rdisk there; only if they are lost for good: rdiskctl "
+					    "force-primary, which loses what the copy that is taken lacks");
+}
+
 void membership_waits_text(const struct replication_configuration *replication, const struct replica_status *status,
 			   char *text, size_t size)
 {
@@ -47,12 +65,7 @@ void membership_waits_text(const struct replication_configuration *replication, 
 		add_count(&writer, replication, status, "to decide who serves");
 		break;
 	case REPLICA_WAITS_IN_SYNC:
-		membership_text_add(&writer, "a member that is in sync must be seen: ");
-		membership_text_add_names(&writer, replication, status->waits.members);
-		membership_text_add(
-			&writer,
-			"; start rdisk there; only if they are lost for good: rdiskctl force-primary, which loses "
-			"what the copy that is taken lacks");
+		add_in_sync(&writer, replication, status);
 		break;
 	case REPLICA_WAITS_MEMORY:
 		membership_text_add(

@@ -232,14 +232,41 @@ static int check_full_copy(const struct member *member, struct diagnostic *diagn
 			      member->settings.set);
 }
 
+/*
+ * An image that is missing where this member has had one: more likely its file system is not mounted than its disk was
+ * replaced. Once an empty one was in its place the set would take the old one for another's, and where that happens on
+ * all hosts at once, as after a loss of power, there would be none left.
+ */
+static int check_created(const struct member *member, struct diagnostic *diagnostic)
+{
+	struct replica_status status;
+
+	if (member->settings.full_copy)
+		return 0;
+	replica_status(member->replica, &status);
+	for (int i = 0; status.configuration.epoch && i < member->settings.nr_devices; i++) {
+		const struct member_device *device = &member->settings.devices[i];
+
+		if (device->store && device->store->created)
+			return diagnostic_set(
+				diagnostic,
+				"the image of device \"%s\" is missing, and this member of the set %s has "
+				"had one: is its file system mounted? If its disk was replaced: start it "
+				"once with -U FULL, or make an empty image of the same size (truncate)",
+				device->name, member->settings.set);
+	}
+	return 0;
+}
+
 int member_start(struct member *member, const struct member_settings *settings, struct diagnostic *diagnostic)
 {
 	member->settings = *settings;
 	/* Nobody needs it any more after the sessions are open. */
 	if (create_core(member, diagnostic) || open_state(member, diagnostic) ||
 	    state_directory_load(member->state, take_piece, member, diagnostic) ||
-	    check_full_copy(member, diagnostic) || open_sessions(member, diagnostic) ||
-	    open_group(member, diagnostic) || member_watch(member, member->timer, diagnostic) ||
+	    check_full_copy(member, diagnostic) || check_created(member, diagnostic) ||
+	    open_sessions(member, diagnostic) || open_group(member, diagnostic) ||
+	    member_watch(member, member->timer, diagnostic) ||
 	    member_watch(member, sessions_descriptor(member->sessions), diagnostic))
 		return -1;
 	member->settings.key = NULL;

@@ -148,12 +148,78 @@ static void test_twice(void **state)
 	member_set_end();
 }
 
+static void image_path(int member, const char *name, char path[TEST_PATH_SIZE])
+{
+	if (snprintf(path, TEST_PATH_SIZE, "%s/%s", set_members[member].folder, name) >= TEST_PATH_SIZE)
+		test_fatal("%s: too long", set_members[member].folder);
+}
+
+static void move_image(int member, const char *from, const char *to)
+{
+	char old[TEST_PATH_SIZE], new[TEST_PATH_SIZE];
+
+	image_path(member, from, old);
+	image_path(member, to, new);
+	assert_int_equal(rename(old, new), 0);
+}
+
+/* As when file systems are not mounted: what is there afterwards is what was there before. */
+static void test_image_is_missing(void **state)
+{
+	static const char *const full[] = { "-U", "FULL", NULL };
+	char path[TEST_PATH_SIZE];
+
+	(void)state;
+	member_set_start();
+	member_set_end();
+	for (int i = MEMBER_A; i <= MEMBER_B; i++) {
+		move_image(i, "disk.img", "away");
+		assert_start_fails(i, NULL, "the image of device \"disk\" is missing");
+		image_path(i, "disk.img", path);
+		assert_int_equal(access(path, F_OK), -1);
+		move_image(i, "away", "disk.img");
+	}
+	for (int i = 0; i < MEMBERS; i++)
+		member_start(i, NULL);
+	member_await(MEMBER_C, NULL, "a");
+	member_await(MEMBER_C, NULL, "b");
+	/* One whose disk was replaced. */
+	assert_int_equal(test_process_stop(&set_members[MEMBER_B].rdisk, SIGTERM), 0);
+	set_members[MEMBER_B].rdisk.pid = 0;
+	image_path(MEMBER_B, "disk.img", path);
+	assert_int_equal(unlink(path), 0);
+	member_start(MEMBER_B, full);
+	member_await(MEMBER_A, "a", "b");
+	member_set_end();
+}
+
+/* Each thinks that the other has the copy that it is to be given. Nobody serves, and all say so. */
+static void test_all_copies_are_discarded(void **state)
+{
+	static const char *const full[] = { "-U", "FULL", NULL };
+	static const char blocked[] = "a, b: one that is in sync is to take over; if none does so soon, their copies "
+				      "were lost, replaced or discarded, and what is left is rdiskctl force-primary, "
+				      "with what the copy that is taken has";
+
+	(void)state;
+	member_set_start();
+	member_set_discard();
+	member_start(MEMBER_A, full);
+	member_start(MEMBER_B, full);
+	member_start(MEMBER_C, NULL);
+	for (int i = 0; i < MEMBERS; i++)
+		member_await_blocked(i, blocked);
+	member_set_discard();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_first_start, member_set_setup, member_set_teardown),
 		cmocka_unit_test_setup_teardown(test_later_start, member_set_setup, member_set_teardown),
 		cmocka_unit_test_setup_teardown(test_twice, member_set_setup, member_set_teardown),
+		cmocka_unit_test_setup_teardown(test_image_is_missing, member_set_setup, member_set_teardown),
+		cmocka_unit_test_setup_teardown(test_all_copies_are_discarded, member_set_setup, member_set_teardown),
 	};
 
 	test_directory();
