@@ -337,6 +337,8 @@ static int run(const struct options *options, const struct configuration *config
 		status = EXIT_SERVING;
 	log_info("ended");
 out_node:
+	/* Also of a start that was ended. */
+	termination_acknowledge();
 	dvk_close();
 	membership_end(&server);
 	device_table_close(&server.devices);

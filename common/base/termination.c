@@ -12,7 +12,7 @@
 
 #define REPEAT_NS 10000000 /* between two wake-ups */
 
-static atomic_bool requested;
+static atomic_bool requested, acknowledged;
 static timer_t repeat;
 
 static void on_request(int number)
@@ -23,7 +23,9 @@ static void on_request(int number)
 	(void)number;
 	/* Relaxed: the flag carries nothing but itself. */
 	atomic_store_explicit(&requested, true, memory_order_relaxed);
-	timer_settime(repeat, 0, &interval, NULL);
+	/* Nobody is to be woken who ends already; and what waits now may begin anew with each signal. */
+	if (!atomic_load_explicit(&acknowledged, memory_order_relaxed))
+		timer_settime(repeat, 0, &interval, NULL);
 	errno = saved_errno;
 }
 
@@ -68,5 +70,7 @@ void termination_acknowledge(void)
 {
 	static const struct itimerspec stop;
 
+	/* Relaxed: one that comes before is undone by the next line, in this thread. */
+	atomic_store_explicit(&acknowledged, true, memory_order_relaxed);
 	timer_settime(repeat, 0, &stop, NULL);
 }

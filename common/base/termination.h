@@ -17,7 +17,8 @@ int termination_setup(void);
 /* Whether one of the signals came. Any thread. */
 bool termination_requested(void);
 
-/* Stops the repeated signals: the caller knows, and what it does now is not to be interrupted. */
+/* Stops the repeated signals for good: the caller knows, and what it does now is not to be interrupted, however often
+ * it is asked to end. */
 void termination_acknowledge(void);
 
 #endif
