@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,6 +17,11 @@
 
 #define BUFFER_STEP 16384u
 #define BUFFER_MAX  (1024u * 1024) /* no server says more in a line */
+
+static void not_answering(const char *path, struct diagnostic *diagnostic)
+{
+	diagnostic_set(diagnostic, "the server at %s does not answer: it is stopped, or its host too busy", path);
+}
 
 static int64_t now_ms(void)
 {
@@ -27,6 +33,7 @@ static int64_t now_ms(void)
 
 int client_open(struct client *client, const char *path, struct diagnostic *diagnostic)
 {
+	const struct timeval limit = { .tv_sec = CLIENT_TIMEOUT_MS / 1000 };
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int error;
 
@@ -40,7 +47,10 @@ int client_open(struct client *client, const char *path, struct diagnostic *diag
 	}
 	memcpy(address.sun_path, path, strlen(path));
 	client->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (client->fd >= 0 && !connect(client->fd, (const struct sockaddr *)&address, sizeof(address)))
+	/* One that is stopped accepts nobody, and connections that it has not accepted may be as many as there can be.
+	 */
+	if (client->fd >= 0 && !setsockopt(client->fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) &&
+	    !connect(client->fd, (const struct sockaddr *)&address, sizeof(address)))
 		return CLIENT_OK;
 	error = errno;
 	client_close(client);
@@ -49,6 +59,8 @@ int client_open(struct client *client, const char *path, struct diagnostic *diag
 			       "no server listens at %s: start rdisk on this host, or say where its socket is with -s "
 			       "SOCKET or -c FILE",
 			       path);
+	else if (error == EAGAIN)
+		not_answering(path, diagnostic);
 	else if (error == EACCES)
 		diagnostic_set(diagnostic, "cannot reach the server at %s: %s; only root and the user who runs it can",
 			       path, strerror(error));
@@ -100,9 +112,7 @@ static int await(const struct client *client, int64_t deadline, struct diagnosti
 			return CLIENT_FAILED;
 		}
 		if (ready == 0) {
-			diagnostic_set(diagnostic,
-				       "the server at %s does not answer: it is stopped, or its host too busy",
-				       client->path);
+			not_answering(client->path, diagnostic);
 			return CLIENT_NO_SERVER;
 		}
 	}

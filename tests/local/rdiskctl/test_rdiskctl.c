@@ -12,6 +12,9 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -221,6 +224,33 @@ static void test_no_server(void **state)
 	assert_complaint("-s SOCKET or -c FILE");
 }
 
+/* One that is stopped accepts nobody, and there can be no more who wait for that. */
+static void test_server_accepts_nobody(void **state)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), waiting[2], count = 0;
+	char path[TEST_PATH_SIZE];
+
+	(void)state;
+	test_path(path, "silent");
+	if (snprintf(address.sun_path, sizeof(address.sun_path), "%s", path) >= (int)sizeof(address.sun_path))
+		test_fatal("%s: too long", path);
+	assert_true(listener >= 0);
+	assert_int_equal(bind(listener, (const struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(listener, 0), 0);
+	do {
+		assert_in_range(count, 0, 1);
+		waiting[count] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		assert_true(waiting[count] >= 0);
+	} while (!connect(waiting[count++], (const struct sockaddr *)&address, sizeof(address)));
+	assert_int_equal(errno, EAGAIN);
+	assert_int_equal(RUN("-s", path, "status"), 3);
+	assert_complaint("does not answer");
+	while (count > 0)
+		close(waiting[--count]);
+	close(listener);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -233,6 +263,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_timeout, rdiskctl_setup, rdiskctl_teardown),
 		cmocka_unit_test_setup_teardown(test_events, rdiskctl_setup, rdiskctl_teardown),
 		cmocka_unit_test_setup_teardown(test_no_server, rdiskctl_setup, rdiskctl_teardown),
+		cmocka_unit_test_setup_teardown(test_server_accepts_nobody, rdiskctl_setup, rdiskctl_teardown),
 	};
 
 	rdiskctl_begin();
