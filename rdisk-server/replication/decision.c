@@ -558,7 +558,7 @@ void decision_learnt(struct replica *replica, int member, const struct message *
 		return;
 	decision->learning = false;
 	now->votes_from = decision->learnt_epoch + 2;
-	if (deliberate_bug(BUG_AMNESIA_VOTES_AT_ONCE))
+	if (deliberate_bug(BUG_LEARNT_VOTES_AT_ONCE))
 		now->votes_from = 1;
 	else if (decision->seen + 1 > now->votes_from)
 		now->votes_from = decision->seen + 1;

@@ -17,7 +17,7 @@ enum deliberate_bug {
 	BUG_NO_PROMISE,		      /* a lower ballot than the promised one is voted for */
 	BUG_BALLOT_REUSED,	      /* what was promised before a restart does not count for the next ballot */
 	BUG_VOTE_WITH_LOST_METADATA,  /* whoever lost what it promised votes as if it were new */
-	BUG_AMNESIA_VOTES_AT_ONCE,    /* the same, after it has learnt: from the epoch that it learnt of */
+	BUG_LEARNT_VOTES_AT_ONCE,     /* the same, after it has learnt: from the epoch that it learnt of */
 	BUG_SERVE_BEFORE_CONFIRMED,   /* a new primary does not ask what is unfinished elsewhere */
 	BUG_SERVE_BEFORE_EQUAL,	      /* nor waits until the union is equal on all */
 	BUG_OWN_LOG_IGNORED,	      /* who returns does not say what it may have */

@@ -39,9 +39,9 @@
 /* bug: BUG_OLD_METADATA: a voter votes with old metadata that were put back */
 /* bug: BUG_LOST_PROPOSES: a voter that has lost its state does not vote, but proposes */
 /* bug: BUG_BLANK_UNASKED: a voter without a slot counts itself blank before all others have said that they are */
-/* bug: BUG_AMNESIA_AT_ONCE: having learnt, it votes in epoch m */
-/* bug: BUG_AMNESIA_NEXT_EPOCH: having learnt, it votes in epoch m + 1 */
-/* bug: BUG_AMNESIA_VOLATILE: from which epoch on it may vote is forgotten by a restart */
+/* bug: BUG_LEARNT_AT_ONCE: having learnt, it votes in epoch m */
+/* bug: BUG_LEARNT_NEXT_EPOCH: having learnt, it votes in epoch m + 1 */
+/* bug: BUG_LEARNT_VOLATILE: from which epoch on it may vote is forgotten by a restart */
 /* bug: BUG_LEARNS_FROM_ONE: it learns from less than a majority of the others */
 /* bug: BUG_LEARNT_NOT_STORED: it does not store what it has learnt, and tells the next one who has lost state nothing */
 
@@ -91,7 +91,7 @@ Member m[MEMBERS];
 Member copy;
 byte copy_of = MEMBERS;
 #endif
-#ifdef BUG_AMNESIA_VOLATILE
+#ifdef BUG_LEARNT_VOLATILE
 byte votes_from[MEMBERS];
 #endif
 
@@ -127,7 +127,7 @@ inline forget_volatile(x)
 	forget_proposal(x)
 }
 
-#ifdef BUG_AMNESIA_VOLATILE
+#ifdef BUG_LEARNT_VOLATILE
 #define VOTES_FROM(x) votes_from[x]
 #else
 #define VOTES_FROM(x) 0
@@ -304,7 +304,7 @@ inline decided_step()
 	od
 }
 
-#if defined(BUG_PROMISE_VOLATILE) || defined(BUG_AMNESIA_VOLATILE)
+#if defined(BUG_PROMISE_VOLATILE) || defined(BUG_LEARNT_VOLATILE)
 #define RESTART_MATTERS(x) true
 #else
 #define RESTART_MATTERS(x) (m[x].knows || m[x].collecting != 0 || m[x].heard != 0)
@@ -320,7 +320,7 @@ inline restart_step()
 #ifdef BUG_PROMISE_VOLATILE
 	m[i].promised = m[i].accepted;
 #endif
-#ifdef BUG_AMNESIA_VOLATILE
+#ifdef BUG_LEARNT_VOLATILE
 	votes_from[i] = 0;
 #endif
 	forget_volatile(i)
@@ -385,9 +385,9 @@ inline lose_step()
 #else
 #define ENOUGH(mask) (COUNT(mask) * 2 > MEMBERS - 1)
 #endif
-#if defined(BUG_AMNESIA_AT_ONCE)
+#if defined(BUG_LEARNT_AT_ONCE)
 #define AMNESIA_SKIPS (m[i].accepted != 0 -> 0 : 1)
-#elif defined(BUG_AMNESIA_NEXT_EPOCH)
+#elif defined(BUG_LEARNT_NEXT_EPOCH)
 #define AMNESIA_SKIPS 1
 #else
 #define AMNESIA_SKIPS 2
@@ -411,7 +411,7 @@ inline learn_step()
 	if
 	:: ALL_OTHERS(m[i].heard, i) && !m[i].touched -> m[i].lost = false; forget_volatile(i)
 	:: ENOUGH(m[i].heard) && m[i].touched ->
-#ifdef BUG_AMNESIA_VOLATILE
+#ifdef BUG_LEARNT_VOLATILE
 		votes_from[i] = EPOCH(m[i].accepted) + 2;
 #else
 		m[i].promised = FIRST(EPOCH(m[i].accepted) + AMNESIA_SKIPS);

@@ -25,7 +25,7 @@
  *
  * Not modelled: several blocks (the tables are kept for each block alone), so the window of entries; requests sent
  * again and the table of done ones; opens; errors of stores; unreadable logs; empty images, hashes, blocks smaller than
- * a bit; two targets at once; amnesia; force-primary. The next write of a block waits until the target has the one
+ * a bit; two targets at once; lost promises; force-primary. The next write of a block waits until the target has the one
  * before; several bits, several extents and resuming are left to the simulator.
  *
  * bounds: each line is one exhaustive run.
