@@ -148,15 +148,23 @@ static bool has_reader(const struct search *search, const struct configuration *
 	return false;
 }
 
-static bool is_oldest(const struct search *search, const struct configuration *configuration, unsigned int slot)
+/*
+ * Of writes of one value under way the one that ends first takes effect first, those that never end last, the oldest
+ * of them before the others. If it was the other way round, they can change places: what a loss may bring back is no
+ * less then, as the later place is answered later.
+ */
+static bool is_first(const struct search *search, const struct configuration *configuration, unsigned int slot)
 {
-	uint64_t others = search->optional & ~configuration->done;
+	const struct block_op *op = op_in(search, slot);
+	uint64_t others = (search->writes | search->optional) & ~configuration->done;
 
 	while (others) {
 		unsigned int other = take_slot(&others);
+		const struct block_op *before = op_in(search, other);
 
-		if (search->slot_op[other] < search->slot_op[slot] &&
-		    op_in(search, other)->value == op_in(search, slot)->value)
+		if (before->value == op->value && before->stable == op->stable &&
+		    (before->end < op->end ||
+		     (before->end == op->end && search->slot_op[other] < search->slot_op[slot])))
 			return false;
 	}
 	return true;
@@ -170,12 +178,16 @@ static bool is_worth(const struct search *search, const struct configuration *co
 
 	if (slot == needed)
 		return true;
-	if (search->optional & mask(slot))
-		return has_reader(search, configuration, value) && is_oldest(search, configuration, slot);
-	if (is_absorbed(search, slot))
+	if (is_absorbed(search, slot) || !is_first(search, configuration, slot))
 		return false;
-	/* Without a reader it would be out of the way, with its value. That helps if something can bring it back. */
-	return losses_are_left(search) || search->values[value].writes > 1 || has_reader(search, configuration, value);
+	if (search->optional & mask(slot))
+		return has_reader(search, configuration, value);
+	/*
+	 * If nobody reads it, its place among the others counts all the same, as it is stable. Else, without a reader
+	 * now, it would be out of the way with its value; that helps only if a loss, or another write, brings it back.
+	 */
+	return search->values[value].last_read < search->now || useful_bit(search, value) != NO_BIT ||
+	       search->values[value].writes > 1 || has_reader(search, configuration, value);
 }
 
 /*

@@ -10,7 +10,8 @@
  *   - a write takes effect when it ends, when a read that ends needs its value, before another write that does so, or,
  *     if it has an answer, at a loss;
  *   - a write whose value is not read any more, directly before the next write that takes effect;
- *   - a write that need not happen only when a read waits for it; of several with one value, the oldest;
+ *   - a write that need not happen only when a read waits for it;
+ *   - of several with one value, the one that ends first;
  *   - values are remembered for a loss only if somebody reads them after it.
  */
 #ifndef SIM_CHECKER_SEARCH_H

@@ -247,6 +247,29 @@ static void power_is_shown(void **state)
 	expect_wrong(CHECKER_LOST_FLUSHED, 1, "member 3 loses its memory");
 }
 
+/* Many orders of them are one: else this is not decided. */
+static void many_write_one_value(void **state)
+{
+	enum { ZEROES = 14, WRITES = 3 };
+	uint64_t zeroes[ZEROES], writes[WRITES];
+
+	(void)state;
+	did_write(1, 1);
+	for (int i = 0; i < ZEROES; i++)
+		zeroes[i] = begin_zeroes(2 + i);
+	for (int i = 0; i < WRITES; i++)
+		writes[i] = begin_write_stable(20 + i, 2 + (uint64_t)i);
+	for (int i = 0; i < WRITES; i++)
+		answer(writes[i], 0);
+	for (int i = 0; i < ZEROES; i++)
+		answer(zeroes[i], 0);
+	did_flush(1);
+	may_lose();
+	did_open(1);
+	did_read(1, 0);
+	expect_right();
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, checker_test_begin, checker_test_end)
 
 int main(void)
@@ -270,6 +293,7 @@ int main(void)
 		TEST(told),
 		TEST(opened_before),
 		TEST(power_is_shown),
+		TEST(many_write_one_value),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
