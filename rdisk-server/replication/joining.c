@@ -151,6 +151,11 @@ void joining_heard(struct replica *replica)
 
 void joining_disk_failed(struct replica *replica)
 {
+	/* What was under way fails all at once. */
+	if (replica->now >= replica->joining.not_before)
+		core_tell(replica, REPLICA_EVENT_DISK, replica->settings.self,
+			  "its image fails: it is not in sync before it was brought up again, which is tried again and "
+			  "again");
 	replica->joining.not_before = replica->now + 4 * replica->settings.replica_timeout;
 	replica->joining.told = 0;
 }

@@ -465,6 +465,28 @@ static void halve_c(struct cluster *cluster, int member, struct replica_settings
 		settings->devices[0].size = CLUSTER_SIZE / 2;
 }
 
+/* Several writes fail at once at a backup: it tells of that once, until it tries again to be brought up. */
+static void test_backup_cannot_write(void **state)
+{
+	struct cluster *cluster = *state;
+	struct cluster_request writes[3];
+	uint32_t client;
+
+	cluster_begin(cluster);
+	client = cluster_open(cluster, A);
+	cluster->member[B].io_result = -EIO;
+	for (unsigned int i = 0; i < 3; i++)
+		cluster_write(cluster, A, client, &writes[i], (uint64_t)i * CLUSTER_BLOCK, CLUSTER_BLOCK, 1);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(cluster_answer(cluster, &writes[i]), 0);
+	assert_int_equal(cluster->told[B][REPLICA_EVENT_DISK], 1);
+	assert_int_equal(cluster->told[A][REPLICA_EVENT_DISK], 0);
+	cluster_go(cluster, 100 * CLUSTER_LEASE);
+	assert_true(cluster->told[B][REPLICA_EVENT_DISK] > 1);
+	cluster->member[B].io_result = 0;
+	cluster_all_in_sync(cluster);
+}
+
 /* Two new images of which the second is smaller than the first: it is no copy, and a vote all the same. */
 static void test_second_image_is_smaller(void **state)
 {
@@ -527,6 +549,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_ready_for_another, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_last_block, cluster_setup_five, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_larger_image, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_backup_cannot_write, cluster_setup_five, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_second_image_is_smaller, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_all_images_are_missing, cluster_setup, cluster_teardown),
 	};
