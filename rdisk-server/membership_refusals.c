@@ -117,7 +117,12 @@ void membership_refuse_force(const struct replication_configuration *replication
 				    "that was",
 				    name);
 	} else {
-		membership_text_add(&text, ": %s: %s", name, why);
+		membership_text_add(
+			&text,
+			": %s: %s; if no other member has a copy to go on with: stop all, remove the set's part "
+			"of state_dir on all, start them, and begin anew with an image of your choice (rdiskctl "
+			"init --from NODE)",
+			name, why);
 	}
 }
 

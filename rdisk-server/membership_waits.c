@@ -27,8 +27,8 @@ static void add_in_sync(struct membership_text *writer, const struct replication
 	if (seen)
 		membership_text_add(writer,
 				    ": one that is in sync is to take over; if none does so soon, their copies were "
-				    "lost, replaced or discarded, and what is left is rdiskctl force-primary, with "
-				    "what the copy that is taken has");
+				    "lost, replaced or discarded: rdiskctl force-primary takes another one; if none is "
+				    "left, the set has to begin anew, with state_dir removed on all");
 	else
 		membership_text_add(writer, "; start rdisk there; only if they are lost for good: rdiskctl "
 					    "force-primary, which loses what the copy that is taken lacks");

@@ -18,6 +18,31 @@ expect 2 status --yaml
 expect 2 exec A true
 expect 2 kill A nonsense
 
+note "where the machine does not allow hosts"
+# cannot PATTERN COMMAND...: up, started by that, says why it cannot, and leaves nothing.
+cannot() {
+	local status=0
+
+	"${@:2}" "$repository/scripts/cluster.sh" up 2 --unreplicated 2>"$work/words" || status=$?
+	[ "$status" -eq 77 ] || fail "${*:2} cluster.sh up ended with status $status, not 77: $(cat "$work/words")"
+	grep -q "^cluster.sh: up: $1" "$work/words" || fail "it says: $(cat "$work/words")"
+	[ ! -e "$work/set" ] || fail "it leaves: $(ls -R "$work/set")"
+}
+if unshare --user --map-root-user true 2>/dev/null; then
+	# shellcheck disable=SC2016 # the inner shell expands these
+	cannot 'user namespaces cannot be made here' unshare --user --map-root-user \
+		bash -c 'echo 0 >/proc/sys/user/max_user_namespaces && exec "$@"' bash
+fi
+mkdir "$work/programs"
+printf '#!/bin/sh\nexit 1\n' >"$work/programs/ip"
+chmod +x "$work/programs/ip"
+cannot 'this kernel has no bridge' env "PATH=$work/programs:$PATH"
+rm "$work/programs/ip"
+for program in bash basename cat cut dirname find grep id mkdir readlink rm sed tail unshare nsenter setpriv ip; do
+	ln -s "$(command -v "$program")" "$work/programs/$program"
+done
+cannot 'there is no jq here' env "PATH=$work/programs"
+
 up 2 --unreplicated --size 16M
 for host in A B; do
 	for file in rdisk.cfg disk.img node rdisk.pid rdisk.log boot-id; do

@@ -102,7 +102,10 @@ static void test_others(void **state)
 
 	(void)state;
 	membership_refuse_force(&replication, &status, BIT_B | BIT_C, "its copy was given up", &diagnostic);
-	assert_string_equal(diagnostic.text, "force-primary without b, c: a: its copy was given up");
+	assert_string_equal(diagnostic.text,
+			    "force-primary without b, c: a: its copy was given up; if no other member has a copy to go "
+			    "on with: stop all, remove the set's part of state_dir on all, start them, and begin anew "
+			    "with an image of your choice (rdiskctl init --from NODE)");
 	status.parted = BIT_B;
 	membership_refuse_invalidate(&replication, &status, "that is what the core says", &diagnostic);
 	assert_string_equal(diagnostic.text, "invalidate a: that is what the core says");

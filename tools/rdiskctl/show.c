@@ -70,7 +70,7 @@ static const char *time_text(double seconds, char text[TEXT_SIZE])
 
 /* ---- names ---- */
 
-enum which { CONNECTED, NOT_CONNECTED, IN_SYNC, NOT_IN_SYNC, EXCLUDED };
+enum which { CONNECTED, NOT_CONNECTED, AWAY, IN_SYNC, NOT_IN_SYNC, EXCLUDED };
 
 static bool matches(const cJSON *member, enum which which)
 {
@@ -81,6 +81,8 @@ static bool matches(const cJSON *member, enum which which)
 		return is_true(member, "connected");
 	case NOT_CONNECTED:
 		return !is_true(member, "connected");
+	case AWAY: /* and not refused */
+		return !is_true(member, "connected") && !is_in(member, "excluded");
 	case IN_SYNC:
 		return !diskless && is_in(member, "in-sync");
 	case NOT_IN_SYNC:
@@ -240,7 +242,7 @@ static void advise(const cJSON *status)
 	advise_votes(status);
 	if (text_of(status, "uuid", NULL))
 		advise_in_sync(status);
-	if (quorate && list(status, NOT_CONNECTED, ", ", names))
+	if (quorate && list(status, AWAY, ", ", names))
 		printf("- not there: %s. Start rdisk there, and look at the network between; what they miss is kept "
 		       "for "
 		       "them.\n",
@@ -255,8 +257,9 @@ static void advise(const cJSON *status)
 	else if (quorate && is_true(status, "serving") && list(status, NOT_IN_SYNC, ", ", names) &&
 		 !list(status, NOT_CONNECTED, ", ", names) && !list(status, EXCLUDED, ", ", names))
 		puts("- nothing: who is not in sync is brought up");
-	else if (quorate && !is_true(status, "serving") && !text_of(status, "blocked", NULL))
-		puts("- nothing: a primary is being decided");
+	else if (quorate && !is_true(status, "serving"))
+		puts(text_of(status, "blocked", NULL) ? "- see above what is waited for"
+						      : "- nothing: a primary is being decided");
 }
 
 void status_show(const cJSON *status)

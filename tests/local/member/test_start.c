@@ -198,8 +198,8 @@ static void test_all_copies_are_discarded(void **state)
 {
 	static const char *const full[] = { "-U", "FULL", NULL };
 	static const char blocked[] = "a, b: one that is in sync is to take over; if none does so soon, their copies "
-				      "were lost, replaced or discarded, and what is left is rdiskctl force-primary, "
-				      "with what the copy that is taken has";
+				      "were lost, replaced or discarded: rdiskctl force-primary takes another one; if "
+				      "none is left, the set has to begin anew, with state_dir removed on all";
 
 	(void)state;
 	member_set_start();
