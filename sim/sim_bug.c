@@ -57,6 +57,7 @@ static const char *const names[BUG_COUNT] = {
 	[BUG_PARTED_TAKEN] = "parted-taken",
 	[BUG_FEATURE_AT_ONCE] = "feature-at-once",
 	[BUG_STOP_WITHOUT_FLUSH] = "stop-without-flush",
+	[BUG_STOP_FORGETS_OTHERS] = "stop-forgets-others",
 	[BUG_JOIN_WITHOUT_BITS] = "join-without-bits",
 	[BUG_EXCLUSIVE_FORGOTTEN] = "exclusive-forgotten",
 	[BUG_OPEN_KEPT_FOR_EVER] = "open-kept-for-ever",

@@ -50,6 +50,7 @@ enum deliberate_bug {
 	BUG_PARTED_TAKEN,	      /* a configuration of another line is taken from a third member */
 	BUG_JOIN_WITHOUT_BITS,	      /* who returns does not say what the primary lacked */
 	BUG_STOP_WITHOUT_FLUSH,	      /* a process that ends cools what it has not flushed */
+	BUG_STOP_FORGETS_OTHERS,      /* nor does it keep in mind what others may not have */
 	BUG_EXCLUSIVE_FORGOTTEN,      /* other members do not keep how a device is open */
 	BUG_ABSENT_OWNER_IGNORED,     /* who is not there has nothing open */
 	BUG_OPEN_KEPT_FOR_EVER,	      /* a forwarder says that it has something open, whatever time has passed */

@@ -103,11 +103,14 @@ void stop_flush_stored(struct replica *replica, int result)
 	if (stop->result)
 		return;
 	backup_reign_ends(replica);
-	/* Entries that wait for the word of one whose admission was not decided are on this image and not on its. */
-	if (reign_is_primary(replica) && replica->reign.candidate != NO_MEMBER)
-		maps_owe_unflushed(replica, member_bit(replica->reign.candidate));
-	/* While others are in sync with it they may lose what is not flushed on all, and this one has to know. */
-	if (alone || !is_in_sync(replica))
+	/* Entries that wait for the word of one that is not in sync are on this image, and perhaps not on its. */
+	if (reign_is_primary(replica) && !deliberate_bug(BUG_STOP_FORGETS_OTHERS))
+		maps_owe_unflushed(replica, reign_receivers(replica) & (member_set)~replica->reign.in_sync);
+	/*
+	 * While others are in sync with it they may lose what is not flushed on all, and this one has to know. So they
+	 * are, perhaps with less than this image has, as long as it is not known that they were removed.
+	 */
+	if ((alone || !is_in_sync(replica)) && (replica->decision.decided || deliberate_bug(BUG_STOP_FORGETS_OTHERS)))
 		maps_forget_unflushed(replica);
 	replica->consider = true;
 }

@@ -374,6 +374,77 @@ static void test_last_flush_hangs(void **state)
 	assert_true(is_hot(cluster, A));
 }
 
+static bool loses_writes_to_c(struct cluster *cluster, int from, int to, enum message_type type)
+{
+	(void)cluster;
+	(void)from;
+	return (type == MESSAGE_WRITE && to == C) || type == MESSAGE_READY;
+}
+
+/* The last one ends while it brings another up: that one has not heard of what is on the image already. */
+static void test_write_that_no_target_has(void **state)
+{
+	struct cluster *cluster = *state;
+	struct cluster_request write;
+	uint32_t client;
+
+	cluster_begin(cluster);
+	client = cluster_open(cluster, A);
+	stop(cluster, B);
+	cluster_kill(cluster, C);
+	assert_int_equal(cluster_write_now(cluster, A, client, 5 * CLUSTER_BLOCK, 6), 0);
+	cluster->loses = loses_writes_to_c;
+	cluster_start(cluster, C);
+	cluster_go(cluster, CLUSTER_LEASE);
+	cluster_write(cluster, A, client, &write, 20 * CLUSTER_BLOCK, CLUSTER_BLOCK, 7);
+	cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
+	assert_int_equal(write.result, 1);
+	ask_to_stop(cluster, A);
+	cluster_until(cluster, has_stopped, A);
+	cluster_kill(cluster, A);
+	cluster->loses = NULL;
+	cluster_start(cluster, A);
+	cluster_until(cluster, cluster_in_sync, C);
+	assert_memory_equal(cluster->member[A].image, cluster->member[C].image, CLUSTER_SIZE);
+}
+
+static bool a_hears_no_decision(struct cluster *cluster, int from, int to, enum message_type type)
+{
+	(void)cluster;
+	(void)from;
+	return to == A && (type == MESSAGE_ACCEPTED || type == MESSAGE_STATUS);
+}
+
+/* The last one ends before it knows that another was removed, who lacks what is on the image. */
+static void test_write_that_the_removed_lacks(void **state)
+{
+	struct cluster *cluster = *state;
+	struct cluster_request write;
+	uint32_t client;
+
+	cluster_end(cluster);
+	cluster_init(cluster, 3, member_bit(C));
+	cluster_begin(cluster);
+	client = cluster_open(cluster, A);
+	cluster->loses = a_hears_no_decision;
+	cluster_cut(cluster, B, true);
+	cluster_write(cluster, A, client, &write, 5 * CLUSTER_BLOCK, CLUSTER_BLOCK, 6);
+	cluster_go(cluster, CLUSTER_HEARTBEAT / 10);
+	assert_int_equal(cluster_status(cluster, A).configuration.in_sync, member_bit(A));
+	assert_false(cluster_status(cluster, A).decided);
+	cluster_cut(cluster, A, true);
+	ask_to_stop(cluster, A);
+	cluster_until(cluster, has_stopped, A);
+	cluster_kill(cluster, A);
+	cluster_cut(cluster, A, false);
+	cluster_cut(cluster, B, false);
+	cluster->loses = NULL;
+	cluster_start(cluster, A);
+	cluster_until(cluster, cluster_in_sync, B);
+	cluster_until(cluster, cluster_in_sync, A);
+	assert_memory_equal(cluster->member[A].image, cluster->member[B].image, CLUSTER_SIZE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -384,6 +455,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_last_write_hangs, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_disk_fails, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_target, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_write_that_no_target_has, cluster_setup_five, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_write_that_the_removed_lacks, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_last_flush_hangs, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_alone, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_with_writes_under_way, cluster_setup, cluster_teardown),
