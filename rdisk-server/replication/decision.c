@@ -139,6 +139,12 @@ static void note_promise(struct replica *replica, const struct message *message)
 		now->promised_epoch = message->epoch;
 }
 
+/* The primary is the process that it was in the epoch before. */
+static bool goes_on(const struct replica_configuration *configuration)
+{
+	return configuration->reign < configuration->epoch;
+}
+
 void decision_collect(struct replica *replica, int member, const struct message *message)
 {
 	struct metadata_slot *now = now_of(replica);
@@ -148,7 +154,9 @@ void decision_collect(struct replica *replica, int member, const struct message 
 	if (message->configuration.epoch > now->configuration.epoch && message->configuration.epoch < message->epoch)
 		take_configuration(replica, &message->configuration, message->accepted, true);
 	/* A lease is no hindrance to what leaves its holder the primary; what is proposed then is looked at again. */
-	if ((message->flags & MESSAGE_SAME_PRIMARY) && message->epoch == now->configuration.epoch + 1)
+	if ((message->flags & MESSAGE_SAME_PRIMARY) &&
+	    (message->epoch == now->configuration.epoch + 1 ||
+	     (message->epoch == now->configuration.epoch && goes_on(&now->configuration))))
 		primary = (int)now->configuration.primary;
 	if (!may_vote(replica, member, message, primary))
 		return;
@@ -278,7 +286,8 @@ static void collect(struct replica *replica, uint64_t epoch)
 	decision->deadline = replica->now + answer_wait(replica);
 	core_wake_at(replica, decision->deadline);
 	collect.ballot = decision->ballot;
-	if (decision->own && now->configuration.epoch && decision->value.primary == now->configuration.primary)
+	if (decision->own ? now->configuration.epoch && decision->value.primary == now->configuration.primary
+			  : goes_on(&now->configuration))
 		collect.flags = MESSAGE_SAME_PRIMARY;
 	if (decision->decided) {
 		collect.configuration = now->configuration;

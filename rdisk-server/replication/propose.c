@@ -13,12 +13,23 @@ static uint64_t random_delay(struct replica *replica, uint64_t least)
 	return least + replica->world->random(replica) % (least + 1);
 }
 
+/*
+ * A proposer needs its own promise. Without a vote for what comes next it only gets in the way of those who could bring
+ * that about: its ballots would be higher than theirs, again and again.
+ */
+static bool has_vote(const struct replica *replica, enum purpose purpose)
+{
+	return decision_votes(replica, core_configuration(replica)->epoch + (purpose != PURPOSE_SETTLING));
+}
+
 /* Waits for a random time before a proposal, so that not all make theirs at once. true: it is over. */
 bool propose_waited(struct replica *replica, enum purpose purpose, uint64_t least)
 {
 	struct reign *reign = &replica->reign;
 	uint64_t *until = &reign->waits_until[purpose];
 
+	if (!has_vote(replica, purpose))
+		return false;
 	reign->called_for |= 1u << purpose;
 	if (!*until)
 		*until = replica->now + random_delay(replica, least);
@@ -81,6 +92,8 @@ static void hand_over(struct replica *replica, int successor)
 {
 	struct replica_configuration value = *core_configuration(replica);
 
+	if (!has_vote(replica, PURPOSE_HAND_OVER))
+		return;
 	reign_step_down(replica);
 	if (!propose_waited(replica, PURPOSE_HAND_OVER, 0))
 		return;
@@ -243,9 +256,6 @@ static void consider_untrusted(struct replica *replica)
 	struct replica_configuration value = *core_configuration(replica);
 	int successor = reign_choose_successor(replica);
 
-	/* Without a vote it proposes nothing: see brings_vote_back(). */
-	if (successor != NO_MEMBER && !decision_votes(replica, value.epoch + 1))
-		return;
 	if (successor == NO_MEMBER || !reign_majority_there(replica)) {
 		reign_waits(replica, REPLICA_WAITS_IN_SYNC,
 			    value.in_sync & (member_set)~member_bit(replica->settings.self), 1,
