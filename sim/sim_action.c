@@ -315,8 +315,8 @@ static bool helps(enum sim_action_kind kind)
 }
 
 /*
- * The copy of a disk that fails is not to be trusted, which the others know a decision later: until then all seem to be
- * well, and the only good copy would be hurt.
+ * The copy of a disk that fails, or that the next process is not to trust, is none, which the others know later: until
+ * then all seem to be well, and the only good copy would be hurt.
  */
 static bool disk_fails(const struct sim_world *world)
 {
@@ -326,7 +326,7 @@ static bool disk_fails(const struct sim_world *world)
 		for (uint64_t device = 0; device < world->settings.devices && !host->diskless; device++) {
 			const struct sim_disk *disk = &host->disks[device];
 
-			if (disk->write_errors || disk->read_errors || disk->flush_errors)
+			if (disk->write_errors || disk->read_errors || disk->flush_errors || disk->missing)
 				return true;
 		}
 		if (host->disk_failed && world->engine.now - host->disk_failed < HURT_SETTLES)

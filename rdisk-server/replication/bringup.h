@@ -69,6 +69,8 @@ struct joining {
 	uint64_t told_to;     /* its process */
 	uint64_t session;     /* by which it asked */
 	uint64_t handed_over; /* number of the HANDED_OVER that it is to answer when all is stable; 0: none */
+	uint64_t ready;	      /* reign in which it said READY, and was not taken as a target anew since; 0: none */
+	bool whole;	      /* it has the tables of then, and what came since */
 };
 
 void bringup_join(struct replica *replica, int member, const struct message *message, const void *data);

@@ -520,6 +520,7 @@ void decision_lost(struct replica *replica, uint64_t seen)
 	if (now_of(replica)->configuration.epoch || !now_of(replica)->given_up.epoch) {
 		want_all(replica);
 		replica->reign.disk_failed = true;
+		replica->joining.ready = 0;
 	}
 	begin_to_learn(replica);
 	core_tell(replica, REPLICA_EVENT_REFUSED, replica->settings.self,

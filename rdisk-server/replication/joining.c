@@ -18,6 +18,13 @@ bool joining_is_target(const struct replica *replica, int member)
 	       joining->session == replica->sessions[member];
 }
 
+bool joining_was_ready(const struct replica *replica)
+{
+	const struct joining *joining = &replica->joining;
+
+	return joining->ready && joining->ready == core_configuration(replica)->reign;
+}
+
 static bool from_source(const struct replica *replica, int member, const struct message *message)
 {
 	const struct replica_configuration *configuration = core_configuration(replica);
@@ -39,6 +46,7 @@ static void begin_join(struct replica *replica)
 	joining->device = deliberate_bug(BUG_OWN_LOG_IGNORED) ? replica->settings.nr_devices : 0;
 	joining->map = 0;
 	joining->cursor = 0;
+	joining->whole = false;
 	done_table_clear(&replica->done);
 	backup_reign_ends(replica);
 }
@@ -145,6 +153,7 @@ void joining_heard(struct replica *replica)
 	/* One that is still being said is not answered by that: it heard an older one. */
 	joining->heard = true;
 	joining->saying = false;
+	joining->ready = 0;
 	joining->told = joining->reign;
 	joining->told_to = replica->peers[core_configuration(replica)->primary].process.incarnation;
 }
@@ -246,6 +255,8 @@ void joining_log_saved(struct replica *replica)
 	    !maps_log_is_stable(replica))
 		return;
 	replica->joining.handed_over = 0;
+	replica->joining.ready = configuration->reign;
+	replica->joining.whole = true;
 	core_send(replica, (int)configuration->primary, REPLICA_CLASS_CONTROL, &ready, NULL);
 }
 

@@ -12,6 +12,11 @@
 
 /* Whether this member has asked `member`, by its present session and in the present reign, to be brought up. */
 bool joining_is_target(const struct replica *replica, int member);
+/*
+ * Whether it has said READY in the present reign: a configuration of that which names this process has it in sync, all
+ * that was answered included, whether or not its session with the primary still is.
+ */
+bool joining_was_ready(const struct replica *replica);
 /* The primary has taken it as a target. */
 void joining_heard(struct replica *replica);
 /* Its disk has failed: it asks after a while, and with all that it may have lost. */

@@ -118,6 +118,7 @@ void reign_flush_failed(struct replica *replica)
 		if (!deliberate_bug(BUG_FLUSHED_ELSEWHERE))
 			maps_owe_own_unflushed(replica);
 		joining_disk_failed(replica);
+		replica->joining.ready = 0;
 		peer_tell_all(replica);
 		return;
 	}
@@ -289,9 +290,9 @@ static void decided(struct replica *replica)
 	const struct replica_configuration *configuration = core_configuration(replica);
 	struct reign *reign = &replica->reign;
 	/* Who lost its log, or gave its copy up, is in sync by nobody's word: it does not answer, and is removed. */
+	bool admitted = joining_was_ready(replica);
 	bool named = reign_names_self(replica, configuration) &&
-		     ((!replica->durable.now.wants_all && !gave_up_copy(replica)) ||
-		      joining_is_target(replica, (int)configuration->primary));
+		     ((!replica->durable.now.wants_all && !gave_up_copy(replica)) || admitted);
 	bool primary = named && configuration->primary == (uint32_t)replica->settings.self;
 
 	if (reign->epoch == configuration->epoch)
@@ -308,10 +309,11 @@ static void decided(struct replica *replica)
 		reign->disk_failed = false;
 	if (!named)
 		reign->absent = 0;
-	/* All that it might have had alone was given to it, or made good. */
-	if (named && joining_is_target(replica, (int)configuration->primary)) {
-		maps_forget_owed(replica);
+	if (named && admitted)
 		reign_flush_made_good(replica);
+	/* All that it might have had alone was given to it, or made good. */
+	if (named && admitted && replica->joining.whole) {
+		maps_forget_owed(replica);
 		reign->knows = true;
 		reign->generation = configuration->generation.id;
 	}
@@ -324,6 +326,7 @@ static void decided(struct replica *replica)
 		}
 		replica->joining.joined = false;
 		replica->joining.told = 0;
+		replica->joining.ready = 0;
 	}
 	if (primary && reign_is_primary(replica) && reign->reign == configuration->reign) {
 		go_on(replica);
@@ -347,6 +350,7 @@ void reign_forget(struct replica *replica)
 	backup_reign_ends(replica);
 	done_table_clear(&replica->done);
 	replica->joining.joined = false;
+	replica->joining.ready = 0;
 	reign->role = ROLE_NONE;
 	reign->epoch = 0;
 	reign->in_sync = 0;
@@ -367,8 +371,7 @@ void reign_changed(struct replica *replica)
 	    (configuration->primary != (uint32_t)replica->settings.self || configuration->reign != reign->reign))
 		end_reign(replica);
 	/* This process gave up what the others had it in sync for, and they have not decided anything since. */
-	if (gave_up_copy(replica) && reign_names_self(replica, configuration) &&
-	    !joining_is_target(replica, (int)configuration->primary)) {
+	if (gave_up_copy(replica) && reign_names_self(replica, configuration) && !joining_was_ready(replica)) {
 		reign->disk_failed = true;
 		peer_tell_all(replica);
 	}

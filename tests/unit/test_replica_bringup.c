@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "core.h"
 #include "replica_cluster.h"
 
 /* Every second block, so that nothing is one range. */
@@ -360,6 +361,51 @@ static void test_bits_are_broken(void **state)
 	assert_int_equal(cluster->data[MESSAGE_COPY], 3 * CLUSTER_BLOCK);
 }
 
+static bool c_hears_no_decision(struct cluster *cluster, int from, int to, enum message_type type)
+{
+	const struct replica *primary = cluster->member[A].replica;
+
+	(void)from;
+	return to == C && (type == MESSAGE_CONFIGURATION || type == MESSAGE_STATUS) &&
+	       (primary->bringup[C].phase >= BRINGUP_HANDING || member_in(primary->reign.in_sync, C));
+}
+
+static bool has_c_in_sync(struct cluster *cluster, int member)
+{
+	struct replica_status status = cluster_status(cluster, member);
+
+	return status.decided && member_in(status.configuration.in_sync, C);
+}
+
+/*
+ * It was given all of the image, and hears that it is in sync when who gave it that is gone for good: it has all that
+ * was answered, and nobody else has.
+ */
+static void test_admitted_and_alone(void **state)
+{
+	struct cluster *cluster = *state;
+	uint32_t client;
+
+	cluster_begin(cluster);
+	client = cluster_open(cluster, A);
+	assert_int_equal(cluster_write_now(cluster, A, client, 5 * CLUSTER_BLOCK, 1), 0);
+	cluster_kill(cluster, B);
+	cluster_kill(cluster, C);
+	cluster_replace(cluster, C, 0x55);
+	cluster->member[C].has_data = true;
+	assert_int_equal(cluster_write_now(cluster, A, client, 6 * CLUSTER_BLOCK, 2), 0);
+	client = cluster_open(cluster, D);
+	cluster->loses = c_hears_no_decision;
+	cluster_start(cluster, C);
+	cluster_until(cluster, has_c_in_sync, A);
+	assert_int_equal(cluster_status(cluster, A).configuration.in_sync, member_bit(A) | member_bit(C));
+	cluster_kill(cluster, A);
+	cluster->loses = NULL;
+	cluster_until(cluster, cluster_serves, C);
+	assert_int_equal(cluster_read_now(cluster, D, client, 5 * CLUSTER_BLOCK), 1);
+	assert_int_equal(cluster_read_now(cluster, D, client, 6 * CLUSTER_BLOCK), 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -374,6 +420,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_log_is_lost, cluster_setup_five, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_bits_are_lost, cluster_setup_five, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_bits_are_broken, cluster_setup_five, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_admitted_and_alone, cluster_setup_five, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_narrow_queue, cluster_setup_five, cluster_teardown),
 	};
 
