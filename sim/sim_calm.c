@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core.h"
 #include "sim_action.h"
 #include "sim_host.h"
 
@@ -17,6 +18,57 @@ static void all_are_listed(struct sim_host *host)
 	host->listed = 0;
 	if (host->process && host->process->members != host->world->members)
 		sim_host_kill(host);
+}
+
+/* NULL: it does not run. */
+static const struct replica *core_of(const struct sim_world *world, int member)
+{
+	const struct sim_process *process = world->hosts[member].process;
+
+	return process && !process->ending && !process->broken ? process->replica : NULL;
+}
+
+/* In sync, and nothing of it is lost: the process that was admitted, whose disk did not fail. */
+static bool is_well(const struct sim_world *world, int member, const struct replica_configuration *configuration)
+{
+	const struct replica *core = core_of(world, member);
+
+	return core && peer_is_named(core, member, configuration) && !core->reign.disk_failed &&
+	       !core->durable.now.flush_failed && !core->durable.now.given_up.epoch && !core->stopping &&
+	       !core->decision.learning;
+}
+
+bool sim_calm_can_do_without(const struct sim_world *world, member_set gone)
+{
+	uint64_t decided = 0, copies = 0;
+	int voters = 0;
+
+	for (int i = 0; i < world->members; i++) {
+		const struct replica *core = core_of(world, i);
+
+		/* One that does not run may have accepted what nobody knows of; what operators ordered is for them. */
+		if (!core || core_configuration(core)->dead || core->durable.now.given_up.epoch)
+			return false;
+		if (core->decision.decided && core_configuration(core)->epoch > decided)
+			decided = core_configuration(core)->epoch;
+		copies += !member_in(gone, i) && !world->hosts[i].diskless;
+		voters += !member_in(gone, i) && decision_votes(core, core_configuration(core)->epoch + 1) &&
+			  !core->stopping;
+	}
+	if (!decided || voters <= world->members / 2 || copies < world->settings.min_in_sync)
+		return false;
+	for (int i = 0; i < world->members; i++) {
+		const struct replica_configuration *configuration = core_configuration(core_of(world, i));
+		bool any = false;
+
+		if (configuration->epoch < decided)
+			continue;
+		for (int k = 0; k < world->members; k++)
+			any |= !member_in(gone, k) && is_well(world, k, configuration);
+		if (!any)
+			return false;
+	}
+	return true;
 }
 
 void sim_calm_begin(struct sim_world *world)
@@ -41,7 +93,10 @@ void sim_calm_begin(struct sim_world *world)
 		sim_images_back(host);
 		all_are_listed(host);
 		sim_host_continue(host);
-		sim_host_start(host);
+		if (member_in(world->away, member))
+			sim_host_power_cut(host);
+		else
+			sim_host_start(host);
 	}
 	sim_views_change(world);
 }
@@ -53,6 +108,8 @@ static const char *member_missing(struct sim_world *world, int member, const str
 	struct replica_status status;
 	enum replica_member_state state = primary->members[member].state;
 
+	if (member_in(world->away, member))
+		return NULL;
 	if (!host->process || host->process->stopped || host->process->ending || host->process->broken) {
 		snprintf(text, sizeof(text), "%c does not run", sim_letter(member));
 		return text;

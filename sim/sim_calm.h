@@ -8,7 +8,13 @@
 
 #include "sim_world.h"
 
-/* All faults end: links are whole, disks well, processes run. */
+/*
+ * Whether members could be gone for good now, and the rest has to go on all the same: those are a majority of the
+ * members that vote, and have one that is in sync by whatever may be decided, and has lost nothing.
+ */
+bool sim_calm_can_do_without(const struct sim_world *world, member_set gone);
+
+/* All faults end: links are whole, disks well, processes run, but those of world->away. */
 void sim_calm_begin(struct sim_world *world);
 
 /*

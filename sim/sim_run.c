@@ -27,6 +27,7 @@ enum stream {
 	STREAM_SETTINGS = 1,
 	STREAM_SETTLE,
 	STREAM_FAULTS,
+	STREAM_AWAY,
 };
 
 const char *sim_plan_make(struct sim_plan *plan, uint64_t seed, const struct sim_schedule *script,
@@ -112,6 +113,31 @@ static void await_calm(struct sim_world *world, const char *when)
 	else
 		sim_fail(world, "%s, after %" PRIu64 " s without faults: %" PRIu64 " requests have no answer", when,
 			 world->settings.calm_limit / SIM_SECOND, world->outstanding + world->wishes);
+}
+
+/* In some runs those that can be done without stay away at first: the others go on. */
+static void do_without_some(struct sim_world *world, uint64_t seed)
+{
+	uint64_t limit = world->engine.now + world->settings.calm_limit;
+	struct sim_random random;
+	const char *missing = NULL;
+	member_set gone;
+
+	sim_random_seed(&random, seed, STREAM_AWAY);
+	gone = (member_set)sim_below(&random, UINT64_C(1) << world->members);
+	if (!gone || !sim_calm_can_do_without(world, gone))
+		return;
+	world->away = gone;
+	sim_trace(world, NO_MEMBER, "without 0x%x", gone);
+	sim_calm_begin(world);
+	do {
+		run_until(world, world->engine.now + CALM_STEP);
+		missing = sim_calm_missing(world);
+	} while (missing && !world->failed && world->engine.now < limit);
+	if (missing)
+		sim_fail(world, "without 0x%x, after %" PRIu64 " s without faults: %s", gone,
+			 world->settings.calm_limit / SIM_SECOND, missing);
+	world->away = 0;
 }
 
 static void read_all(struct sim_world *world, const char *when)
@@ -207,6 +233,7 @@ static void play(const struct sim_plan *plan, struct sim_world *world, bool expl
 	sim_invariant_watch(world);
 	run_until(world, end_of_faults(plan));
 	sim_clients_finish(world);
+	do_without_some(world, plan->seed);
 	sim_calm_begin(world);
 	await_calm(world, "in the calm");
 	read_all(world, "the last reads");

@@ -137,9 +137,10 @@ struct sim_world {
 	struct history *history;
 	/* Clients: what they still have to ask for, and what is not answered. */
 	uint64_t requests_left, ops, outstanding, wishes;
-	int clients;	/* of the history, so far */
-	bool finishing; /* no new requests */
-	bool calm;	/* no more faults */
+	int clients;	 /* of the history, so far */
+	bool finishing;	 /* no new requests */
+	bool calm;	 /* no more faults */
+	member_set away; /* members that are gone all the same, for now */
 	/* Old metadata were put back: see sim_schedule.h. */
 	bool shielded;
 	uint64_t hurt;		   /* true time of the last careful action; 0: there was none */
