@@ -85,9 +85,14 @@ struct replica {
 	uint64_t list_digest; /* in each configuration */
 	uint64_t digest;      /* what members have in common, in each HELLO */
 	bool clean;	      /* nothing was hot at its start */
-	bool failed;	      /* its metadata cannot be kept: it does nothing any more */
-	bool stopping;	      /* an operator ends the process: see `stop` */
-	bool consider;	      /* something changed that propose_consider() looks at */
+	/*
+	 * Bit n: the image of device n is another file than that of the slots, which it is not noted in before it is
+	 * given anything; and what they had in wants_all.
+	 */
+	uint64_t other_images, noted_wants;
+	bool failed;   /* its metadata cannot be kept: it does nothing any more */
+	bool stopping; /* an operator ends the process: see `stop` */
+	bool consider; /* something changed that propose_consider() looks at */
 	uint64_t heartbeat_at;
 	uint64_t session; /* count of sessions: entries know by which they came */
 	uint64_t sessions[MEMBERS_MAX];

@@ -34,8 +34,10 @@ bool decision_votes(const struct replica *replica, uint64_t epoch)
 
 static void want_all(struct replica *replica)
 {
-	if (!core_diskless(replica, replica->settings.self))
-		now_of(replica)->wants_all = (UINT64_C(1) << replica->settings.nr_devices) - 1;
+	if (core_diskless(replica, replica->settings.self))
+		return;
+	durable_note_images(replica);
+	now_of(replica)->wants_all = (UINT64_C(1) << replica->settings.nr_devices) - 1;
 }
 
 /* The first that it ever has, and it is not in sync by it: nobody knows what its image lacks. */

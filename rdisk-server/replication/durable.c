@@ -30,10 +30,21 @@ static void begin(struct replica *replica)
 	core_wake_at(replica, durable->began + replica->settings.replica_timeout);
 	durable->now.sequence++;
 	durable->saving = durable->now;
+	/* The one that was there before may come back. */
+	durable->saving.wants_all &= ~(replica->other_images & ~replica->noted_wants);
 	durable->saving_version = durable->version;
 	metadata_encode_slot(&durable->saving, durable->bytes);
 	version_stamp(replica, durable->bytes, sizeof(durable->bytes));
 	write_slot(replica, 0);
+}
+
+void durable_note_images(struct replica *replica)
+{
+	for (int i = 0; i < replica->settings.nr_devices; i++) {
+		if (replica->other_images >> i & 1)
+			replica->durable.now.images[i] = replica->settings.devices[i].identity;
+	}
+	replica->other_images = 0;
 }
 
 void durable_changed(struct replica *replica)
@@ -93,6 +104,7 @@ void durable_saved(struct replica *replica, struct replica_save *save, int resul
 {
 	struct durable *durable = &replica->durable;
 	bool news, first = !durable->stable_version, knew_set = durable_knows_set(replica);
+	uint64_t wanted = durable->stable.wants_all;
 
 	assert(durable->busy);
 	if (result) {
@@ -113,6 +125,8 @@ void durable_saved(struct replica *replica, struct replica_save *save, int resul
 	       ballot_compare(durable->stable.accepted, durable->saving.accepted);
 	durable->stable = durable->saving;
 	durable->stable_version = durable->saving_version;
+	if (durable->stable.wants_all != wanted)
+		replica->consider = true;
 	if (durable->version != durable->stable_version)
 		begin(replica);
 	if (!knew_set && durable_knows_set(replica))

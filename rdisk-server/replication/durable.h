@@ -50,6 +50,8 @@ void durable_changed(struct replica *replica);
 
 /* The same; once it is stable, decision_saved() is called. */
 void durable_then(struct replica *replica, enum after_save what, int member, uint64_t epoch, struct ballot ballot);
+/* Images that are others than before are noted, with the next change, and that they are not to be trusted. */
+void durable_note_images(struct replica *replica);
 /* A slot of its set is stable: what else is saved can be told to be its. */
 bool durable_knows_set(const struct replica *replica);
 void durable_saved(struct replica *replica, struct replica_save *save, int result);

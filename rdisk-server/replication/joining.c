@@ -355,6 +355,18 @@ static int source_of(const struct replica *replica)
 	return primary;
 }
 
+/* What is written to an image from now on is not in the one that was there before: that is not to be taken for this. */
+static bool images_are_noted(struct replica *replica)
+{
+	struct durable *durable = &replica->durable;
+
+	if (replica->other_images) {
+		durable_note_images(replica);
+		durable_changed(replica);
+	}
+	return durable->stable.wants_all == durable->now.wants_all;
+}
+
 void joining_tick(struct replica *replica)
 {
 	struct joining *joining = &replica->joining;
@@ -368,6 +380,8 @@ void joining_tick(struct replica *replica)
 		return;
 	}
 	if (!joining_is_target(replica, source) && replica->nr_here > 0)
+		return;
+	if (!images_are_noted(replica))
 		return;
 	if (!joining_is_target(replica, source)) {
 		/* What its disk may have lost before is among what it says that it lacks. */

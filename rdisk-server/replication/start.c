@@ -65,23 +65,35 @@ const char *replica_load_sector(struct replica *replica, const struct metadata_p
 	return maps_load_sector(replica, place, bytes, size);
 }
 
-/* Which image files there are, and whether they are those that were there before. */
+/*
+ * Which image files there are, and whether they are those that were there before. Others are noted when they are
+ * brought up, and not before: where a host is started without a file system of its image another one is made, and what
+ * was there is to be found again. One that an operator distrusts is noted at once.
+ */
 static void look_at_images(struct replica *replica)
 {
 	struct metadata_slot *now = &replica->durable.now;
+	bool was_set = now->configuration.epoch || now->given_up.epoch;
+
+	replica->noted_wants = now->wants_all;
 
 	for (int i = 0; i < replica->settings.nr_devices; i++) {
 		const struct replica_device_settings *device = &replica->settings.devices[i];
-		bool known = now->images[i] == device->identity && device->image != REPLICA_IMAGE_MISSING;
+		bool missing = device->image == REPLICA_IMAGE_MISSING;
 
 		if (core_diskless(replica, replica->settings.self))
 			break;
-		if ((now->configuration.epoch || now->given_up.epoch) && !known &&
-		    !deliberate_bug(BUG_EMPTY_IMAGE_PROMOTED))
-			now->wants_all |= UINT64_C(1) << i;
-		now->images[i] = device->identity;
 		now->names[i] = device->name_checksum;
+		if (was_set && now->images[i] != device->identity && !missing)
+			replica->other_images |= UINT64_C(1) << i;
+		else
+			now->images[i] = device->identity;
+		if (was_set && missing)
+			now->wants_all |= UINT64_C(1) << i;
 	}
+	if (deliberate_bug(BUG_EMPTY_IMAGE_PROMOTED))
+		replica->other_images = 0;
+	now->wants_all |= replica->other_images;
 }
 
 void replica_start(struct replica *replica, uint64_t now)

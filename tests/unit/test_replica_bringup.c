@@ -406,6 +406,50 @@ static void test_admitted_and_alone(void **state)
 	assert_int_equal(cluster_read_now(cluster, D, client, 6 * CLUSTER_BLOCK), 2);
 }
 
+/*
+ * All hosts are started without the file system of their images, and make new ones. What was there is found again when
+ * they are started with it; but not what was written over by a copy to another.
+ */
+static void test_images_come_back(void **state)
+{
+	static unsigned char before[CLUSTER_MEMBERS][CLUSTER_SIZE];
+	struct cluster *cluster = *state;
+	uint32_t client;
+
+	cluster_begin(cluster);
+	client = cluster_open(cluster, A);
+	assert_int_equal(cluster_write_now(cluster, A, client, 5 * CLUSTER_BLOCK, 1), 0);
+	assert_int_equal(cluster_flush_now(cluster, A, client), 0);
+	for (int i = A; i <= C; i++) {
+		memcpy(before[i], cluster->member[i].image, CLUSTER_SIZE);
+		cluster_power(cluster, i);
+		cluster_replace(cluster, i, 0);
+	}
+	for (int i = A; i <= C; i++)
+		cluster_start(cluster, i);
+	cluster_go(cluster, 10 * CLUSTER_LEASE);
+	assert_int_equal(cluster_primary(cluster), NO_MEMBER);
+	for (int i = A; i <= B; i++) {
+		cluster_kill(cluster, i);
+		cluster->member[i].images--;
+		memcpy(cluster->member[i].image, before[i], CLUSTER_SIZE);
+		memcpy(cluster->member[i].stable_image, before[i], CLUSTER_SIZE);
+		cluster_start(cluster, i);
+	}
+	cluster_until(cluster, cluster_in_sync, C);
+	client = cluster_open(cluster, B);
+	assert_int_equal(cluster_read_now(cluster, B, client, 5 * CLUSTER_BLOCK), 1);
+	assert_int_equal(cluster_write_now(cluster, B, client, 6 * CLUSTER_BLOCK, 2), 0);
+	/* C's other image has been brought up: that of before is not what it was. */
+	cluster_kill(cluster, C);
+	cluster->member[C].images--;
+	memcpy(cluster->member[C].image, before[C], CLUSTER_SIZE);
+	memcpy(cluster->member[C].stable_image, before[C], CLUSTER_SIZE);
+	cluster_start(cluster, C);
+	cluster_until(cluster, cluster_in_sync, C);
+	cluster_assert_equal(cluster);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -421,6 +465,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_bits_are_lost, cluster_setup_five, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_bits_are_broken, cluster_setup_five, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_admitted_and_alone, cluster_setup_five, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_images_come_back, cluster_setup_five, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_narrow_queue, cluster_setup_five, cluster_teardown),
 	};
 
