@@ -30,9 +30,19 @@ bool keep_is_sure(const struct replica *replica)
 	       deliberate_bug(BUG_OPEN_KEPT_FOR_EVER);
 }
 
-static bool is_alone(const struct local_client *client)
+static bool is_closing(const struct replica *replica, const struct local_client *client)
 {
-	return client->client && client->generation && !client->open.shared;
+	for (const struct replica_request *at = replica->forward.first; at; at = at->next) {
+		if (at->kind == ENTRY_CLOSE && at->client == client->client)
+			return true;
+	}
+	return false;
+}
+
+/* It keeps its device to itself, and is not about to give it up. */
+static bool is_alone(const struct replica *replica, const struct local_client *client)
+{
+	return client->client && client->generation && !client->open.shared && !is_closing(replica, client);
 }
 
 /* To the primary, if there is one to be seen that is not this member. */
@@ -61,7 +71,7 @@ void keep_tell(struct replica *replica)
 			.client.client = client->client,
 		};
 
-		if (is_alone(client) && keep_is_sure(replica))
+		if (is_alone(replica, client) && keep_is_sure(replica))
 			ask(replica, &message);
 	}
 }
@@ -85,7 +95,7 @@ void keep_tick(struct replica *replica)
 	bool any = false;
 
 	for (unsigned int i = 0; i < replica->settings.clients && !any; i++)
-		any = is_alone(&forward->clients[i]);
+		any = is_alone(replica, &forward->clients[i]);
 	if (!any)
 		return;
 	if (reign_is_primary(replica)) {

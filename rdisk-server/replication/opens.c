@@ -37,9 +37,17 @@ static bool is_in(const struct entry_list *list, enum entry_kind kind, struct cl
 	return false;
 }
 
+/* Also one that is out of the table, and not on all yet, or not answered: what is sent again is taken for it. */
 bool opens_is_closing(const struct replica *replica, struct client_id client)
 {
-	return is_in(&replica->opens, ENTRY_CLOSE, client) || is_in(&replica->window_waiters, ENTRY_CLOSE, client);
+	const struct entry_list *lists[] = { &replica->queue, &replica->opens, &replica->window_waiters,
+					     &replica->active, &replica->held };
+
+	for (unsigned int i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		if (is_in(lists[i], ENTRY_CLOSE, client))
+			return true;
+	}
+	return false;
 }
 
 bool opens_is_open(const struct replica *replica, struct client_id client)
@@ -105,7 +113,7 @@ static enum verdict judge(struct replica *replica, struct client_id id, const st
 
 bool opens_can_adopt(struct replica *replica, struct client_id client, const struct client_open *open)
 {
-	return judge(replica, client, open) == OPEN_CAN_BE;
+	return !opens_is_closing(replica, client) && judge(replica, client, open) == OPEN_CAN_BE;
 }
 
 /* ---- who waits ---- */
