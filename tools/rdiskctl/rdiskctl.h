@@ -59,7 +59,8 @@ enum client_error {
 	CLIENT_FAILED = -2,
 };
 
-/* Connects to the socket at path, which stays as long as the client is used. CLIENT_OK, or another code and *diagnostic. */
+/* Connects to the socket at path, which stays as long as the client is used. CLIENT_OK, or another code and
+ * *diagnostic. */
 int client_open(struct client *client, const char *path, struct diagnostic *diagnostic);
 /* Sends a line. The same. */
 int client_say(struct client *client, const cJSON *object, struct diagnostic *diagnostic);
