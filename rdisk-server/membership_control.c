@@ -66,7 +66,7 @@ static void fill_member(const struct replica_status *from, int index, struct con
 	to->connected = status->connected;
 	if (status->state == REPLICA_MEMBER_RESYNCING && status->out_of_sync != UINT64_MAX) {
 		to->resync.done = status->resynced;
-		to->resync.total = status->resynced + status->out_of_sync;
+		to->resync.total = status->resynced + status->resync_more;
 		to->resync.kind = status->compares			  ? CONTROL_RESYNC_HASH
 				  : to->resync.total >= size_of_all(from) ? CONTROL_RESYNC_FULL
 									  : CONTROL_RESYNC_BITMAP;

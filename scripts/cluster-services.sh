@@ -83,8 +83,10 @@ start_corosync() {
 
 # logged_files HOST: what a power cut takes back, as RDISK_CRASH_FILES wants it.
 logged_files() {
-	local state=$dir/$1/state/${settings[set]:-cluster} number
+	local state=${settings[state_dir]:-state} number
 
+	[ "${state:0:1}" = / ] || state=$dir/$1/$state
+	state+=/${settings[set]:-cluster}
 	printf '%s' "$dir/$1/disk.img:$state/slot-0:$state/slot-1:$state/log-disk"
 	for ((number = 1; number <= ${#hosts[@]}; number++)); do
 		printf ':%s' "$state/bits-disk-$number"

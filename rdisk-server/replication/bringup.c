@@ -414,10 +414,10 @@ void bringup_status(const struct replica *replica, int member, struct replica_me
 		left += replica->devices[i].missing[member].count - bringup->copied[i].count -
 			bringup->flushing[i].count;
 	status->resynced = bringup->done;
+	status->resync_more = left * replica->settings.block_size;
 	status->resync_rate = bringup->rate ? bringup->rate : rate_since(replica, bringup);
 	if (status->resync_rate)
-		status->resync_left =
-			(uint64_t)((double)left * replica->settings.block_size * 1e9 / (double)status->resync_rate);
+		status->resync_left = (uint64_t)((double)status->resync_more * 1e9 / (double)status->resync_rate);
 }
 
 void bringup_flush_begins(struct replica *replica)

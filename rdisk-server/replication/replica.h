@@ -326,6 +326,7 @@ struct replica_member_status {
 	/* Of one that is being brought up, at the primary; else 0. What was copied, was equal, or was nothing but
 	 * zeroes counts alike. */
 	uint64_t resynced;    /* bytes, since it began */
+	uint64_t resync_more; /* bytes that are to follow; what it has and has not flushed yet is out of sync, too */
 	uint64_t resync_rate; /* bytes a second, of late */
 	uint64_t resync_left; /* ns, at that rate; UINT64_MAX: not to be told */
 	bool compares;	      /* some of what is left may be equal: hashes are compared first */

@@ -59,3 +59,14 @@ cluster down
 up 1 --unreplicated --no-power-log
 expect 1 power A
 expect_field '.hosts[0].rdisk' running
+
+note "a member's state is part of it, wherever it is"
+cluster down
+up 3 --diskless C --group beacons --size 4M --set lease_ms=500 --set state_dir=elsewhere --set set=other
+tr '\0' '\n' <"/proc/$(cat "$work/set/B/rdisk.pid")/environ" |
+	grep -q "^RDISK_CRASH_FILES=$work/set/B/disk.img:$work/set/B/elsewhere/other/slot-0:" || fail "the state is not logged"
+[ -s "$work/set/B/elsewhere/other/slot-0" ] || [ -s "$work/set/B/elsewhere/other/slot-1" ] || fail "the state is not there"
+cluster power B
+cluster wait B=outdated
+cluster start B host
+cluster wait in-sync

@@ -200,6 +200,7 @@ static void test_rate(void **state)
 	replica_status(cluster->member[A].replica, &status);
 	assert_int_equal(status.members[B].state, REPLICA_MEMBER_RESYNCING);
 	assert_in_range(status.members[B].resynced, CLUSTER_SIZE / 2, CLUSTER_SIZE * 3 / 4);
+	assert_int_equal(status.members[B].resynced + status.members[B].resync_more, CLUSTER_SIZE);
 	assert_in_range(status.members[B].resync_rate, CLUSTER_SIZE / 9, CLUSTER_SIZE / 7);
 	assert_in_range(status.members[B].resync_left, 2 * CLUSTER_LEASE, 4 * CLUSTER_LEASE);
 	cluster_until(cluster, cluster_in_sync, B);
