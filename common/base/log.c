@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Log lines on stderr; see log.h. Built so that it cannot fail in a way that
- * matters: no allocation, one write(2) a line, the result of which nobody could be told.
+ * matters: no allocation, one write(2) a line, the result of which nobody could be told, and no wait for who reads it.
  */
 #include "log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
 
 #define LINE_SIZE     2048
+#define ROOM_WAIT_MS  50 /* for who reads the log to make room; far less than a lease */
 #define LIMIT_LINES   20 /* lines of log_limited() in one period */
 #define LIMIT_SECONDS 10 /* length of the period */
 
@@ -50,6 +53,39 @@ static size_t put_time(char *line, size_t size)
 	return length < 0 ? 0 : (size_t)length;
 }
 
+/* A log that cannot be written has nowhere to say so. */
+static void put_line(const char *line, size_t size)
+{
+	if (write(STDERR_FILENO, line, size) < 0)
+		errno = 0;
+}
+
+/*
+ * Whether there is room for a line. Who reads the log may have stopped: that is waited for once, and not again before
+ * something was read, as whoever logs has more to do than that. What is left out then is counted, and told.
+ */
+static bool is_read(void)
+{
+	static atomic_uint left_out;
+	struct pollfd room = { .fd = STDERR_FILENO, .events = POLLOUT };
+	char line[LINE_SIZE];
+	unsigned int lines;
+	int length;
+
+	/* relaxed: a number, and nothing that comes with it */
+	if (!poll(&room, 1, atomic_load_explicit(&left_out, memory_order_relaxed) ? 0 : ROOM_WAIT_MS)) {
+		atomic_fetch_add_explicit(&left_out, 1, memory_order_relaxed);
+		return false;
+	}
+	lines = atomic_exchange_explicit(&left_out, 0, memory_order_relaxed);
+	if (lines) {
+		length = snprintf(line, sizeof(line), "rdisk: warning: %u lines were left out, as nobody read them\n",
+				  lines);
+		put_line(line, (size_t)length);
+	}
+	return true;
+}
+
 __attribute__((format(printf, 2, 0))) static void write_line(const char *prefix, const char *format, va_list arguments)
 {
 	char line[LINE_SIZE];
@@ -71,9 +107,8 @@ __attribute__((format(printf, 2, 0))) static void write_line(const char *prefix,
 			line[i] = '?';
 	}
 	line[used++] = '\n';
-	/* A log that cannot be written has nowhere to say so. */
-	if (write(STDERR_FILENO, line, used) < 0)
-		errno = 0;
+	if (is_read())
+		put_line(line, used);
 	errno = saved_errno;
 }
 

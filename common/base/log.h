@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The server's log: one line on stderr for each event, "rdisk: LEVEL: text". It
- * neither stores nor rotates anything; whoever starts the server redirects stderr.
+ * neither stores nor rotates anything; whoever starts the server redirects stderr. Who stops reading there holds up
+ * nobody: lines that have no room are left out, and their number is told when there is some.
  */
 #ifndef RDISK_LOG_H
 #define RDISK_LOG_H
