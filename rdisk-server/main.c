@@ -184,7 +184,9 @@ static int bind_endpoint(struct server *server, struct diagnostic *diagnostic)
 				      server->endpoint, server->nr_sysprocs - server->nr_tasks);
 	code = bind_when_free(server);
 	if (code == EDVSSLOTUSED && !dvk_getprocinfo(server->dcid, dvk_endpoint_number(server->endpoint), &holder))
-		return diagnostic_set(diagnostic, "cannot bind endpoint %d of container %d: it is in use by process %d",
+		return diagnostic_set(diagnostic,
+				      "cannot bind endpoint %d of container %d: it is in use by process %d: end that, "
+				      "or serve at another one (-e ENDPOINT)",
 				      server->endpoint, server->dcid, holder.p_lpid);
 	if (code != server->endpoint)
 		return diagnostic_set(diagnostic, "cannot bind endpoint %d of container %d: %s", server->endpoint,

@@ -138,8 +138,11 @@ int session_key_make(const char *path, struct diagnostic *diagnostic)
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR), error;
 
 	if (fd < 0)
-		return diagnostic_set(diagnostic, "key file %s: %s%s", path, strerror(errno),
-				      errno == EEXIST ? "; a key that is in use is not overwritten" : "");
+		return diagnostic_set(
+			diagnostic, "key file %s: %s%s", path, strerror(errno),
+			errno == EEXIST
+				? "; a key that is in use is not overwritten: name another file, or remove this one"
+				: "");
 	error = write_key(fd) ? errno : 0;
 	if (close(fd) && !error)
 		error = errno;

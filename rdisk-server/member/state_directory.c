@@ -142,13 +142,15 @@ static int make_folder(const char *path, bool *made, struct diagnostic *diagnost
 	if (mkdir(path, 0700)) {
 		if (errno == EEXIST)
 			return 0;
-		return diagnostic_set(diagnostic, "cannot make the folder %s for the state of the replica set: %s",
+		return diagnostic_set(diagnostic,
+				      "cannot make the folder %s for the state of the replica set (state_dir): %s",
 				      path, strerror(errno));
 	}
 	*made = true;
 	/* It is not to be gone after a loss of power, with all that was made stable in it. */
 	if (snprintf(parent, sizeof(parent), "%s/..", path) >= (int)sizeof(parent))
-		return diagnostic_set(diagnostic, "the path of the state of the replica set is too long: %s", path);
+		return diagnostic_set(diagnostic,
+				      "the path of the state of the replica set (state_dir) is too long: %s", path);
 	fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	code = fd < 0 || fsync(fd) ? errno : 0;
 	close_fd(fd);
@@ -209,7 +211,8 @@ static bool is_there(const struct state_directory *directory)
 
 static int cannot_open_folder(const struct state_directory *directory, struct diagnostic *diagnostic)
 {
-	return diagnostic_set(diagnostic, "cannot open the folder %s: %s", directory->path, strerror(errno));
+	return diagnostic_set(diagnostic, "cannot open the folder %s for the state of the replica set (state_dir): %s",
+			      directory->path, strerror(errno));
 }
 
 /* Opens the folder and the file of the lock. 0; -ENOENT: one of them is not there any more; -1; both with *diagnostic.
@@ -296,7 +299,7 @@ int state_directory_open(struct state_directory **result, const struct state_dir
 	directory->saved = settings->saved;
 	if (snprintf(directory->path, sizeof(directory->path), "%s/%s", settings->path, settings->set) >=
 	    (int)sizeof(directory->path)) {
-		diagnostic_set(diagnostic, "the path of the state of the replica set is too long: %s/%s",
+		diagnostic_set(diagnostic, "the path of the state of the replica set (state_dir) is too long: %s/%s",
 			       settings->path, settings->set);
 		goto fail;
 	}

@@ -54,13 +54,17 @@ static int disk_size(const struct store_settings *settings, uint64_t in_file, ui
 	*size = settings->size ? settings->size : in_file;
 	if (settings->kind == STORE_MEMORY) {
 		if (in_file > settings->size)
-			return diagnostic_set(diagnostic, "image %s has %llu bytes, the configured size is %llu", path,
-					      (unsigned long long)in_file, (unsigned long long)settings->size);
+			return diagnostic_set(
+				diagnostic,
+				"image %s has %llu bytes, the configured size is %llu: correct the one or the other",
+				path, (unsigned long long)in_file, (unsigned long long)settings->size);
 		return 0;
 	}
 	if (settings->size && settings->size != in_file)
-		return diagnostic_set(diagnostic, "image %s has %llu bytes, the configured size is %llu", path,
-				      (unsigned long long)in_file, (unsigned long long)settings->size);
+		return diagnostic_set(
+			diagnostic,
+			"image %s has %llu bytes, the configured size is %llu: correct the one or the other", path,
+			(unsigned long long)in_file, (unsigned long long)settings->size);
 	if (in_file == 0 || in_file % STORE_SECTOR)
 		return diagnostic_set(diagnostic, "the size of image %s, %llu bytes, is not a positive multiple of %u",
 				      path, (unsigned long long)in_file, STORE_SECTOR);

@@ -320,7 +320,7 @@ static void test_endpoint_and_image_in_use(void **state)
 	write_config("first.cfg", GOOD_DEVICE);
 	start_server("3");
 	snprintf(image_holder, sizeof(image_holder), "in use by another server, process %d\n", (int)server.pid);
-	snprintf(endpoint_holder, sizeof(endpoint_holder), "in use by process %d\n", (int)server.pid);
+	snprintf(endpoint_holder, sizeof(endpoint_holder), "in use by process %d: end that, or ", (int)server.pid);
 
 	snprintf(place, sizeof(place), "%s:1: ", config);
 	assert_int_equal(run(same_image), 1);
