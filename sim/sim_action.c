@@ -355,7 +355,8 @@ static bool may(struct sim_world *world, const struct sim_action *action)
 	if ((breaks_disk(action->kind) || action->kind == SIM_META_ERRORS) && world->hurt &&
 	    world->engine.now - world->hurt < HURT_SETTLES)
 		return false;
-	/* That a flush failed is to be saved: a process that ends before that is taken for one that was killed before. */
+	/* That a flush failed is to be saved: a process that ends before that is taken for one that was killed before.
+	 */
 	if (action->kind == SIM_META_ERRORS && disk_fails(world))
 		return false;
 	/* What a process saves goes to the file that it has open, which is as gone as what was in it. */
