@@ -273,3 +273,17 @@ void accept_forwarded(struct replica *replica, int member, const struct message 
 	}
 	accept_request(replica, member, message, frame, data);
 }
+
+void accept_forget_process(struct replica *replica, int member)
+{
+	struct entry_list *lists[] = { &replica->queue, &replica->held };
+	uint64_t process = replica->peers[member].process.incarnation;
+
+	for (unsigned int i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		for (struct entry *entry = lists[i]->first, *next; entry; entry = next) {
+			next = entry->next;
+			if (entry->origin == member && entry->client.forwarder != process)
+				entry_free(replica, entry);
+		}
+	}
+}

@@ -22,5 +22,10 @@ void accept_forwarded(struct replica *replica, int member, const struct message 
 void accept_start(struct replica *replica, struct entry *entry);
 /* From now on this member serves: what has waited for that begins. */
 void accept_start_queue(struct replica *replica);
+/*
+ * A member has another process: what the one before asked for is not begun any more, nor its answers kept, as nobody
+ * waits for them.
+ */
+void accept_forget_process(struct replica *replica, int member);
 
 #endif

@@ -45,7 +45,8 @@ static bool may_answer(const struct replica *replica)
 /* Answered, or held back until it may be. The lease is looked at after all that it was done for. */
 void answering_done(struct replica *replica, struct entry *entry)
 {
-	if (may_answer(replica) && send_answer(replica, entry))
+	/* One of the primary's own has nobody who waits for it. */
+	if (entry->origin == NO_MEMBER || (may_answer(replica) && send_answer(replica, entry)))
 		entry_free(replica, entry);
 	else
 		entry_append(&replica->held, entry);

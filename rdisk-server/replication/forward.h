@@ -28,7 +28,8 @@ struct forward {
 	uint64_t next_look, settled_at;
 	/* keep.c: time at which a primary can have closed nothing of this process yet; the last of its own requests. */
 	uint64_t confirmed;
-	uint64_t keeper_request, keeper_sent;
+	uint64_t keeper_request, keeper_sent, keeper_asked;
+	bool keeper_answered;
 	unsigned int spare; /* places of that table beyond settings.clients */
 };
 

@@ -82,8 +82,10 @@ bool keep_answer(struct replica *replica, const struct message *message)
 
 	if (message->client.client != KEEPER)
 		return false;
-	if (message->request == forward->keeper_request)
-		keep_confirmed(replica, forward->keeper_sent);
+	if (message->request != forward->keeper_request || forward->keeper_answered)
+		return true;
+	forward->keeper_answered = true;
+	keep_confirmed(replica, forward->keeper_sent);
 	return true;
 }
 
@@ -102,9 +104,15 @@ void keep_tick(struct replica *replica)
 		/* Its own opens are where they are kept. */
 		if (replica->reign.role == ROLE_SERVING && lease_holds(replica))
 			keep_confirmed(replica, replica->now);
-	} else if (forward->confirmed + interval <= replica->now && forward->keeper_sent + interval <= replica->now) {
-		forward->keeper_sent = replica->now;
-		message.request = message.lowest = ++forward->keeper_request;
+	} else if (forward->confirmed + interval <= replica->now && forward->keeper_asked + interval <= replica->now) {
+		/* Of a primary that cannot answer for long, one question is all that it has to keep in mind. */
+		if (forward->keeper_answered || !forward->keeper_request) {
+			forward->keeper_answered = false;
+			forward->keeper_request++;
+			forward->keeper_sent = replica->now;
+		}
+		forward->keeper_asked = replica->now;
+		message.request = message.lowest = forward->keeper_request;
 		ask(replica, &message);
 	}
 	core_wake_at(replica, replica->now + interval);

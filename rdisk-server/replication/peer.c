@@ -308,6 +308,7 @@ void peer_hello(struct replica *replica, int member, const struct message *messa
 	version_seen(replica, member, message->features);
 	peer->process = message->process;
 	opens_process_changed(replica, peer->process.incarnation);
+	accept_forget_process(replica, member);
 	for (int i = 0; i < replica->settings.nr_devices; i++)
 		peer->sizes[i] = message_get_device(data, (unsigned int)i).size;
 	if (message->epoch > peer->seen)

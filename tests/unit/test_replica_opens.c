@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "core.h"
 #include "replica_cluster.h"
 
 #define GRACE CLUSTER_GRACE
@@ -377,10 +378,46 @@ static void test_lapsed_before_all_are_restarted(void **state)
 	assert_int_equal(cluster_write_now(cluster, C + 1, other, 0, 2), 0);
 }
 
+/*
+ * A primary that cannot answer for long, as too few are in sync, has room all the same: one question of who keeps its
+ * device to itself is all that it has to keep in mind, and nothing of processes that are gone.
+ */
+static void test_no_answer_for_long(void **state)
+{
+	struct cluster *cluster = *state;
+	struct cluster_request writes[4];
+	const struct requests *pool;
+	uint32_t owner, before;
+
+	cluster->min_in_sync = 2;
+	cluster_begin(cluster);
+	assert_int_equal(open_alone(cluster, D, &owner), 0);
+	cluster_kill(cluster, B);
+	cluster_kill(cluster, C);
+	cluster_go(cluster, GRACE);
+	pool = &cluster->member[A].replica->requests;
+	before = pool->nr_free;
+	cluster_go(cluster, 30 * GRACE);
+	assert_true(pool->nr_free + 2 >= before);
+	for (unsigned int i = 0; i < 10; i++) {
+		cluster_kill(cluster, D);
+		cluster_start(cluster, D);
+		for (unsigned int k = 0; k < 4; k++)
+			cluster_ask_to_open(cluster, D, &writes[k], true, false);
+		cluster_go(cluster, CLUSTER_LEASE);
+	}
+	assert_true(pool->nr_free + 10 >= before);
+	cluster_start(cluster, B);
+	cluster_until(cluster, cluster_in_sync, B);
+	for (unsigned int k = 0; k < 4; k++)
+		assert_int_equal(cluster_answer(cluster, &writes[k]), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_exclusive, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_no_answer_for_long, cluster_setup_five, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_open_again, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_refused_again_and_again, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_after_promotion, cluster_setup, cluster_teardown),
