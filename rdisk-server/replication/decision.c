@@ -22,9 +22,24 @@ static struct metadata_slot *now_of(struct replica *replica)
 	return &replica->durable.now;
 }
 
+/*
+ * A voter writes two slots before it answers, and begins anew when a higher ballot comes meanwhile. Where disks or
+ * links take longer than election_delay for that, nothing would ever be decided if the next ballot always came that
+ * soon.
+ */
+uint64_t decision_patience(const struct replica *replica, uint64_t least)
+{
+	uint64_t most = 2 * replica->settings.replica_timeout;
+	uint64_t wait = least << replica->decision.late;
+
+	if (wait > most)
+		wait = most > least ? most : least;
+	return wait;
+}
+
 static uint64_t answer_wait(const struct replica *replica)
 {
-	return replica->settings.election_delay;
+	return decision_patience(replica, replica->settings.election_delay);
 }
 
 bool decision_votes(const struct replica *replica, uint64_t epoch)
@@ -76,6 +91,8 @@ static void take_configuration(struct replica *replica, const struct replica_con
 		durable_changed(replica);
 	}
 	replica->decision.decided = decided;
+	if (decided)
+		replica->decision.late = 0;
 	if (replica->decision.phase != PROPOSAL_NONE && replica->decision.epoch <= configuration->epoch && decided)
 		decision_give_up(replica);
 	reign_changed(replica);
@@ -281,6 +298,7 @@ static void collect(struct replica *replica, uint64_t epoch)
 	if (decision_used_up(replica)) /* propose_consider() says so */
 		return;
 	decision->phase = PROPOSAL_COLLECTING;
+	decision->leased = false;
 	decision->epoch = epoch;
 	decision->ballot = (struct ballot){ ++decision->highest_counter, (uint32_t)replica->settings.self };
 	decision->adopted = (struct ballot){ 0 };
@@ -399,8 +417,11 @@ void decision_refuse(struct replica *replica, int member, const struct message *
 	if (message->kind == REFUSED_BALLOT && message->accepted.counter > decision->highest_counter)
 		decision->highest_counter = message->accepted.counter;
 	/* One that is behind learns what there is by STATUS and FETCH; a lease is waited for. */
-	if (message->kind == REFUSED_LEASE && decision->phase != PROPOSAL_NONE && decision->epoch == message->epoch &&
-	    !ballot_compare(decision->ballot, message->ballot) && replica->reign.not_before < replica->now + wait)
+	if (message->kind != REFUSED_LEASE || decision->phase == PROPOSAL_NONE || decision->epoch != message->epoch ||
+	    ballot_compare(decision->ballot, message->ballot))
+		return;
+	decision->leased = true;
+	if (replica->reign.not_before < replica->now + wait)
 		replica->reign.not_before = replica->now + wait;
 }
 
@@ -588,10 +609,12 @@ void decision_tick(struct replica *replica)
 	struct message learn = { .type = MESSAGE_LEARN };
 
 	if (decision->phase != PROPOSAL_NONE) {
-		if (decision->deadline <= replica->now)
+		if (decision->deadline <= replica->now) {
+			decision->late += !decision->leased && decision->late < DECISION_LATE_MAX;
 			decision_give_up(replica);
-		else
+		} else {
 			core_wake_at(replica, decision->deadline);
+		}
 	}
 	if (!decision->learning)
 		return;

@@ -15,6 +15,8 @@ enum proposal_phase {
 	PROPOSAL_PROPOSING,
 };
 
+#define DECISION_LATE_MAX 6
+
 struct decision {
 	bool decided; /* durable.now.configuration is known to be */
 	enum proposal_phase phase;
@@ -26,7 +28,9 @@ struct decision {
 	member_set dead;		    /* whose votes do not count for it */
 	member_set answers;		    /* promised, or accepted */
 	uint64_t deadline;		    /* of the phase */
-	uint32_t highest_counter;	    /* seen in any ballot */
+	bool leased;			    /* a voter has to wait for a lease first */
+	unsigned int late;	  /* proposals in a row that were not answered in time, up to DECISION_LATE_MAX */
+	uint32_t highest_counter; /* seen in any ballot */
 	/* Members that were seen to have accepted (heard_epoch, heard_ballot), by STATUS. */
 	uint64_t heard_epoch;
 	struct ballot heard_ballot;
@@ -46,6 +50,12 @@ void decision_propose(struct replica *replica, const struct replica_configuratio
 void decision_force(struct replica *replica, const struct replica_configuration *value);
 /* Proposes again what was accepted and is not known to be decided. */
 void decision_settle(struct replica *replica);
+/*
+ * How long is waited for votes, or before a proposal that others may get in the way of: `least` ns, and twice as long
+ * for each proposal in a row that was not answered in time, up to two replica_timeout. Such a row ends with a decision,
+ * and where no majority is seen.
+ */
+uint64_t decision_patience(const struct replica *replica, uint64_t least);
 /* Whether this member cannot propose anything any more, as there is no higher ballot or epoch. */
 bool decision_used_up(const struct replica *replica);
 void decision_give_up(struct replica *replica);

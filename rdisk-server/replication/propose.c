@@ -32,7 +32,7 @@ bool propose_waited(struct replica *replica, enum purpose purpose, uint64_t leas
 		return false;
 	reign->called_for |= 1u << purpose;
 	if (!*until)
-		*until = replica->now + random_delay(replica, least);
+		*until = replica->now + random_delay(replica, decision_patience(replica, least));
 	if (replica->now < reign->not_before)
 		core_wake_at(replica, reign->not_before);
 	if (replica->now < *until)
@@ -320,6 +320,8 @@ void propose_consider(struct replica *replica)
 		return;
 	reign_waits(replica, REPLICA_WAITS_NOT, 0, 0, NULL);
 	reign->called_for = 0;
+	if (!reign_majority_there(replica))
+		replica->decision.late = 0;
 	if (!replica->durable.hangs && brings_vote_back(replica))
 		return;
 	/* Its own vote, which is missing, comes with what it saves; and its ballots would be in the way of others'. */
