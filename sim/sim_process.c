@@ -331,6 +331,10 @@ struct sim_process *sim_process_start(struct sim_host *host, const char **why)
 	}
 	host->process = process;
 	sim_trace(host->world, host->member, "process %" PRIx64 " starts", process->id.incarnation);
+	/* What an operator distrusts once: the next process would discard what this one is given, perhaps the last
+	 * copy. */
+	for (int device = 0; device < settings.nr_devices; device++)
+		host->disks[device].missing = false;
 	replica_start(process->replica, sim_process_now(process));
 	sim_process_after(process);
 	return process;
