@@ -171,6 +171,20 @@ static int flush(struct sim_disk *disk, const uint64_t *flushed, struct sim_rand
 	return fails ? -EIO : 0;
 }
 
+/*
+ * What cannot be read was not in the page cache: what that had, and is not going to write as a flush has failed, is not
+ * found there later.
+ */
+static void drop_from_cache(struct sim_disk *disk, const struct io *io)
+{
+	uint64_t end = io->position + io->length;
+
+	for (uint64_t sector = io->position / SIM_SECTOR; sector * SIM_SECTOR < end; sector++) {
+		if (!bit_get(disk->dirty, sector))
+			memcpy(disk->cache + sector * SIM_SECTOR, disk->stable + sector * SIM_SECTOR, SIM_SECTOR);
+	}
+}
+
 /* What the page cache has and is not going to write is not what the disk has, if a flush has failed. */
 static void read_past_cache(const struct sim_disk *disk, const struct io *io)
 {
@@ -193,6 +207,7 @@ int sim_disk_do(struct sim_disk *disk, const struct io *io, const uint64_t *flus
 	case IO_READ:
 		if (disk->read_errors) {
 			disk->read_errors--;
+			drop_from_cache(disk, io);
 			return -EIO;
 		}
 		if (io->mode == IO_FROM_DISK)
