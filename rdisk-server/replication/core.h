@@ -90,6 +90,7 @@ struct replica {
 	 * given anything; and what they had in wants_all.
 	 */
 	uint64_t other_images, noted_wants;
+	bool image_missing; /* one was at the start, and this member was not brought up since */
 	bool failed;   /* its metadata cannot be kept: it does nothing any more */
 	bool stopping; /* an operator ends the process: see `stop` */
 	bool consider; /* something changed that propose_consider() looks at */

@@ -44,10 +44,8 @@ uint32_t peer_own_flags(const struct replica *replica)
 			break;
 		if (replica->settings.devices[i].image == REPLICA_IMAGE_DATA)
 			flags |= MESSAGE_HAS_DATA;
-		if (replica->settings.devices[i].image == REPLICA_IMAGE_MISSING)
-			flags |= MESSAGE_EMPTY;
 	}
-	if (replica->durable.now.wants_all || replica->durable.now.given_up.epoch)
+	if (replica->image_missing || replica->durable.now.wants_all || replica->durable.now.given_up.epoch)
 		flags |= MESSAGE_EMPTY;
 	if (replica->clean)
 		flags |= MESSAGE_CLEAN;

@@ -319,6 +319,7 @@ static void decided(struct replica *replica)
 	}
 	if (named) {
 		apply_in_sync(replica);
+		replica->image_missing = false;
 		if (replica->durable.now.wants_all || replica->durable.now.given_up.epoch) {
 			replica->durable.now.wants_all = 0;
 			replica->durable.now.given_up = (struct replica_configuration){ 0 };

@@ -83,6 +83,7 @@ static void look_at_images(struct replica *replica)
 
 		if (core_diskless(replica, replica->settings.self))
 			break;
+		replica->image_missing |= missing;
 		now->names[i] = device->name_checksum;
 		if (was_set && now->images[i] != device->identity && !missing)
 			replica->other_images |= UINT64_C(1) << i;

@@ -532,6 +532,31 @@ static void test_all_images_are_missing(void **state)
 	cluster_all_in_sync(cluster);
 }
 
+/* Once it was brought up it is as good as any other: the only one that is left serves. */
+static void test_missing_and_brought_up(void **state)
+{
+	struct cluster *cluster = *state;
+	uint32_t client;
+
+	cluster_begin(cluster);
+	client = cluster_open(cluster, A);
+	assert_int_equal(cluster_write_now(cluster, A, client, 0, 7), 0);
+	cluster_kill(cluster, B);
+	missing = member_bit(B);
+	cluster->adjust = images_are_missing;
+	cluster_start(cluster, B);
+	cluster_until(cluster, cluster_in_sync, B);
+	cluster_kill(cluster, C);
+	cluster_until(cluster, cluster_serves, A);
+	cluster_go(cluster, 5 * CLUSTER_LEASE);
+	missing = 0;
+	cluster_start(cluster, C);
+	cluster_kill(cluster, A);
+	cluster_until(cluster, cluster_serves, B);
+	cluster_start(cluster, A);
+	cluster_all_in_sync(cluster);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -552,6 +577,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_backup_cannot_write, cluster_setup_five, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_second_image_is_smaller, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_all_images_are_missing, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_missing_and_brought_up, cluster_setup, cluster_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
