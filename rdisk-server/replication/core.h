@@ -91,9 +91,9 @@ struct replica {
 	 */
 	uint64_t other_images, noted_wants;
 	bool image_missing; /* one was at the start, and this member was not brought up since */
-	bool failed;   /* its metadata cannot be kept: it does nothing any more */
-	bool stopping; /* an operator ends the process: see `stop` */
-	bool consider; /* something changed that propose_consider() looks at */
+	bool failed;	    /* its metadata cannot be kept: it does nothing any more */
+	bool stopping;	    /* an operator ends the process: see `stop` */
+	bool consider;	    /* something changed that propose_consider() looks at */
 	uint64_t heartbeat_at;
 	uint64_t session; /* count of sessions: entries know by which they came */
 	uint64_t sessions[MEMBERS_MAX];
