@@ -20,6 +20,7 @@ cleanup() {
 	stop_all
 	running=("${companions[@]}")
 	stop_all
+	! declare -F end_set >/dev/null || end_set
 	rm -rf "${leftovers[@]}"
 }
 

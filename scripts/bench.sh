@@ -18,10 +18,12 @@
 #                    idle    processor time of an idle server with a guest
 #                    memory  memory of the server after reading 10 GiB
 #                    scale   clients, devices, sizes, depths
+#                    replicated  writes and reads of a set of three hosts, beside the least that replication can cost, a
+#                            TCP round trip, and two NBD servers
 #                    wait    what waking a process with several peers costs, by futexes and by descriptors; not among
 #                            those that run unless told. Leaves wait.md. About 2 minutes
 #   --alone          nothing that rdisk is compared with: only its own side of each part
-#   --rounds N       rounds of each part, 5 unless told: the report has the medians
+#   --rounds N       rounds of each part, 5 unless told (replicated: 9): the report has the medians
 #   --seconds N      of each measurement in the guest, 2 unless told
 #   --processor N    keeps the guest of the parts guest and tree on that one of the host's processors
 #   --busy N         N processes that only compute run meanwhile
@@ -34,9 +36,9 @@
 
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-all_parts=(guest tree host slow replay ipc idle memory scale wait)
-parts=(guest tree host slow replay ipc idle memory scale)
-rounds=5 seconds=2 host_seconds=1 slow_seconds=0.5 slow_ms=10 wait_seconds=0.5 alone=0 idle_seconds=5 size=512 depths="1 2 4 8 16 32 64 128"
+all_parts=(guest tree host slow replay ipc idle memory scale replicated wait)
+parts=(guest tree host slow replay ipc idle memory scale replicated)
+rounds=5 seconds=2 host_seconds=1 slow_seconds=0.5 slow_ms=10 wait_seconds=0.5 alone=0 idle_seconds=5 replicated_rounds=9 replicated_divisor=1 size=512 depths="1 2 4 8 16 32 64 128"
 traces=(linux-mysql linux-webserver-1 linux-webserver-2 windows-mssql windows-shared-server) processor='' busy=0 plots='' directory=$rdisk_root/build/bench
 
 need_number() {
@@ -45,11 +47,12 @@ need_number() {
 
 while [ $# -gt 0 ]; do
 	case $1 in
-	--rounds | --seconds | --busy) need_number "$@"; declare "${1#--}=$2"; shift 2 ;;
+	--rounds) need_number "$@"; rounds=$2 replicated_rounds=$2; shift 2 ;;
+	--seconds | --busy) need_number "$@"; declare "${1#--}=$2"; shift 2 ;;
 	--processor) processor=${2:-}; shift $(($# > 1 ? 2 : 1)) ;;
 	--only) IFS=, read -r -a parts <<<"${2:-}"; shift $(($# > 1 ? 2 : 1)) ;;
 	--alone) alone=1; shift ;;
-	--quick) rounds=1 seconds=1 host_seconds=0.1 slow_seconds=0.1 wait_seconds=0.05 idle_seconds=2 depths="1 32" traces=(linux-mysql); shift ;;
+	--quick) rounds=1 replicated_rounds=1 seconds=1 host_seconds=0.1 slow_seconds=0.1 wait_seconds=0.05 idle_seconds=2 replicated_divisor=20 depths="1 32" traces=(linux-mysql); shift ;;
 	--report) parts=(); shift ;;
 	--plots) plots=${2:-}; shift $(($# > 1 ? 2 : 1)) ;;
 	--help) sed -n '/^# usage:/,/^$/ s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
@@ -63,7 +66,7 @@ done
 
 [ ${#parts[@]} -eq 0 ] || "$rdisk_root/scripts/install-packages.sh" bench || say "going on: rows that miss a program will say so"
 bin=${RDISK_BIN:-$rdisk_root/build/release/bin}
-programs=(rdisk dvkd rdisk-replay rdisk-bench-host rdisk-bench-ipc rdisk-bench-wait rdisk-bench-usage rdisk-bench-report)
+programs=(rdisk dvkd rdisk-replay rdisk-bench-host rdisk-bench-ipc rdisk-bench-wait rdisk-bench-usage rdisk-bench-report rdisk-bench-one rdisk-bench-floor rdiskctl)
 if [ -z "${RDISK_BIN:-}" ]; then
 	(cd "$rdisk_root" && cmake --preset release && cmake --build --preset release --target "${programs[@]}") >&2
 fi
@@ -74,6 +77,7 @@ mkdir -p "$directory/results"
 directory=$(cd "$directory" && pwd -P)
 
 . "$rdisk_root/bench/run-functions.sh"
+. "$rdisk_root/bench/replicated.sh"
 
 # skip ROW WHY: the report says why a row has no value.
 skip() {
