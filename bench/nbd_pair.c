@@ -148,6 +148,7 @@ static int measure(const struct job *job, char **uris, int nr_servers)
 	mirror.job = job;
 	mirror.nr_servers = nr_servers;
 	mirror.places.seed = 0x9e3779b97f4a7c15u;
+	mirror.samples.warm_up = job->count / 10;
 	mirror.samples.count = job->count;
 	mirror.data = malloc(job->size);
 	if (!mirror.data) {
@@ -173,8 +174,11 @@ static int measure(const struct job *job, char **uris, int nr_servers)
 			return -1;
 		}
 	}
-	for (int i = 0; i < nr_servers; i++)
+	for (int i = 0; i < nr_servers; i++) {
+		if (nbd_shutdown(mirror.servers[i], 0))
+			return complain(uris[i]);
 		nbd_close(mirror.servers[i]);
+	}
 	free(mirror.data);
 	return samples_print(&mirror.samples, "write", job->size, job->in_flight);
 }

@@ -16,11 +16,15 @@
 #include "rdisk_protocol.h"
 #include "samples.h"
 
+/* With --seconds what is measured begins after so many: somebody waits for that. */
+#define SOON 100
+
 struct job {
 	struct bench_target target;
 	bool write, sequential;
 	uint32_t size, in_flight, count;
-	uint64_t span; /* bytes of the device that are used; 0: all */
+	uint64_t seconds; /* it ends then; 0: when `count` are done */
+	uint64_t span;	  /* bytes of the device that are used; 0: all */
 };
 
 /* What is granted: the data of each in flight first, then all else that the server reads or writes. */
@@ -52,11 +56,17 @@ static uint64_t next_position(struct worker *worker)
 	return (worker->job->sequential ? worker->next++ : bench_random(&worker->places)) % places * worker->job->size;
 }
 
+static bool is_over(const struct worker *worker)
+{
+	return worker->job->seconds && worker->samples.done > 0 &&
+	       worker->samples.end - worker->samples.start > (double)worker->job->seconds;
+}
+
 static int one_at_a_time(struct worker *worker)
 {
 	const struct job *job = worker->job;
 
-	while (worker->samples.done < samples_all(&worker->samples)) {
+	while (worker->samples.done < samples_all(&worker->samples) && !is_over(worker)) {
 		double begun = bench_now();
 		int got =
 			bench_client_request(&worker->connection, job->write ? DEV_WRITE : DEV_READ, job->target.minor,
@@ -69,6 +79,8 @@ static int one_at_a_time(struct worker *worker)
 			return -1;
 		}
 		samples_note(&worker->samples, begun);
+		if (job->seconds && worker->samples.done == SOON && (puts("began") < 0 || fflush(stdout)))
+			return -1;
 	}
 	return 0;
 }
@@ -179,7 +191,7 @@ static int measure(const struct job *job)
 	struct worker worker = {
 		.job = job,
 		.places = { .seed = 0x9e3779b97f4a7c15u },
-		.samples = { .count = job->count },
+		.samples = { .warm_up = job->seconds ? SOON : job->count / 10, .count = job->count },
 	};
 	int code;
 
@@ -202,13 +214,10 @@ static int measure(const struct job *job)
 static int parse_options(struct job *job, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "minor", required_argument, NULL, 'm' },
-		{ "size", required_argument, NULL, 's' },
-		{ "in-flight", required_argument, NULL, 'f' },
-		{ "count", required_argument, NULL, 'c' },
-		{ "span", required_argument, NULL, 'n' },
-		{ "sequential", no_argument, NULL, 'q' },
-		{ NULL, 0, NULL, 0 },
+		{ "minor", required_argument, NULL, 'm' },     { "size", required_argument, NULL, 's' },
+		{ "in-flight", required_argument, NULL, 'f' }, { "count", required_argument, NULL, 'c' },
+		{ "span", required_argument, NULL, 'n' },      { "sequential", no_argument, NULL, 'q' },
+		{ "seconds", required_argument, NULL, 't' },   { NULL, 0, NULL, 0 },
 	};
 	int option, code = 0, index = 0;
 	uint64_t number = 0;
@@ -236,6 +245,9 @@ static int parse_options(struct job *job, int argc, char **argv)
 		case 'n':
 			code = samples_option("rdisk-bench-one", name, optarg, 0, INT64_MAX, &job->span);
 			break;
+		case 't':
+			code = samples_option("rdisk-bench-one", name, optarg, 1, 3600, &job->seconds);
+			break;
 		case 'q':
 			job->sequential = true;
 			break;
@@ -257,7 +269,7 @@ int main(int argc, char **argv)
 	if (argc - optind != 1 || (strcmp(argv[optind], "read") != 0 && strcmp(argv[optind], "write") != 0)) {
 		fprintf(stderr, "Usage: rdisk-bench-one [--minor N] [--size BYTES] [--in-flight N] [--count N] "
 				"[--span BYTES]\n"
-				"                       [--sequential] read | write\n");
+				"                       [--sequential] [--seconds N] read | write\n");
 		return EXIT_FAILURE;
 	}
 	job.write = !strcmp(argv[optind], "write");

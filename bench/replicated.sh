@@ -9,6 +9,7 @@
 
 replicated_set='' # its folder, which is what of $work these hosts see
 others=''         # a folder in it for all else that is measured
+lease_ms=300 fail_over_seconds=6
 floor_clear_port=7650 floor_tls_port=7651 nbd_port=7652
 
 cluster() {
@@ -64,7 +65,7 @@ start_replicated() {
 	local host key
 
 	replicated_set=$work/set
-	cluster up 3 --size "${size}M" --no-power-log --while $$ >&2
+	cluster up 3 --size "${size}M" --no-power-log --set lease_ms=$lease_ms --while $$ >&2
 	others=$replicated_set/others
 	mkdir "$others"
 	[ "$(cluster status --json | jq -r .primary)" = a ] || on A rdiskctl promote a >&2
@@ -122,6 +123,36 @@ write_1m_nbd() {
 read_1_rdisk() { print rep-read-1 rdisk "$1" "$(one A --count "$many" read | value per_s 1)"; }
 read_1_alone() { print rep-read-1 alone "$1" "$("$bin/rdisk-bench-one" --count "$many" read | value per_s 1)"; }
 
+# longest ROW ROUND COMMAND...: how long a client on another host than the primary's waits at most while that happens to
+# the primary.
+longest() {
+	local line
+
+	start began env "RDISK_BIN=$bin" "$rdisk_root/scripts/cluster.sh" --dir "$replicated_set" exec C -- \
+		"$bin/rdisk-bench-one" --count 1000000 --seconds "$fail_over_seconds" write
+	"${@:3}"
+	IFS= read -r line <&"$output" || die "the client of another host has failed"
+	exec {output}<&-
+	wait "$pid"
+	unset "running[-1]"
+	print "$1" rdisk "$2" "$(value longest_us 1e-6 <<<"$line")"
+	if [ "$3" = lose_host ]; then cluster heal >&2; else cluster start A >&2; fi
+	cluster wait in-sync >&2
+	on A rdiskctl promote a >&2
+}
+
+kill_rdisk() { cluster kill A >&2; }
+lose_host() { cluster cut A >&2; }
+end_rdisk() { kill -TERM "$(<"$replicated_set/A/rdisk.pid")"; }
+
+fail_over() {
+	longest rep-kill "$1" kill_rdisk
+	longest rep-end "$1" end_rdisk
+	longest rep-host "$1" lose_host
+	# Until Corosync has another membership (scripts/cluster-config.sh: token and consensus), the lease, and 0.2 s.
+	print rep-host allowed "$1" "$(jq -n "(1000 + 1200 + $lease_ms) / 1000 + 0.2")"
+}
+
 part_replicated() {
 	local round side sides=(write_1_rdisk write_1_far write_1_floor write_1_tcp write_16_rdisk write_1m_rdisk write_1m_floor
 		read_1_rdisk read_1_alone)
@@ -141,5 +172,9 @@ part_replicated() {
 			"$side" "$round"
 		done
 	done
+	for ((round = 1; round <= (replicated_rounds + 2) / 3; round++)); do
+		fail_over "$round"
+	done
+	stop_all
 	end_set
 }

@@ -12,13 +12,6 @@
 
 #include "backend.h"
 
-#define WARM_UP_DIVISOR 10 /* of what is measured as much is done before */
-
-static uint64_t warm_up(const struct samples *samples)
-{
-	return samples->count / WARM_UP_DIVISOR;
-}
-
 int samples_begin(struct samples *samples)
 {
 	samples->seconds = calloc(samples->count, sizeof(samples->seconds[0]));
@@ -32,18 +25,20 @@ int samples_begin(struct samples *samples)
 
 uint64_t samples_all(const struct samples *samples)
 {
-	return warm_up(samples) + samples->count;
+	return (uint64_t)samples->warm_up + samples->count;
 }
 
 void samples_note(struct samples *samples, double begun)
 {
-	uint64_t first = warm_up(samples);
+	uint64_t first = samples->warm_up;
 
 	samples->end = bench_now();
 	if (samples->done < first)
 		samples->start = samples->end;
 	else if (samples->done - first < samples->count)
 		samples->seconds[samples->done - first] = samples->end - begun;
+	if (samples->done >= first && samples->end - begun > samples->longest)
+		samples->longest = samples->end - begun;
 	samples->done++;
 }
 
@@ -56,14 +51,15 @@ static int compare(const void *a, const void *b)
 
 int samples_print(struct samples *samples, const char *operation, uint32_t size, uint32_t in_flight)
 {
-	uint32_t count = samples->count;
+	uint64_t measured = samples->done - samples->warm_up;
+	uint32_t count = measured < samples->count ? (uint32_t)measured : samples->count;
 	double rate = count / (samples->end - samples->start);
 
 	qsort(samples->seconds, count, sizeof(samples->seconds[0]), compare);
 	printf("{\"size\": %" PRIu32 ", \"in_flight\": %" PRIu32 ", \"operation\": \"%s\", \"count\": %" PRIu32
-	       ", \"p50_us\": %.2f, \"p99_us\": %.2f, \"per_s\": %.0f, \"mb_per_s\": %.1f}\n",
+	       ", \"p50_us\": %.2f, \"p99_us\": %.2f, \"longest_us\": %.2f, \"per_s\": %.0f, \"mb_per_s\": %.1f}\n",
 	       size, in_flight, operation, count, samples->seconds[count / 2] * 1e6,
-	       samples->seconds[count - 1 - count / 100] * 1e6, rate, rate * size * 1e-6);
+	       samples->seconds[count - 1 - count / 100] * 1e6, samples->longest * 1e6, rate, rate * size * 1e-6);
 	free(samples->seconds);
 	samples->seconds = NULL;
 	if (!fflush(stdout))
