@@ -42,6 +42,18 @@ cleanup() {
 		wait "$pid" 2>/dev/null || true
 	done
 	[ ! -f "$work/server.log" ] || sed 's/^/  /' "$work/server.log" >&2
+	remove_work
+}
+
+# A node that a guest started just before its end is nobody's child: it goes on making files in $work until it has noticed
+# that nobody is there any more, and ends.
+remove_work() {
+	local tries
+
+	for ((tries = 0; tries < 200; tries++)); do
+		! rm -rf "$work" 2>/dev/null || return 0
+		sleep 0.1
+	done
 	rm -rf "$work"
 }
 trap cleanup EXIT
