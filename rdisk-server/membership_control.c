@@ -374,26 +374,33 @@ static void set_paused(struct membership_control *control, bool paused)
 			tell_resync(control, &status, i, paused ? "bringing up is paused" : "bringing up goes on");
 }
 
+/* What a member that is not primary was told would be forgotten, and count when nobody thinks of it any more. */
+static int order_pause(struct membership_control *control, bool paused, const char *order, struct diagnostic *why)
+{
+	struct replica_status status;
+
+	replica_status(member_replica(member_of(control)), &status);
+	/* One that was paused while it was primary can be told to go on before it is again. */
+	if (!status.primary && (paused || !control->resync_paused)) {
+		membership_refuse_pause(&control->configuration->replication, &status, order, why);
+		return -EAGAIN;
+	}
+	set_paused(control, paused);
+	return 0;
+}
+
 static int pause_resync(void *user, uint64_t now, uint64_t order, struct diagnostic *why)
 {
-	struct membership_control *control = user;
-
 	(void)now;
 	(void)order;
-	(void)why;
-	set_paused(control, true);
-	return 0;
+	return order_pause(user, true, "pause-resync", why);
 }
 
 static int resume_resync(void *user, uint64_t now, uint64_t order, struct diagnostic *why)
 {
-	struct membership_control *control = user;
-
 	(void)now;
 	(void)order;
-	(void)why;
-	set_paused(control, false);
-	return 0;
+	return order_pause(user, false, "resume-resync", why);
 }
 
 static const struct control_orders orders = {

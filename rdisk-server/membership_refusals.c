@@ -172,3 +172,19 @@ void membership_refuse_invalidate(const struct replication_configuration *replic
 	if (status->configuration.epoch && !status->parted)
 		membership_text_add_names(&text, replication, status->seen);
 }
+
+/* ---- pause-resync, resume-resync ---- */
+
+void membership_refuse_pause(const struct replication_configuration *replication, const struct replica_status *status,
+			     const char *order, struct diagnostic *diagnostic)
+{
+	struct membership_text text = begin(diagnostic);
+	int primary = (int)status->configuration.primary;
+
+	membership_text_add(&text, "%s: %s is not the primary, and brings nobody up: ", order,
+			    name_of(replication, replication->self));
+	if (status->configuration.epoch && primary != replication->self)
+		membership_text_add(&text, "give it on the host of %s", name_of(replication, primary));
+	else
+		membership_text_add(&text, "give it on the host of the primary, when there is one (rdiskctl status)");
+}

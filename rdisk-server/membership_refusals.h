@@ -24,6 +24,10 @@ void membership_refuse_force(const struct replication_configuration *replication
 void membership_refuse_init(const struct replication_configuration *replication, const struct replica_status *status,
 			    int member, const char *why, struct diagnostic *diagnostic);
 
+/* order: as rdiskctl calls it. Of a member that brings nobody up, as it is not the primary. */
+void membership_refuse_pause(const struct replication_configuration *replication, const struct replica_status *status,
+			     const char *order, struct diagnostic *diagnostic);
+
 void membership_refuse_invalidate(const struct replication_configuration *replication,
 				  const struct replica_status *status, const char *why, struct diagnostic *diagnostic);
 

@@ -67,6 +67,11 @@ await_word() {
 	return 1
 }
 
+# last_error LOG: the last line with an error of its own; without one, the last line.
+last_error() {
+	grep 'rdisk: .*error: ' "$1" | tail -n 1 | grep . || tail -n 1 "$1"
+}
+
 log_size() {
 	[ -e "$1" ] || : >"$1"
 	stat -c %s "$1"
@@ -110,7 +115,7 @@ start_rdisk() {
 	from=$(log_size "$log")
 	launch "$host" rdisk env "DVK_RUNTIME_DIR=$dir/$host/node" "${variables[@]}" \
 		"$bin/rdisk" -d 0 -e 3 -c "$dir/$host/rdisk.cfg" "${arguments[@]}" --log-time "${start_arguments[@]}"
-	await_word "$host" rdisk "$from" '(^|[ :])ready( |$)' || die "host $host: rdisk ended at once: $(tail -n 1 "$log") ($log)"
+	await_word "$host" rdisk "$from" '(^|[ :])ready( |$)' || die "host $host: rdisk ended at once: $(last_error "$log") ($log)"
 }
 
 # start_host HOST: as after its power button was pressed.

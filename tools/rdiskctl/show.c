@@ -211,12 +211,18 @@ static void advise_votes(const cJSON *status)
 		return;
 	list(status, CONNECTED, ", ", seen);
 	list(status, NOT_CONNECTED, ",", dead);
-	printf("- %d of %d members must be seen to serve; seen: %s; not seen: %s. Start rdisk there, and look at the "
-	       "network between.\n"
-	       "  Only if they are lost for good, or cannot be reached and are certainly off: rdiskctl force-primary "
+	printf("- %d of %d members must be seen to serve; seen: %s; not seen: %s. Start rdisk there. If it runs, its "
+	       "log and this one's say\n"
+	       "  what is between them: the network, or a key, a set or a setting that is another there.\n",
+	       members / 2 + 1, members, seen, missing);
+	/* Of a set that has not begun nobody has a copy. */
+	if (number_of(status, "epoch") < 1)
+		return;
+	printf("  Only if they are lost for good, or cannot be reached and are certainly off: rdiskctl force-primary "
 	       "--dead %s --yes,\n"
-	       "  on the host whose copy is to be taken. What it lacks is lost.\n",
-	       members / 2 + 1, members, seen, missing, dead);
+	       "  on the host whose copy is to be taken. What it lacks is lost. Where they do run, there are two disks "
+	       "then.\n",
+	       dead);
 }
 
 static void advise_in_sync(const cJSON *status)
@@ -243,9 +249,8 @@ static void advise(const cJSON *status)
 	if (text_of(status, "uuid", NULL))
 		advise_in_sync(status);
 	if (quorate && list(status, AWAY, ", ", names))
-		printf("- not there: %s. Start rdisk there, and look at the network between; what they miss is kept "
-		       "for "
-		       "them.\n",
+		printf("- not there: %s. Start rdisk there; if it runs, its log and this one's say what is between "
+		       "them. What they miss is kept for them.\n",
 		       names);
 	if (list(status, EXCLUDED, ", ", names))
 		printf("- excluded: %s. The log says why. If their copies are those to be discarded: rdiskctl "
@@ -253,7 +258,7 @@ static void advise(const cJSON *status)
 		       "--yes, on that host.\n",
 		       names);
 	if (is_true(status, "resync_paused"))
-		puts("- bringing up is paused: rdiskctl resume-resync");
+		puts("- bringing up is paused: rdiskctl resume-resync, on this host");
 	else if (quorate && is_true(status, "serving") && list(status, NOT_IN_SYNC, ", ", names) &&
 		 !list(status, NOT_CONNECTED, ", ", names) && !list(status, EXCLUDED, ", ", names))
 		puts("- nothing: who is not in sync is brought up");

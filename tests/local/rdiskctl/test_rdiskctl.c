@@ -70,6 +70,11 @@ static void test_status_not_serving(void **state)
 	assert_output("waits: 2 of 3 members must be seen to know the newest configuration; seen: a\n");
 	assert_output("- 2 of 3 members must be seen to serve; seen: a; not seen: b, c. Start rdisk there");
 	assert_output("rdiskctl force-primary --dead b,c --yes");
+	/* Before a set has begun nobody has a copy that could be taken. */
+	status->epoch = 0;
+	assert_int_equal(ASK("status"), 5);
+	assert_no_output("force-primary");
+	status->epoch = 1;
 	/* The diskless one is no reason to wait for. */
 	status->quorate = status->serving = true;
 	status->members[1].connected = true;
