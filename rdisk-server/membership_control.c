@@ -30,6 +30,9 @@ struct pending_order {
 	uint64_t again;		    /* when it is given again; REPLICA_NEVER: it stands */
 };
 
+/* A member is tried every 2 s at the latest, which may take 5 s to fail. */
+#define ANSWERED_NS UINT64_C(10000000000)
+
 struct membership_control {
 	struct server *server;
 	const struct configuration *configuration;
@@ -96,6 +99,17 @@ static void fill_member(const struct replica_status *from, int index, struct con
 	}
 	if (member_in(from->parted | from->configuration.dead, index))
 		to->state = CONTROL_STATE_EXCLUDED;
+}
+
+static void fill_link(struct membership_control *control, int index, struct control_member *to)
+{
+	struct session_status link;
+
+	to->link[0] = '\0';
+	if (to->connected || index == control->configuration->replication.self)
+		return;
+	member_link(member_of(control), index, &link);
+	(void)snprintf(to->link, sizeof(to->link), "%s", link.why);
 }
 
 static bool is_quorate(const struct membership_control *control, const struct replica_status *status)
@@ -212,8 +226,10 @@ static void fill_status(struct membership_control *control, struct control_statu
 	if (!status->serving)
 		membership_waits_text(&control->configuration->replication, &from, status->blocked,
 				      sizeof(status->blocked));
-	for (int i = 0; i < control->configuration->replication.nr_members; i++)
+	for (int i = 0; i < control->configuration->replication.nr_members; i++) {
 		fill_member(&from, i, &status->members[i]);
+		fill_link(control, i, &status->members[i]);
+	}
 	fill_devices(control, status);
 }
 
@@ -264,11 +280,33 @@ static int promote(void *user, uint64_t now, uint64_t order, int member, uint64_
 }
 
 /* Refuses who is there for dead: it may serve. */
-static int check_dead(const struct replication_configuration *replication, const struct replica_status *status,
-		      member_set dead, struct diagnostic *why)
+/* What still makes connections, even if they come to nothing, serves perhaps: the disk would be two. */
+static bool has_answered(const struct membership_control *control, int member, struct diagnostic *why)
 {
+	struct session_status link;
+
+	member_link(member_of(control), member, &link);
+	if (!link.answered || link.answered + ANSWERED_NS < member_now())
+		return false;
+	diagnostic_set(why,
+		       "force-primary: %s is not dead: something listens at its address (%s); mend that, or end its "
+		       "rdisk first",
+		       control->configuration->replication.members[member].name,
+		       link.why[0] ? link.why : "the connection fails");
+	return true;
+}
+
+static int check_dead(const struct membership_control *control, const struct replica_status *status, member_set dead,
+		      struct diagnostic *why)
+{
+	const struct replication_configuration *replication = &control->configuration->replication;
+
 	for (int i = 0; i < replication->nr_members; i++) {
-		if (i == replication->self || !member_in(dead, i) || !status->members[i].connected)
+		if (i == replication->self || !member_in(dead, i))
+			continue;
+		if (has_answered(control, i, why))
+			return -EAGAIN;
+		if (!status->members[i].connected)
 			continue;
 		diagnostic_set(why,
 			       "force-primary: %s is connected, and not dead: to move the primary, rdiskctl promote; "
@@ -290,7 +328,7 @@ static int force(void *user, uint64_t now, uint64_t order, unsigned int dead, ui
 
 	(void)now;
 	replica_status(member_replica(member_of(control)), &status);
-	code = check_dead(replication, &status, (member_set)dead, why);
+	code = check_dead(control, &status, (member_set)dead, why);
 	if (code)
 		return code;
 	code = replica_force(member_replica(member_of(control)), member_now(), (member_set)dead, &text);

@@ -66,6 +66,7 @@ static void session_ended(struct sessions *sessions, struct member *member)
 	member->gathered = 0;
 	member->more_to_send = false;
 	member->since = sessions->now;
+	member->answered = 0;
 	if (lasted)
 		dialer_soon(sessions, member);
 	else
@@ -125,6 +126,7 @@ static void begin_session(struct connection *connection)
 	frame_reader_allow_frames(&connection->reader);
 	member->session = connection;
 	member->since = sessions->now;
+	member->answered = 0;
 	member->why[0] = '\0';
 	member->first_put = member->first_sent = false;
 	member->compression = (struct compression){ 0 };
@@ -351,6 +353,8 @@ void member_reap(struct connection *connection)
 			take_held(member);
 		return;
 	}
+	if (!member->session && connection->state > CONNECTION_CONNECTING)
+		member->answered = sessions->now;
 	if (connection == member->attempt) {
 		if (connection->state == CONNECTION_CONNECTING && member->next_address < member->resolved.count)
 			member->next_attempt = sessions->now;

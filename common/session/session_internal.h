@@ -120,6 +120,7 @@ struct member {
 	uint64_t since;
 	uint64_t sent, received;
 	char why[SESSION_WHY_SIZE];
+	uint64_t answered; /* as in session_status */
 };
 
 struct sessions {

@@ -425,6 +425,7 @@ void sessions_status(const struct sessions *sessions, int index, struct session_
 		.since = member->since,
 		.sent = member->sent,
 		.received = member->received,
+		.answered = member->answered,
 	};
 	if (member->session)
 		address_text(&member->session->peer, status->address);

@@ -147,7 +147,8 @@ static bool add_member_state(cJSON *object, const struct control_member *member)
 	       control_json_text(object, "role", role_names[member->role]) &&
 	       control_json_text(object, "state", state_names[member->state]) &&
 	       add_count_or_null(object, "out_of_sync_bytes", member->out_of_sync) &&
-	       add(object, "resync", resync_json(&member->resync));
+	       add(object, "resync", resync_json(&member->resync)) &&
+	       (!member->link[0] || control_json_text(object, "link", member->link));
 }
 
 static cJSON *members_json(const struct replication_configuration *replication, const struct control_status *status)

@@ -15,6 +15,7 @@
 
 #define CONTROL_UNKNOWN	     UINT64_MAX /* of a number: it is not known here */
 #define CONTROL_BLOCKED_SIZE 512	/* bytes, with the zero */
+#define CONTROL_LINK_SIZE    384	/* bytes of the text of a member */
 
 struct cJSON;
 
@@ -54,6 +55,7 @@ struct control_member {
 	enum control_state state;
 	uint64_t out_of_sync; /* bytes that it lacks, or CONTROL_UNKNOWN */
 	struct control_resync resync;
+	char link[CONTROL_LINK_SIZE]; /* why it is not connected, as far as is known; "" */
 };
 
 struct control_device {

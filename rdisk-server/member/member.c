@@ -392,6 +392,11 @@ static void look_whether_known(struct member *member)
 		member_became_known(member);
 }
 
+void member_link(const struct member *member, int other, struct session_status *link)
+{
+	sessions_status(member->sessions, other, link);
+}
+
 bool member_due(const struct member *member)
 {
 	return completions_any(&member->stores) || completions_any(&member->saved) || member->again ||

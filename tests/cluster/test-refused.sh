@@ -301,6 +301,15 @@ await "it is not said that the key is wrong" says B "$from" 'key'
 expect_field '.members[] | select(.name == "b") | .connected' false
 await "the client is not answered" goes_on "$(now)"
 grep -m 1 'key' <(tail -c "+$((from + 1))" "$work/set/B/rdisk.log") >&2
+# The others are there, though none of them is seen: B may not go on without them.
+told_of_key() {
+	# Its exit status says that nobody serves.
+	{ cluster exec B -- rdiskctl --json status || true; } |
+		jq -e '[.members[] | select(.name != "b") | .link // "" | contains("key")] | all' >/dev/null
+}
+await "the status does not tell of the key" told_of_key
+! cluster exec B -- rdiskctl force-primary --dead a,c --yes 2>"$work/words" || fail "a primary was forced beside one that serves"
+grep 'is not dead' "$work/words" >&2 || fail "the order is refused with other words: $(cat "$work/words")"
 cluster kill B
 
 note "a key that others can read; none"

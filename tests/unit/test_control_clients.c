@@ -91,7 +91,11 @@ static void test_clients_that_go(void **state)
 
 static void test_events(void **state)
 {
-	const struct control_member member = { true, CONTROL_ROLE_BACKUP, CONTROL_STATE_IN_SYNC, 0, { 0 } };
+	const struct control_member member = {
+		.connected = true,
+		.role = CONTROL_ROLE_BACKUP,
+		.state = CONTROL_STATE_IN_SYNC,
+	};
 	int fd = connect_client(), other = connect_client();
 	const char *text;
 

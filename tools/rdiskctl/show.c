@@ -202,6 +202,20 @@ static void show_devices(const cJSON *status)
 
 /* ---- what there is to do ---- */
 
+/* What keeps them apart, as far as this member knows. */
+static void show_links(const cJSON *status)
+{
+	const cJSON *member;
+
+	cJSON_ArrayForEach(member, members_of(status))
+	{
+		const char *link = text_of(member, "link", NULL);
+
+		if (link)
+			printf("  %s: %s\n", text_of(member, "name", "?"), link);
+	}
+}
+
 static void advise_votes(const cJSON *status)
 {
 	int members = cJSON_GetArraySize(members_of(status));
@@ -215,6 +229,7 @@ static void advise_votes(const cJSON *status)
 	       "log and this one's say\n"
 	       "  what is between them: the network, or a key, a set or a setting that is another there.\n",
 	       members / 2 + 1, members, seen, missing);
+	show_links(status);
 	/* Of a set that has not begun nobody has a copy. */
 	if (number_of(status, "epoch") < 1)
 		return;
@@ -248,10 +263,12 @@ static void advise(const cJSON *status)
 	advise_votes(status);
 	if (text_of(status, "uuid", NULL))
 		advise_in_sync(status);
-	if (quorate && list(status, AWAY, ", ", names))
+	if (quorate && list(status, AWAY, ", ", names)) {
 		printf("- not there: %s. Start rdisk there; if it runs, its log and this one's say what is between "
 		       "them. What they miss is kept for them.\n",
 		       names);
+		show_links(status);
+	}
 	if (list(status, EXCLUDED, ", ", names))
 		printf("- excluded: %s. The log says why. If their copies are those to be discarded: rdiskctl "
 		       "invalidate NODE "

@@ -65,7 +65,10 @@ static void test_status_not_serving(void **state)
 	status->members[1].connected = status->members[2].connected = false;
 	snprintf(status->blocked, sizeof(status->blocked),
 		 "2 of 3 members must be seen to know the newest configuration; seen: a");
+	snprintf(status->members[1].link, sizeof(status->members[1].link), "it refuses the key");
 	assert_int_equal(ASK("status"), 5);
+	assert_output("  b: it refuses the key\n");
+	status->members[1].link[0] = '\0';
 	assert_output("primary none, NOT SERVING\n");
 	assert_output("waits: 2 of 3 members must be seen to know the newest configuration; seen: a\n");
 	assert_output("- 2 of 3 members must be seen to serve; seen: a; not seen: b, c. Start rdisk there");
