@@ -93,13 +93,23 @@ static void compare(struct sim_world *world, const struct sim_host *a, const str
 	}
 }
 
+/* One that is away in the calm lacks what came since, or has what nobody was answered. */
+static bool has_image(const struct sim_world *world, int member)
+{
+	return !world->hosts[member].diskless && !member_in(world->away, member);
+}
+
 void sim_invariant_images(struct sim_world *world)
 {
-	for (int member = 1; member < world->members; member++) {
-		if (world->hosts[member].diskless)
+	int first = 0;
+
+	while (first < world->members && !has_image(world, first))
+		first++;
+	for (int member = first + 1; member < world->members; member++) {
+		if (!has_image(world, member))
 			continue;
 		for (uint64_t device = 0; device < world->settings.devices; device++)
-			compare(world, &world->hosts[0], &world->hosts[member], device);
+			compare(world, &world->hosts[first], &world->hosts[member], device);
 	}
 }
 
