@@ -69,8 +69,8 @@ start_replicated() {
 	others=$replicated_set/others
 	mkdir "$others"
 	[ "$(cluster status --json | jq -r .primary)" = a ] || on A rdiskctl promote a >&2
-	key=$(head -c 32 /dev/urandom | od -An -v -tx1 | tr -d ' \n')
-	printf '%s' "$key" | xxd -r -p >"$others/floor.key"
+	head -c 32 /dev/urandom >"$others/floor.key"
+	key=$(od -An -v -tx1 <"$others/floor.key" | tr -d ' \n')
 	printf 'bench:%s\n' "$key" >"$others/psk"
 	chmod 600 "$others/floor.key" "$others/psk"
 	for host in B C; do
@@ -158,7 +158,7 @@ part_replicated() {
 		read_1_rdisk read_1_alone)
 	local few=$((5000 / replicated_divisor)) many=$((20000 / replicated_divisor)) large=$((200 / replicated_divisor))
 
-	require_programs jq xxd
+	require_programs jq
 	start_replicated
 	if has_nbd; then
 		sides+=(write_16_nbd write_1m_nbd)
