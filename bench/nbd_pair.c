@@ -202,7 +202,7 @@ int main(int argc, char **argv)
 		{ "sequential", no_argument, NULL, 'q' },
 		{ NULL, 0, NULL, 0 },
 	};
-	struct job job = { .size = BENCH_BLOCK, .in_flight = 1, .count = 5000 };
+	static struct job job = { .size = BENCH_BLOCK, .in_flight = 1, .count = 5000 };
 	int option, code = 0, index = 0;
 
 	while (!code && (option = getopt_long(argc, argv, "", options, &index)) >= 0) {
