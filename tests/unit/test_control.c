@@ -35,9 +35,10 @@ static void test_status(void **state)
 			       CONTROL_ROLE_BACKUP,
 			       CONTROL_STATE_RESYNCING,
 			       4096,
-			       { CONTROL_RESYNC_BITMAP, 1, 2, 3, CONTROL_UNKNOWN } },
-			     { true, CONTROL_ROLE_PRIMARY, CONTROL_STATE_IN_SYNC, 0, { 0 } },
-			     { false, CONTROL_ROLE_DISKLESS, CONTROL_STATE_UNKNOWN, CONTROL_UNKNOWN, { 0 } } },
+			       { CONTROL_RESYNC_BITMAP, 1, 2, 3, CONTROL_UNKNOWN },
+			       "" },
+			     { true, CONTROL_ROLE_PRIMARY, CONTROL_STATE_IN_SYNC, 0, { 0 }, "" },
+			     { false, CONTROL_ROLE_DISKLESS, CONTROL_STATE_UNKNOWN, CONTROL_UNKNOWN, { 0 }, "" } },
 		.nr_devices = 1,
 		.devices = { { 4, "disk", "id-1", 1ull << 40 } },
 	};
