@@ -137,8 +137,7 @@ void membership_refuse_init(const struct replication_configuration *replication,
 		membership_text_add(
 			&text,
 			"set %s has begun already (epoch %" PRIu64 "), and its members are brought up by "
-			"themselves: to have one of them copied as a whole, stop its rdisk, remove its image "
-			"and its part of state_dir, and start it",
+			"themselves: to have one of them copied as a whole, start its rdisk with -U FULL, once",
 			replication->set, status->configuration.epoch);
 	} else if (replication->members[member].diskless) {
 		membership_text_add(&text, "%s has no image (diskless = true); name one of ", name);

@@ -457,7 +457,8 @@ inside | inside-watch | inside-hold | inside-init)
 	exit 0
 	;;
 esac
-# The hosts that there are can be named; up makes its own.
+# The hosts that there are can be named; up makes its own. Without a set a wrong call is told all the same: need_set says
+# that there is none.
 [ "$command" = up ] || load_set || true
 check_usage "$@"
 [[ $command == up || $command == down ]] || need_set

@@ -140,7 +140,7 @@ struct sim_world {
 	int clients;	 /* of the history, so far */
 	bool finishing;	 /* no new requests */
 	bool calm;	 /* no more faults */
-	member_set away; /* members that are gone all the same, for now */
+	member_set away; /* members that stay away in the calm, while the others have to serve */
 	/* Old metadata were put back: see sim_schedule.h. */
 	bool shielded;
 	uint64_t hurt;		   /* true time of the last careful action; 0: there was none */

@@ -155,8 +155,7 @@ struct session_status {
 	uint64_t sent, received;	    /* bytes on the wire, of all sessions with it so far */
 	char address[SESSION_ADDRESS_SIZE]; /* of its end of the session, and the port; "" if it is not up */
 	char why[SESSION_WHY_SIZE];	    /* why it is not up, as far as is known; "" if it is */
-	/* ns: when a connection with it failed last that had been made, since it is not up: something is there. 0:
-	 * never */
+	/* ns: when a connection that had been made failed last, since it is not up. Something is there. 0: never */
 	uint64_t answered;
 };
 

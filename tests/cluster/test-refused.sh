@@ -303,7 +303,7 @@ await "the client is not answered" goes_on "$(now)"
 grep -m 1 'key' <(tail -c "+$((from + 1))" "$work/set/B/rdisk.log") >&2
 # The others are there, though none of them is seen: B may not go on without them.
 told_of_key() {
-	# Its exit status says that nobody serves.
+	# Its exit status, which is not looked at, says that nobody serves.
 	{ cluster exec B -- rdiskctl --json status || true; } |
 		jq -e '[.members[] | select(.name != "b") | .link // "" | contains("key")] | all' >/dev/null
 }

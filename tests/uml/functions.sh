@@ -46,7 +46,8 @@ cleanup() {
 }
 
 # A node that a guest started just before its end is nobody's child: it goes on making files in $work until it has noticed
-# that nobody is there any more, and ends.
+# that nobody is there any more, and ends. Nothing tells of that end, so it is tried again, for 20 s at most; what cannot
+# be removed then fails the test.
 remove_work() {
 	local tries
 
