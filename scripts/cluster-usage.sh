@@ -27,19 +27,29 @@ parse_up() {
 		--shared) shared=true; shift; continue ;;
 		--unreplicated) replicated=no; shift; continue ;;
 		--no-power-log) power=no; shift; continue ;;
+		--own-clocks) clocks=own; shift; continue ;;
+		--diskless | --size | --group | --set | --timeout | --while) [ $# -ge 2 ] || usage_error "up: $1 needs a value" ;;
+		-*) usage_error "up: unknown option $1" ;;
+		*) usage_error "up: unexpected argument $1" ;;
 		esac
-		[ $# -ge 2 ] || usage_error "up: $1 needs a value, or is unknown"
 		case $1 in
 		--diskless) diskless+=("$(host_name "$2")") || pass ;;
 		--size) [[ $2 =~ ^[1-9][0-9]*[KMGT]?$ ]] || usage_error "up: --size $2 is not a size such as 256M"; size=$2 ;;
 		--group) [[ $2 == corosync || $2 == beacons ]] || usage_error "up: --group is corosync or beacons, not $2"; group=$2 ;;
 		--set) [[ $2 =~ ^[a-z_]+=.*$ ]] || usage_error "up: --set needs KEY=VALUE, not $2"; settings[${2%%=*}]=${2#*=} ;;
 		--timeout) [[ $2 =~ ^[1-9][0-9]*$ ]] || usage_error "up: --timeout needs a number of seconds, not $2"; timeout=$2 ;;
-		--while) [[ $2 =~ ^[1-9][0-9]*$ ]] || usage_error "up: --while needs a pid, not $2"; while_pid=$2 ;;
-		*) usage_error "up: unknown option $1" ;;
+		--while)
+			[[ $2 =~ ^[1-9][0-9]*$ && -d /proc/$2 ]] || usage_error "up: --while needs the pid of a process that runs, not $2"
+			while_pid=$2
+			;;
 		esac
 		shift 2
 	done
+	[ -z "${settings[members]+set}" ] || usage_error "up: --set members: N and --diskless say who the members are"
+	[[ -z $group || $group == "${settings[group]:-$group}" ]] ||
+		usage_error "up: --group $group and --set group=${settings[group]} are two groups"
+	[[ $replicated == yes || ${#settings[@]} -eq 0 && ${#diskless[@]} -eq 0 ]] ||
+		usage_error "up: --set and --diskless are for a disk that is replicated, and do not go with --unreplicated"
 }
 
 # parse_down [--keep]
@@ -107,6 +117,15 @@ parse_power() {
 	host=$(host_name "$1") || pass
 }
 
+# parse_clock HOST SECONDS: `ahead` is that, a number.
+parse_clock() {
+	[ $# -eq 2 ] || usage_error "clock needs a host and a number of seconds"
+	host=$(host_name "$1") || pass
+	[[ $2 =~ ^[+-]?[0-9]{1,9}$ ]] || usage_error "clock $host: $2 is not a number of seconds such as -3600"
+	ahead=$((10#${2#[+-]}))
+	[[ $2 != -* ]] || ahead=$((-ahead))
+}
+
 # parse_cut HOST [HOST2 [--one-way]]
 parse_cut() {
 	[ $# -ge 1 ] || usage_error "cut needs a host"
@@ -168,11 +187,16 @@ parse_status() {
 	[ $# -eq 0 ] || usage_error "status: unexpected argument $1"
 }
 
+# is_command WORD
+is_command() {
+	[[ $1 =~ ^(up|down|exec|guest|kill|stop|cont|start|power|clock|cut|heal|wait|status)$ ]]
+}
+
 # check_usage ARGUMENT...: of the command.
 check_usage() {
 	case $command in
 	kill | stop | cont | start) parse_change "$@" ;;
-	up | down | exec | guest | power | cut | heal | wait | status) "parse_$command" "$@" ;;
+	up | down | exec | guest | power | clock | cut | heal | wait | status) "parse_$command" "$@" ;;
 	*) usage_error "unknown command ${command:-(none)}" ;;
 	esac
 }

@@ -8,8 +8,8 @@
 #   up N [OPTION]...           N hosts A, B, C, ...: nodes 1, 2, 3, ... named a, b, c, ... It returns when a primary serves
 #                              and all with images are in sync, and says what there is
 #       --diskless HOST        a member without an image; may be repeated
-#       --size SIZE            of the disk; 256M unless told
-#       --set KEY=VALUE        a setting of `replication` in rdisk.cfg; may be repeated
+#       --size SIZE            of the disk; that of images that are there, else 256M, unless told
+#       --set KEY=VALUE        a setting of `replication` in rdisk.cfg, but members; may be repeated
 #       --group G              who says which hosts are there: corosync (if it is installed) or beacons
 #       --shared               several clients may have the disk open for writing
 #       --unreplicated         a disk of its own for each host instead; it returns when each is served
@@ -17,6 +17,7 @@
 #                              has all that was written since the power of the host was cut last, or the set was made, and
 #                              100 to 300 bytes more for each write: a set that is to run for long, or lies on a tmpfs, does
 #                              without it
+#       --own-clocks           each host has a wall clock of its own (clock)
 #       --timeout SECONDS      120 unless told
 #       --while PID            the set ends when that process does
 #   exec HOST -- COMMAND...    runs it on the host, with rdisk's programs in its PATH and the host's rdisk.cfg in RDISK_CONFIG,
@@ -29,6 +30,8 @@
 #   start HOST [WHAT]          starts it again. rdisk may be given [--env NAME=VALUE]... [-- ARGUMENT...]
 #   power HOST                 cuts its power: images and state are as what was made stable left them, nothing else survives,
 #                              and the next start (start HOST host) has a new boot id
+#   clock HOST SECONDS         sets its wall clock so far from the machine's, such as -3600: all that runs there but guests sees
+#                              a step of CLOCK_REALTIME
 #   cut HOST [HOST2 [--one-way]]
 #                              cuts it off from all others, or from HOST2; one way: what HOST sends to HOST2 is lost
 #   heal [HOST]                everything arrives again; with HOST, what it sends and what it is sent
@@ -53,14 +56,17 @@ done
 export PATH=$PATH:/usr/sbin:/sbin
 
 # Of the set, as DIR/set has it.
-bin='' size=256M group='' replicated=yes power=yes shared=false
+bin='' size='' group='' replicated=yes power=yes shared=false clocks=machine
 hosts=() diskless=() made=()
+clocked=() # what with_clock has set
 listeners=() passed=''
 # What the command was given, as cluster-usage.sh takes it.
 host='' what=rdisk other='' one_way=no keep=no form=text
 timeout=120 while_pid='' seconds=60 condition=''
 guest_options=() guest_script=()
 # shellcheck disable=SC2034 # for cluster-services.sh
+ahead=0
+# shellcheck disable=SC2034 # the same
 start_preload=() start_variables=() start_arguments=()
 declare -A settings=()
 
@@ -119,7 +125,7 @@ save_set() {
 	local key
 
 	{
-		printf '%s\n' "bin $bin" "size $size" "group $group" "replicated $replicated" "power $power" "shared $shared"
+		printf '%s\n' "bin $bin" "size $size" "group $group" "replicated $replicated" "power $power" "shared $shared" "clocks $clocks"
 		[ ${#diskless[@]} -eq 0 ] || printf 'diskless %s\n' "${diskless[@]}"
 		[ ${#made[@]} -eq 0 ] || printf 'made %s\n' "${made[@]}"
 		printf 'host %s\n' "${hosts[@]}"
@@ -136,7 +142,7 @@ load_set() {
 	[ -f "$dir/set" ] || return 1
 	while read -r key value; do
 		case $key in
-		bin | size | group | replicated | power | shared) declare -g "$key=$value" ;;
+		bin | size | group | replicated | power | shared | clocks) declare -g "$key=$value" ;;
 		diskless) diskless+=("$value") ;;
 		made) made+=("$value") ;;
 		host) hosts+=("$value") ;;
@@ -200,6 +206,23 @@ find_programs() {
 		say "no power cuts: there is no $bin/../tests/libcrash_log.so (it is built where libcmocka-dev is installed)"
 		power=no
 	fi
+	[ "$clocks" != own ] || [ -e "$bin/../tests/libclock_shift.so" ] ||
+		die "up: --own-clocks: there is no $bin/../tests/libclock_shift.so (it is built where libcmocka-dev is installed)"
+}
+
+# choose_size: what the user wants, or what is there: an image is not made larger or smaller.
+choose_size() {
+	local host image bytes
+
+	for host in "${hosts[@]}"; do
+		image=$dir/$host/disk.img
+		[ -f "$image" ] || continue
+		bytes=$(stat -L -c %s "$image")
+		[ -n "$size" ] || size=$bytes
+		[ "$bytes" -eq "$(numfmt --from=iec "$size")" ] ||
+			die "up: $image is there and has $bytes bytes, the disk is to have $size: remove the one, or choose another --size"
+	done
+	[ -n "$size" ] || size=256M
 }
 
 # make_folders: what is there already is taken as it is: images and state of a set that was kept, or the user's own.
@@ -215,6 +238,7 @@ make_folders() {
 		rm -rf "$dir/$host/node" "$dir/$host/rdisk.sock" "$dir/$host/power.log" "$dir/$host/"{rdisk,corosync}.{pid,status}
 		mkdir -m 700 "$dir/$host/node"
 		new_boot_id "$host"
+		[ "$clocks" != own ] || write_clock "$host" 0
 		[ "$group" != corosync ] || write_corosync_config "$host"
 	done
 	write_rdisk_config
@@ -223,6 +247,16 @@ make_folders() {
 		[ -e "$dir/key" ] || "$bin/rdiskctl" keygen "$dir/key" >/dev/null
 		[ -e "$dir/$host/key" ] || cp -p "$dir/key" "$dir/$host/key"
 	done
+}
+
+# check_settings: rdisk knows what can be set, and to what. It names a line of a file that the user has not written, and which
+# does not stay.
+check_settings() {
+	local text
+
+	[ "$replicated" = yes ] || return 0
+	text=$("$bin/rdiskctl" -c "$dir/${hosts[0]}/rdisk.cfg" check-config 2>&1 >/dev/null) ||
+		usage_error "up: $(sed -n 's/^rdiskctl: error: [^ ]*rdisk\.cfg:[0-9]*: //; $ p' <<<"$text")"
 }
 
 may_make_namespaces() {
@@ -243,10 +277,12 @@ up() {
 	choose_group
 	may_make_namespaces
 	make_directory
+	choose_size
 	trap '(exit 130) || pass' INT
 	trap '(exit 143) || pass' TERM
 	trap 'give_back' EXIT
 	make_folders
+	check_settings
 	start_holder "${#hosts[@]}" "$while_pid" || die "up: the hosts cannot be made"
 	(enter_set boot "$timeout") || pass
 	trap - EXIT
@@ -261,7 +297,7 @@ give_back() {
 	[ "$status" = "$passed" ] || status=1
 	trap - EXIT
 	for log in "$dir"/[A-G]/{rdisk,corosync}.log; do
-		[ ! -s "$log" ] || { say "the end of $log:"; tail -n 5 "$log" | sed 's/^/  /' >&2; }
+		[[ $status -eq 2 || ! -s $log ]] || { say "the end of $log:"; tail -n 5 "$log" | sed 's/^/  /' >&2; }
 	done
 	down
 	exit "$status"
@@ -400,6 +436,7 @@ in_set() {
 		case $command in
 		kill | stop | cont | start) change ;;
 		power) cut_power "$host" ;;
+		clock) set_clock ;;
 		cut) cut_off ;;
 		heal) heal ;;
 		wait) wait_for "$seconds" "$condition" ;;
@@ -432,7 +469,8 @@ guest() {
 
 dir=$(default_directory)
 if [ "${1:-}" = --dir ]; then
-	[ -n "${2:-}" ] || usage_error "--dir needs a folder"
+	[[ -n ${2:-} && $2 != -* ]] || usage_error "--dir needs a folder"
+	! is_command "$2" || usage_error "--dir needs a folder before $2; ./$2 is one of that name"
 	dir=$2
 	shift 2
 fi
@@ -464,7 +502,10 @@ check_usage "$@"
 [[ $command == up || $command == down ]] || need_set
 case $command in
 up | down) "$command" ;;
-exec) enter_set run "$host" "${@:3}" ;;
+exec)
+	with_clock "$host"
+	enter_set run "$host" "${clocked[@]}" "${@:3}"
+	;;
 guest) guest ;;
 wait | status) enter_set "$command" "$@" ;;
 *) one_at_a_time "$command" "$@" ;;

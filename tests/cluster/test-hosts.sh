@@ -18,6 +18,34 @@ expect 2 status --yaml
 expect 2 exec A true
 expect 2 kill A nonsense
 
+note "what is no folder"
+# no_folder PATTERN ARGUMENT...: cluster.sh says so of --dir.
+no_folder() {
+	local status=0
+
+	"$repository/scripts/cluster.sh" --dir "${@:2}" 2>"$work/words" || status=$?
+	[ "$status" -eq 2 ] || fail "--dir ${*:2} ends with $status"
+	grep -q "^cluster.sh: --dir needs a folder$1" "$work/words" || fail "--dir ${*:2} says: $(cat "$work/words")"
+}
+no_folder ' (--help)$'
+no_folder ' (--help)$' ''
+no_folder ' (--help)$' --help
+no_folder ' before up; ' up 2
+
+note "settings that rdisk does not know"
+# refused PATTERN ARGUMENT...: up says so, and leaves nothing.
+refused() {
+	expect 2 up 3 "${@:2}" 2>"$work/words"
+	grep -q "^cluster.sh: up: $1 (--help)$" "$work/words" || fail "up 3 ${*:2} says: $(cat "$work/words")"
+	[ ! -e "$work/set" ] || fail "it leaves: $(ls -R "$work/set")"
+}
+if [ "$(id -u)" -ne 0 ] && unshare --user --map-root-user true 2>/dev/null; then
+	refused 'unknown setting "nonsense" of replication' --group beacons --set nonsense=1
+	refused 'lease_ms 1 is out of range, .*' --group beacons --set lease_ms=1
+	refused 'group "zookeeper" is neither .*' --set group=zookeeper
+	refused 'all members are diskless: .*' --group beacons --diskless A --diskless B --diskless C
+fi
+
 note "where the machine does not allow hosts"
 # cannot PATTERN COMMAND...: up, started by that, says why it cannot, and leaves nothing.
 cannot() {
@@ -43,7 +71,7 @@ for program in bash basename cat cut dirname find grep id mkdir readlink rm sed 
 done
 cannot 'there is no jq here' env "PATH=$work/programs"
 
-up 2 --unreplicated --size 16M
+up 2 --unreplicated --size 16M --own-clocks
 for host in A B; do
 	for file in rdisk.cfg disk.img node rdisk.pid rdisk.log boot-id; do
 		[ -e "$work/set/$host/$file" ] || fail "there is no $host/$file"
@@ -66,6 +94,16 @@ wrong_usage() {
 	is_usage up 2 --nonsense value
 	is_usage up 2 --timeout 0
 	is_usage up 2 --group zookeeper
+	is_usage up 2 nonsense
+	for option in --diskless --size --set --group --timeout --while; do
+		is_usage up 2 "$option"
+		grep -qe "$option needs a value" "$work/words" || fail "up 2 $option says: $(cat "$work/words")"
+	done
+	is_usage up 2 --while 4194305
+	is_usage up 2 --set members=2
+	is_usage up 2 --group beacons --set group=corosync
+	is_usage up 2 --unreplicated --set lease_ms=500
+	is_usage up 2 --unreplicated --diskless B
 	is_usage down --nonsense
 	is_usage exec A
 	is_usage exec A true
@@ -87,6 +125,11 @@ wrong_usage() {
 	is_usage start A rdisk nonsense
 	is_usage power
 	is_usage power A host
+	is_usage clock
+	is_usage clock A
+	is_usage clock Z 1
+	is_usage clock A 1.5
+	is_usage clock A 1 2
 	is_usage cut
 	is_usage cut A A
 	is_usage cut A --one-way
@@ -120,6 +163,17 @@ expect 1 exec B -- cat /run/mine
 expect 1 exec B -- cat /dev/shm/mine
 [ "$(cluster exec A -- cat /run/mine)" = mine ] || fail "/run of a host forgets"
 cluster exec A -- dvkctl procs -d 0 | grep -q rdisk || fail "dvkctl finds no rdisk on A"
+
+note "clocks"
+# ahead HOST: of the machine's clock, in minutes.
+ahead() {
+	echo $((($(cluster exec "$1" -- date +%s) - $(date +%s) + 30000030) / 60 - 500000))
+}
+cluster clock A -3600
+cluster clock B +0086400
+[ "$(ahead A) $(ahead B)" = "-60 1440" ] || fail "clocks are $(ahead A) and $(ahead B) minutes ahead"
+cluster clock A 0
+[ "$(ahead A) $(ahead B)" = "0 1440" ] || fail "clocks are $(ahead A) and $(ahead B) minutes ahead"
 
 note "a command ends with who called for it"
 # Not by the function: what is killed is to be cluster.sh, and not a shell that has started it.
@@ -202,7 +256,11 @@ up 1 --unreplicated --size 16M
 echo kept | dd of="$work/set/A/disk.img" conv=notrunc status=none
 cluster down --keep
 [ -e "$work/set/A/disk.img" ] || fail "down --keep removes the image"
-up 1 --unreplicated --size 16M
+expect 1 up 1 --unreplicated --size 8M 2>"$work/words"
+grep -q "disk.img is there and has 16777216 bytes, the disk is to have 8M" "$work/words" || fail "up says: $(cat "$work/words")"
+# Its size is that of the image.
+up 1 --unreplicated
+expect 1 clock A 1
 [ "$(head -c 4 "$work/set/A/disk.img")" = kept ] || fail "up makes a new image in a folder that was kept"
 cluster down
 [ -e "$work/set/A/disk.img" ] || fail "down removes a folder that was there before up"
