@@ -16,7 +16,7 @@ set -uo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 minutes='' seed=$(date +%s) builds=() options=()
-programs=(rdisk rdiskctl dvkd cluster-client rdisk-check crash_log crash_image)
+programs=(rdisk rdiskctl dvkd cluster-client rdisk-check crash_log crash_image clock_shift)
 
 usage_error() {
 	say "$* (--help)"

@@ -201,7 +201,7 @@ begin() {
 	begin_histories
 	say "seed $seed: set $kind, clients $clients, group $group, lease $lease ms, $rounds rounds of $seconds s"
 	note "$command"
-	cluster up ${#hosts[@]} "${options[@]}" --group "$group" --size 8M --set "lease_ms=$lease" --while $$ \
+	cluster up ${#hosts[@]} "${options[@]}" --group "$group" --size 8M --own-clocks --set "lease_ms=$lease" --while $$ \
 		>>"$work/steps.log" 2>&1 || status=$?
 	[ "$status" -ne 77 ] || { tail -n 1 "$work/steps.log" >&2; exit 77; }
 	[ "$status" -eq 0 ] || fail "cluster.sh up: $(tail -n 3 "$work/steps.log")"

@@ -11,7 +11,7 @@ cuts=0                                   # whether any network is cut
 # Each is a function fault_NAME, as often as it is to happen among the others.
 faults=(kill kill kill kill stop stop stop term term term cut cut cut cut_pair cut_pair cut_one_way cut_one_way flap flap
 	power power power_two power_all kill_two kill_all kill_host stop_host promote promote kill_client kill_client kill_client
-	corosync corosync corosync_all)
+	corosync corosync corosync_all clock clock)
 
 nr_broken() {
 	local host count=$cuts
@@ -128,6 +128,15 @@ fault_promote() {
 	some_host rdisk_runs || return 1
 	note "promote $name, on $host: $(cluster exec "$host" -- timeout 10 rdiskctl -c "$work/set/$host/rdisk.cfg" promote \
 		"$name" 2>&1 | tail -n 1)"
+}
+
+# ---- clocks ----
+
+# Nothing is broken by it.
+fault_clock() {
+	some_host has_power || return 1
+	one_of -86400 -3600 -7 0 2 61 7200 1000000
+	step clock "$host" "$chosen"
 }
 
 # ---- hosts ----
