@@ -11,7 +11,7 @@
 #   shares     in:  the host's directories and files to keep visible, one a line (below /tmp and /run they would not be)
 #   status     out: the command's exit status; there is none if the guest ends before
 #   abandoned  out: is there if a disk's server had gone, and the disk failed so that the guest could end
-#   failed     out: is there if a disk failed, for whatever reason, while it was open for writing
+#   failed     out: is there if a disk failed, for whatever reason, while it was open for writing, or a write or flush did
 
 state=${rdisk_state:?is on the command line of the kernel}
 unset rdisk_state

@@ -21,8 +21,8 @@
 # environment: RDISK_KERNEL  the guest kernel (without it what build-uml.sh gives)
 #              DVK_RUNTIME_DIR  where the guest's driver finds its node
 # exit status: SCRIPT's; 124 the time ran out; 125 the guest ended without SCRIPT having ended (a panic), or SCRIPT ended with 0
-#              but a disk had no server, or has failed, and what was not written is lost; with --root 0 after it has powered off;
-#              1 with a message when it could not be started; 128 + N after signal N
+#              but a disk had no server, or has failed, or a write or flush of it has, and what was not written is lost; with
+#              --root 0 after it has powered off; 1 with a message when it could not be started; 128 + N after signal N
 
 set -uo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -157,7 +157,7 @@ if [ -e "$state/abandoned" ]; then
 	say "the server of the guest's disks was gone when the guest ended: what was not written is lost"
 	[ "$status" -ne 0 ] || status=125
 elif [ -e "$state/failed" ]; then
-	say "a disk of the guest has failed, as its console says: what was not written to it is lost"
+	say "a disk of the guest has failed, or a write to it, as its console says: what was not written to it is lost"
 	[ "$status" -ne 0 ] || status=125
 fi
 exit "$status"

@@ -169,6 +169,21 @@ static bool open_settled(struct rdisk_disk *disk, int access, int *error)
 	return settled;
 }
 
+/* However long it takes, and the console hears of that. 0 or -errno. */
+static int await_open(struct rdisk_disk *disk, int access)
+{
+	int error;
+	long left;
+
+	do {
+		left = wait_event_killable_timeout(disk->settled, open_settled(disk, access, &error),
+						   disk->gendisk->queue->rq_timeout);
+		if (!left)
+			rdisk_wait_unanswered(disk->gendisk, "an open");
+	} while (!left);
+	return left < 0 ? -EINTR : error;
+}
+
 static int rdisk_open(struct block_device *bdev, fmode_t mode)
 {
 	struct rdisk_disk *disk = bdev->bd_disk->private_data;
@@ -193,8 +208,7 @@ static int rdisk_open(struct block_device *bdev, fmode_t mode)
 	}
 	spin_unlock_irqrestore(&rdisk.lock, flags);
 	rdisk_pump();
-	if (wait_event_killable(disk->settled, open_settled(disk, access, &error)))
-		error = -EINTR;
+	error = await_open(disk, access);
 	if (error)
 		drop_user(disk);
 	return error;
@@ -302,13 +316,18 @@ static const char *difference(const struct rdisk_disk *disk, const struct rdisk_
 
 static bool failed;
 module_param(failed, bool, 0444);
-MODULE_PARM_DESC(failed, "A disk has failed while it was open for writing: data may be lost");
+MODULE_PARM_DESC(failed, "A disk has failed while it was open for writing, or a write to it has: data may be lost");
+
+void rdisk_disk_lost(void)
+{
+	WRITE_ONCE(failed, true);
+}
 
 void rdisk_disk_fail(struct rdisk_disk *disk, const char *why)
 {
 	disk->failed = true;
 	if (disk->wanted & RDISK_OPEN_WRITE)
-		failed = true;
+		rdisk_disk_lost();
 	/* nothing will come from it any more: others may have it at the server */
 	disk->wanted = 0;
 	rdisk.work_opens = true;

@@ -133,6 +133,8 @@ void rdisk_disks_recheck(void);
 void rdisk_disks_scan(void);
 /* All I/O of a disk that was added fails from now on, until it is closed. What waits is the caller's. Lock held. */
 void rdisk_disk_fail(struct rdisk_disk *disk, const char *why);
+/* Something that was written may be lost, whoever ends the guest is to know. Any context. */
+void rdisk_disk_lost(void);
 
 /* rdisk_wait.c */
 
@@ -145,5 +147,10 @@ void rdisk_wait_server(bool connected);
  * would be without end when the guest shuts down, the disk has failed on return. Lock held.
  */
 void rdisk_wait_begin(struct rdisk_disk *disk);
+/*
+ * A server that is there has not answered what the disk waits for ("a request") for its queue's io_timeout. Any
+ * number of times: the console hears of it after each such time once. No lock held.
+ */
+void rdisk_wait_unanswered(const struct gendisk *gendisk, const char *what);
 
 #endif

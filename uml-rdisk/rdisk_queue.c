@@ -169,13 +169,7 @@ static void rdisk_commit_rqs(struct blk_mq_hw_ctx *hctx)
  */
 static enum blk_eh_timer_return rdisk_timeout(struct request *rq)
 {
-	static unsigned long next_line;
-
-	if (!READ_ONCE(rdisk.away) && time_after_eq(jiffies, next_line)) {
-		next_line = jiffies + rq->timeout;
-		pr_err("%s: the server is there, but has not answered a request for %u s, waiting\n",
-		       rq->q->disk->disk_name, rq->timeout / HZ);
-	}
+	rdisk_wait_unanswered(rq->q->disk, "a request");
 	return BLK_EH_RESET_TIMER;
 }
 
@@ -224,12 +218,29 @@ static void complain(struct request *rq, s64 result)
 				   request->length);
 }
 
+/* Whether data is lost for good when the request fails. */
+static bool keeps_data(struct request *rq)
+{
+	switch (req_op(rq)) {
+	case REQ_OP_WRITE:
+	case REQ_OP_WRITE_ZEROES:
+	case REQ_OP_FLUSH:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static void complete_request(struct request *rq, s64 result)
 {
 	blk_status_t status = judge(&rdisk_command_of(rq)->request, result);
 
-	if (unlikely(status != BLK_STS_OK))
+	if (unlikely(status != BLK_STS_OK)) {
 		complain(rq, result);
+		/* what is written from the page cache may be nobody's who would hear of it */
+		if (status != BLK_STS_NOTSUPP && keeps_data(rq))
+			rdisk_disk_lost();
+	}
 	blk_mq_end_request(rq, status);
 }
 

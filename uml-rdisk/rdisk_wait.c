@@ -8,7 +8,7 @@
  * begins with those writes to the parameter "shutdown" first.
  *
  * A server that is there and does not answer is not away: the requests that it has may use the guest's memory,
- * and however slow its disk is, the shutdown waits for it. See rdisk_timeout().
+ * and however slow its disk is, the shutdown waits for it; the console hears of that. See rdisk_timeout().
  *
  * All here is guarded by rdisk.lock.
  */
@@ -131,6 +131,21 @@ static void print_shutdown(void)
 		return;
 	waits.told = true;
 	pr_err("the guest shuts down: requests that wait for the server fail in %u s\n", shutdown_timeout);
+}
+
+void rdisk_wait_unanswered(const struct gendisk *gendisk, const char *what)
+{
+	static unsigned long next_line;
+	unsigned int timeout = gendisk->queue->rq_timeout;
+	unsigned long flags;
+
+	spin_lock_irqsave(&rdisk.lock, flags);
+	if (!rdisk.away && time_after_eq(jiffies, next_line)) {
+		next_line = jiffies + timeout;
+		pr_err("%s: the server is there, but has not answered %s for %u s, waiting: on its host rdiskctl status tells what a disk with copies waits for, the server's log what else is wrong\n",
+		       gendisk->disk_name, what, timeout / HZ);
+	}
+	spin_unlock_irqrestore(&rdisk.lock, flags);
 }
 
 /* ---- time ---- */
