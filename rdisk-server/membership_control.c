@@ -11,6 +11,8 @@
 
 #include "coarse_clock.h"
 #include "control.h"
+#include "log.h"
+#include "log_repeat.h"
 #include "membership_refusals.h"
 #include "membership_waits.h"
 #include "service_notify.h"
@@ -20,6 +22,9 @@
 #define TELL_AGAIN_NS	 NS_PER_SECOND /* before the service manager is told what it had no room for */
 
 #define PROMOTE_AGAIN_NS (NS_PER_SECOND / 4)
+
+/* From one look at what is waited for to the next; what lasts from one to the other is no start and no election. */
+#define LOOK_NS		 (3 * NS_PER_SECOND)
 
 /* The only orders that take their time end with a member that serves. Times are the member's. */
 struct pending_order {
@@ -44,6 +49,9 @@ struct membership_control {
 	struct member_disk disks[REPLICATION_DEVICES_MAX];
 	char line[STATUS_LINE_SIZE]; /* that the service manager was told last */
 	uint64_t tell_again; /* the member's time at which it is told, as it had no room; REPLICA_NEVER: it had */
+	uint64_t next_look;  /* of the coarse clock */
+	bool was_blocked;    /* at the last look */
+	struct log_repeat blocked;
 };
 
 static struct member *member_of(const struct membership_control *control)
@@ -605,6 +613,20 @@ static void look(struct membership_control *control, const struct control_status
 	tell_manager(control, status);
 }
 
+/* For who sees that a disk hangs, and does not know of rdiskctl. Nothing tells when a wait begins. */
+static void look_whether_blocked(struct membership_control *control, uint64_t now)
+{
+	struct control_status status;
+
+	fill_status(control, &status);
+	if (status.blocked[0] && control->was_blocked &&
+	    log_repeat_due(&control->blocked, log_repeat_of(status.blocked), now))
+		log_warning("set %s: nothing is served: %s", control->configuration->replication.set, status.blocked);
+	control->was_blocked = status.blocked[0] != '\0';
+	control->next_look = now + LOOK_NS;
+	look(control, &status);
+}
+
 void membership_control_tell(struct membership_control *control, const struct replica_event *from)
 {
 	struct control_status status;
@@ -636,8 +658,12 @@ void membership_control_look(struct membership_control *control)
 
 void membership_control_turn(struct membership_control *control)
 {
-	control_turn(control->control, coarse_clock_ns());
+	uint64_t now = coarse_clock_ns();
+
+	control_turn(control->control, now);
 	look_at_order(control);
+	if (now >= control->next_look)
+		look_whether_blocked(control, now);
 	if (control->tell_again == REPLICA_NEVER)
 		return;
 	if (member_now() >= control->tell_again)
