@@ -36,7 +36,8 @@ result() {
 	esac
 }
 
-# run NAME COMMAND...: one test; what it says is shown if it fails, the last line of it if it is skipped.
+# run NAME COMMAND...: one test; what it says is shown if it fails, at once and at the end of all, the last line of it if it is
+# skipped.
 run() {
 	local name=$1 status=0 started=$SECONDS
 
@@ -46,9 +47,17 @@ run() {
 	case $status in
 	0) ;;
 	77) name+=": $(tail -n 1 "$scratch/output")" ;;
-	*) tail -n 100 "$scratch/output" ;;
+	*)
+		tail -n 100 "$scratch/output" | tee "$scratch/failure"
+		{ echo "== the end of what was said by: $name"; cat "$scratch/failure"; } >>"$scratch/failures"
+		;;
 	esac
 	result "$name" "$status"
+}
+
+# failed_tests REPORT: their names.
+failed_tests() {
+	awk -F '"' '/<testcase/ { name = $2 } /<failure/ { print name }' "$1" | paste -sd ' '
 }
 
 # run_ctest PRESET CTEST-ARGUMENT...: counts each test of it, and says why one was skipped.
@@ -70,7 +79,7 @@ run_ctest() {
 	failed=$((failed + count))
 	passed=$((passed + $(attribute tests) - count - $(attribute skipped) - $(attribute disabled)))
 	skipped=$((skipped + $(attribute skipped) + $(attribute disabled)))
-	[ "$count" -eq 0 ] || failures+=("$count of ctest $preset $*")
+	[ "$count" -eq 0 ] || failures+=("$count of ctest $preset $*: $(failed_tests "$report")")
 	awk -F '"' '/<testcase/ { name = $2 } /<skipped/ { skipped = 1 } /<\/testcase>/ { skipped = 0 }
 		skipped && sub(/.*<system-out>/, "") { print "skip: " name ": " $0 }' "$report"
 }
@@ -78,6 +87,7 @@ run_ctest() {
 finish() {
 	local name
 
+	[ ! -e "$scratch/failures" ] || cat "$scratch/failures"
 	for name in "${failures[@]}"; do
 		echo "failed: $name"
 	done
