@@ -20,8 +20,8 @@ set -euo pipefail
 seeds=100 bar=95 lines='' status=0
 while [ $# -gt 0 ]; do
 	case $1 in
-	--seeds) seeds=${2:?--seeds needs a value}; shift 2 ;;
-	--bar) bar=${2:?--bar needs a value}; shift 2 ;;
+	--seeds) need_value "$@"; seeds=$2; shift 2 ;;
+	--bar) need_value "$@"; bar=$2; shift 2 ;;
 	--lines) lines=1; shift ;;
 	--help) sed -n '/^# usage:/,/^$/ s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
 	*) die "unknown option $1 (--help)" ;;

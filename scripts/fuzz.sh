@@ -15,7 +15,7 @@ set -euo pipefail
 seconds=600
 while [ $# -gt 0 ]; do
 	case $1 in
-	--seconds) seconds=${2:?--seconds needs a value}; shift 2 ;;
+	--seconds) need_value "$@"; seconds=$2; shift 2 ;;
 	--help) sed -n '/^# usage:/,/^$/ s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
 	-*) die "unknown option $1 (--help)" ;;
 	*) break ;;

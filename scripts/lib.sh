@@ -18,6 +18,11 @@ die() {
 	exit 1
 }
 
+# need_value OPTION [VALUE]...: what is left of a script's arguments, of which the first wants the second.
+need_value() {
+	[ "$#" -ge 2 ] || die "$1 needs a value (--help)"
+}
+
 # The cache directory, made if it is missing.
 rdisk_cache() {
 	local cache=${RDISK_CACHE:-}

@@ -20,8 +20,8 @@ set -euo pipefail
 size=40G depth=32
 while [ $# -gt 0 ]; do
 	case $1 in
-	--size) size=${2:?--size needs a value}; shift 2 ;;
-	--depth) depth=${2:?--depth needs a value}; shift 2 ;;
+	--size) need_value "$@"; size=$2; shift 2 ;;
+	--depth) need_value "$@"; depth=$2; shift 2 ;;
 	--help) sed -n '/^# usage:/,/^$/ s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
 	-*) die "unknown option $1 (--help)" ;;
 	*) break ;;

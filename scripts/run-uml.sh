@@ -33,10 +33,6 @@ usage() {
 	sed -n '/^# usage:/,/^$/ s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
 }
 
-need_value() {
-	[ "$#" -ge 2 ] || die "$1 needs a value (--help)"
-}
-
 while [ $# -gt 0 ]; do
 	case $1 in
 	--mem) need_value "$@"; memory_size=$2; shift 2 ;;

@@ -16,8 +16,8 @@ set -euo pipefail
 seed=$(date +%s) seeds=200 status=0
 while [ $# -gt 0 ]; do
 	case $1 in
-	--seed) seed=${2:?--seed needs a value}; shift 2 ;;
-	--seeds) seeds=${2:?--seeds needs a value}; shift 2 ;;
+	--seed) need_value "$@"; seed=$2; shift 2 ;;
+	--seeds) need_value "$@"; seeds=$2; shift 2 ;;
 	--help) sed -n '/^# usage:/,/^$/ s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
 	*) die "unknown option $1 (--help)" ;;
 	esac

@@ -21,8 +21,8 @@ search='' seed=1 bound=400 status=0
 while [ $# -gt 0 ]; do
 	case $1 in
 	--search) search=1; shift ;;
-	--seed) seed=${2:?--seed needs a value}; shift 2 ;;
-	--bound) bound=${2:?--bound needs a value}; shift 2 ;;
+	--seed) need_value "$@"; seed=$2; shift 2 ;;
+	--bound) need_value "$@"; bound=$2; shift 2 ;;
 	--help) sed -n '/^# usage:/,/^$/ s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
 	-*) die "unknown option $1 (--help)" ;;
 	*) break ;;
