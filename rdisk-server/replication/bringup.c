@@ -406,8 +406,10 @@ void bringup_status(const struct replica *replica, int member, struct replica_me
 	uint64_t left = 0;
 
 	status->resync_left = UINT64_MAX;
-	for (int i = 0; i < replica->settings.nr_devices; i++)
+	for (int i = 0; i < replica->settings.nr_devices; i++) {
 		status->compares |= bringup->doubted[i].count > 0;
+		status->whole |= member_in(replica->devices[i].whole, member);
+	}
 	if (bringup->phase == BRINGUP_NONE)
 		return;
 	for (int i = 0; i < replica->settings.nr_devices; i++)

@@ -86,8 +86,8 @@ struct replica {
 	uint64_t digest;      /* what members have in common, in each HELLO */
 	bool clean;	      /* nothing was hot at its start */
 	/*
-	 * Bit n: the image of device n is another file than that of the slots, which it is not noted in before it is
-	 * given anything; and what they had in wants_all.
+	 * Bit n: the image of device n is another file than that of the slots, or an operator distrusts it, which is
+	 * not noted in them before it is given anything; and what they had in wants_all.
 	 */
 	uint64_t other_images, noted_wants;
 	bool image_missing; /* one was at the start, and this member was not brought up since */

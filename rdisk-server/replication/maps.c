@@ -195,6 +195,7 @@ void maps_miss(struct replica *replica, member_set members, uint32_t device, uin
 
 void maps_miss_all(struct replica *replica, int member, uint32_t device)
 {
+	replica->devices[device].whole |= member_bit(member);
 	miss_blocks(replica, images(replica, member_bit(member)), device, 0, replica->devices[device].blocks);
 }
 
@@ -307,6 +308,7 @@ void maps_owe_all(struct replica *replica, member_set members)
 void maps_forget_missing(struct replica *replica, int member)
 {
 	for (int i = 0; i < replica->settings.nr_devices; i++) {
+		replica->devices[i].whole &= (member_set)~member_bit(member);
 		if (replica->devices[i].missing[member].count > 0)
 			maps_unmiss(replica, member, (uint32_t)i, 0, replica->devices[i].blocks);
 	}

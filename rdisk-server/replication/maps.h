@@ -19,6 +19,7 @@ struct replica_device {
 	uint64_t blocks, extents;
 	uint64_t sectors;		       /* of the activity log */
 	struct block_map missing[MEMBERS_MAX]; /* what an absent member must be given */
+	member_set whole;		       /* of whom that is all, as their image has nothing */
 	struct block_map unflushed, unflushed_before;
 	struct block_map owed;	     /* unfinished of former reigns */
 	struct block_map hot;	     /* extents, as they are to be in the log */

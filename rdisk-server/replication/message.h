@@ -151,7 +151,10 @@ struct client_id {
 #define MESSAGE_FLUSH_FAILED 0x40000u
 /* HELLO, STATUS: what it promises and accepts is not saved for longer than replica_timeout: it is to have no role */
 #define MESSAGE_NOT_SAVED    0x80000u
-#define MESSAGE_FLAGS	     0xfffffu
+/* HELLO, STATUS: the sender can talk to a member. All of its messages have it of all. */
+#define MESSAGE_SEES(member) (0x100000u << (member))
+#define MESSAGE_SEES_ANY     0x7f00000u
+#define MESSAGE_FLAGS	     0x7ffffffu
 
 /* Why a REFUSE. */
 enum refusal {

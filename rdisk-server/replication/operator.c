@@ -70,6 +70,16 @@ int replica_force(struct replica *replica, uint64_t now, member_set dead, const 
 	return error;
 }
 
+bool replica_withdraw_force(struct replica *replica, uint64_t now)
+{
+	bool forgotten;
+
+	core_event_begins(replica, now);
+	forgotten = promotion_forget_force(replica);
+	core_event_ends(replica);
+	return forgotten;
+}
+
 int replica_invalidate(struct replica *replica, uint64_t now, const char **why)
 {
 	member_set parted = 0;
@@ -136,7 +146,11 @@ void replica_status(const struct replica *replica, struct replica_status *status
 		.configuration = *core_configuration(replica),
 		.decided = replica->decision.decided,
 		.primary = reign_is_primary(replica),
+		.primary_there =
+			core_configuration(replica)->epoch &&
+			peer_is_named(replica, (int)core_configuration(replica)->primary, core_configuration(replica)),
 		.holds_lease = lease_holds(replica),
+		.discards = replica->image_missing && replica->other_images,
 		.votes = decision_votes(replica, core_configuration(replica)->epoch + 1),
 		.seen = reign_seen(replica),
 		.waits = replica->reign.waits,
@@ -152,6 +166,7 @@ void replica_status(const struct replica *replica, struct replica_status *status
 		struct replica_member_status *member = &status->members[i];
 
 		member->connected = i == replica->settings.self || replica->peers[i].greeted;
+		member->sees = replica->peers[i].greeted ? peer_sees(replica, i) : 0;
 		member->state = state_of(replica, i);
 		member->out_of_sync = UINT64_MAX;
 		if (member->state == REPLICA_MEMBER_IN_SYNC)

@@ -55,6 +55,8 @@ uint32_t peer_own_flags(const struct replica *replica)
 		flags |= MESSAGE_FAILED;
 	if (replica->durable.hangs)
 		flags |= MESSAGE_NOT_SAVED;
+	for (int i = 0; i < replica->settings.members; i++)
+		flags |= replica->peers[i].greeted ? MESSAGE_SEES(i) : 0;
 	return flags;
 }
 
@@ -187,7 +189,8 @@ static void fetch_if_newer(struct replica *replica, int member)
 static void heard(struct replica *replica, int member, uint64_t epoch, struct ballot accepted, uint32_t flags)
 {
 	struct peer *peer = &replica->peers[member];
-	bool news = peer->epoch != epoch || peer->flags != flags;
+	/* Whom it sees is for the status alone. */
+	bool news = peer->epoch != epoch || ((peer->flags ^ flags) & ~MESSAGE_SEES_ANY);
 	bool knew = peer->epoch == epoch && peer->decided;
 
 	peer->epoch = epoch;
@@ -406,6 +409,15 @@ void peer_tick(struct replica *replica)
 		replica->heartbeat_at = replica->now + replica->settings.heartbeat;
 	}
 	core_wake_at(replica, replica->heartbeat_at);
+}
+
+member_set peer_sees(const struct replica *replica, int member)
+{
+	member_set sees = 0;
+
+	for (int i = 0; i < replica->settings.members; i++)
+		sees |= replica->peers[member].flags & MESSAGE_SEES(i) ? member_bit(i) : 0;
+	return sees;
 }
 
 bool peer_is_named(const struct replica *replica, int member, const struct replica_configuration *configuration)

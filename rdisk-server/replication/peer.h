@@ -48,6 +48,8 @@ uint64_t peer_hint(const struct replica *replica, int member, uint64_t delay);
 void peer_tick(struct replica *replica);
 /* Tells all what this member has accepted. */
 void peer_tell_all(struct replica *replica);
+/* Whom another member can talk to, as it has said in this session, or in the last one. */
+member_set peer_sees(const struct replica *replica, int member);
 /* Whether the process that a configuration names for a member is there and can be talked to. */
 bool peer_is_named(const struct replica *replica, int member, const struct replica_configuration *configuration);
 /* Ends a session for a cause that is told of. */

@@ -147,14 +147,23 @@ void promotion_force(struct replica *replica)
 	decision_force(replica, &value);
 }
 
+bool promotion_forget_force(struct replica *replica)
+{
+	bool proposed = replica->reign.force_without && replica->decision.phase == PROPOSAL_PROPOSING;
+
+	if (replica->reign.force_without && replica->decision.phase == PROPOSAL_COLLECTING)
+		decision_give_up(replica);
+	replica->reign.force_without = 0;
+	replica->consider = true;
+	return !proposed;
+}
+
 void promotion_seen(struct replica *replica, int member)
 {
 	if (!member_in(replica->reign.force_without, member))
 		return;
 	/* Carried out later, when its session is lost again for a while, it would split the set. */
-	replica->reign.force_without = 0;
-	if (replica->decision.phase == PROPOSAL_COLLECTING)
-		decision_give_up(replica);
+	(void)promotion_forget_force(replica);
 	core_tell(replica, REPLICA_EVENT_MEMBER, member,
 		  "it is there: the order to be primary without it is forgotten");
 }

@@ -46,5 +46,7 @@ void promotion_consider(struct replica *replica);
 void promotion_force(struct replica *replica);
 /* A member is there: an order to be primary that takes it for dead is forgotten, if it is not proposed yet. */
 void promotion_seen(struct replica *replica, int member);
+/* The order is not to be carried out any more. false: its proposal is on its way, and may be decided nevertheless. */
+bool promotion_forget_force(struct replica *replica);
 
 #endif

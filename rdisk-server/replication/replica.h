@@ -282,6 +282,12 @@ int replica_promote(struct replica *replica, uint64_t now, int member, const cha
 int replica_force(struct replica *replica, uint64_t now, member_set dead, const char **why);
 
 /*
+ * An order of that kind that is not carried out is not to be any more; harmless if there is none. false: its proposal
+ * is on its way, and may be decided nevertheless.
+ */
+bool replica_withdraw_force(struct replica *replica, uint64_t now);
+
+/*
  * To the member whose copy is to be discarded, when members of two lines have met (status.parted): it gives up what it
  * decided, and all that it has and the other line does not. It gets its vote back when it has learnt from a majority
  * of the others and their primary has decided so, and its image is brought up: what differs is copied, where both sides
@@ -321,6 +327,7 @@ enum replica_member_state {
 
 struct replica_member_status {
 	bool connected;
+	member_set sees; /* whom it can talk to, as it has said itself of late; of one that is connected, else 0 */
 	enum replica_member_state state;
 	uint64_t out_of_sync; /* bytes; of the primary's knowledge, else UINT64_MAX */
 	/* Of one that is being brought up, at the primary; else 0. What was copied, was equal, or was nothing but
@@ -330,6 +337,7 @@ struct replica_member_status {
 	uint64_t resync_rate; /* bytes a second, of late */
 	uint64_t resync_left; /* ns, at that rate; UINT64_MAX: not to be told */
 	bool compares;	      /* some of what is left may be equal: hashes are compared first */
+	bool whole;	      /* its image has nothing: all of it is copied, and not what bits say that it lacks */
 };
 
 /* What a member waits for: a front end makes its messages of this, and of the names that the members have. */
@@ -367,10 +375,12 @@ struct replica_status {
 	struct replica_configuration configuration; /* the newest that is accepted; epoch 0: none */
 	bool decided;				    /* known to be */
 	bool primary;				    /* this member is, whether or not it serves */
-	bool serving;				    /* it is the primary, and its lease holds */
-	bool votes;				    /* it has a vote */
-	bool holds_lease;			    /* checked at the time of the last event */
-	member_set parted;			    /* seen, and of another line: see replica_invalidate() */
+	bool primary_there; /* the process that is named as primary is this one, or can be talked to */
+	bool serving;	    /* it is the primary, and its lease holds */
+	bool votes;	    /* it has a vote */
+	bool holds_lease;   /* checked at the time of the last event */
+	bool discards; /* its image is to be discarded, and is not yet: a process that is started without that has it */
+	member_set parted;	   /* seen, and of another line: see replica_invalidate() */
 	member_set forces_without; /* whom an order that is not carried out takes for dead; 0: there is none */
 	member_set seen;	   /* who can be talked to, itself included */
 	struct replica_waits waits;

@@ -68,12 +68,14 @@ const char *replica_load_sector(struct replica *replica, const struct metadata_p
 /*
  * Which image files there are, and whether they are those that were there before. Others are noted when they are
  * brought up, and not before: where a host is started without a file system of its image another one is made, and what
- * was there is to be found again. One that an operator distrusts is noted at once.
+ * was there is to be found again. So are those that an operator distrusts: until one that is in sync serves, it may be
+ * that they are the last ones.
  */
 static void look_at_images(struct replica *replica)
 {
 	struct metadata_slot *now = &replica->durable.now;
 	bool was_set = now->configuration.epoch || now->given_up.epoch;
+	uint64_t distrusted = 0;
 
 	replica->noted_wants = now->wants_all;
 
@@ -85,15 +87,16 @@ static void look_at_images(struct replica *replica)
 			break;
 		replica->image_missing |= missing;
 		now->names[i] = device->name_checksum;
-		if (was_set && now->images[i] != device->identity && !missing)
+		if (was_set && missing)
+			distrusted |= UINT64_C(1) << i;
+		else if (was_set && now->images[i] != device->identity)
 			replica->other_images |= UINT64_C(1) << i;
 		else
 			now->images[i] = device->identity;
-		if (was_set && missing)
-			now->wants_all |= UINT64_C(1) << i;
 	}
 	if (deliberate_bug(BUG_EMPTY_IMAGE_PROMOTED))
 		replica->other_images = 0;
+	replica->other_images |= distrusted;
 	now->wants_all |= replica->other_images;
 }
 

@@ -199,6 +199,7 @@ static void test_rate(void **state)
 	cluster_go(cluster, 5 * CLUSTER_LEASE);
 	replica_status(cluster->member[A].replica, &status);
 	assert_int_equal(status.members[B].state, REPLICA_MEMBER_RESYNCING);
+	assert_true(status.members[B].whole && !status.members[B].compares);
 	assert_in_range(status.members[B].resynced, CLUSTER_SIZE / 2, CLUSTER_SIZE * 3 / 4);
 	assert_int_equal(status.members[B].resynced + status.members[B].resync_more, CLUSTER_SIZE);
 	assert_in_range(status.members[B].resync_rate, CLUSTER_SIZE / 9, CLUSTER_SIZE / 7);
@@ -207,6 +208,26 @@ static void test_rate(void **state)
 	assert_in_range(cluster->now - began, 7 * CLUSTER_LEASE, 10 * CLUSTER_LEASE);
 	replica_status(cluster->member[A].replica, &status);
 	assert_int_equal(status.members[B].resynced, 0);
+	assert_false(status.members[B].whole);
+}
+
+/* All blocks were written while it was away: it is given all, but by bits, which is told apart from a new image. */
+static void test_all_bits(void **state)
+{
+	struct cluster *cluster = *state;
+	struct replica_status status;
+
+	cluster->resync_rate = CLUSTER_SIZE / 8;
+	cluster_begin(cluster);
+	cluster_go(cluster, 5 * CLUSTER_LEASE);
+	cluster_kill(cluster, B);
+	fill(cluster);
+	cluster_start(cluster, B);
+	cluster_go(cluster, 5 * CLUSTER_LEASE);
+	replica_status(cluster->member[A].replica, &status);
+	assert_int_equal(status.members[B].state, REPLICA_MEMBER_RESYNCING);
+	assert_int_equal(status.members[B].resynced + status.members[B].resync_more, CLUSTER_SIZE);
+	assert_false(status.members[B].whole || status.members[B].compares);
 }
 
 /* Clients write all the time, and the queue never has room for what can wait: it has its turn all the same. */
@@ -460,6 +481,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_target_restarts, cluster_setup_five, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_source_dies, cluster_setup_five, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_rate, cluster_setup_five, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_all_bits, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_share, cluster_setup_five, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_slow_target, cluster_setup_five, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_log_is_lost, cluster_setup_five, cluster_teardown),

@@ -557,6 +557,38 @@ static void test_missing_and_brought_up(void **state)
 	cluster_all_in_sync(cluster);
 }
 
+/* All that are left are to be discarded, each for the other's: none is, and without that order they go on. */
+static void test_all_are_to_be_discarded(void **state)
+{
+	struct cluster *cluster = *state;
+	uint32_t client;
+
+	cluster_begin(cluster);
+	client = cluster_open(cluster, A);
+	assert_int_equal(cluster_write_now(cluster, A, client, 0, 7), 0);
+	cluster_kill(cluster, A);
+	cluster_kill(cluster, B);
+	cluster_kill(cluster, C);
+	missing = member_bit(B) | member_bit(C);
+	cluster->adjust = images_are_missing;
+	cluster_start(cluster, B);
+	cluster_start(cluster, C);
+	cluster_go(cluster, 20 * CLUSTER_LEASE);
+	assert_int_equal(cluster_primary(cluster), NO_MEMBER);
+	assert_int_equal(cluster_status(cluster, B).waits.what, REPLICA_WAITS_IN_SYNC);
+	assert_true(cluster_status(cluster, B).discards && cluster_status(cluster, C).discards);
+	cluster_kill(cluster, B);
+	missing = member_bit(C);
+	cluster_start(cluster, B);
+	cluster_until(cluster, cluster_serves, B);
+	assert_int_equal(cluster_read_now(cluster, B, cluster_open(cluster, B), 0), 7);
+	cluster_until(cluster, cluster_in_sync, C);
+	assert_false(cluster_status(cluster, C).discards);
+	missing = 0;
+	cluster_start(cluster, A);
+	cluster_all_in_sync(cluster);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -578,6 +610,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_second_image_is_smaller, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_all_images_are_missing, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_missing_and_brought_up, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_all_are_to_be_discarded, cluster_setup, cluster_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -298,6 +298,31 @@ static void test_promote_refused(void **state)
 	cluster_until(cluster, cluster_serves, B);
 }
 
+static void test_force_withdrawn(void **state)
+{
+	struct cluster *cluster = *state;
+	uint64_t generation;
+	const char *why;
+
+	cluster_begin(cluster);
+	generation = cluster_status(cluster, A).configuration.generation.id;
+	cluster_kill(cluster, A);
+	cluster_kill(cluster, C);
+	cluster_go(cluster, 2 * CLUSTER_LEASE);
+	assert_true(replica_withdraw_force(cluster->member[B].replica, cluster->now));
+	assert_int_equal(replica_force(cluster->member[B].replica, cluster->now, member_bit(A), &why), 0);
+	cluster_go(cluster, 2 * CLUSTER_LEASE);
+	assert_int_equal(cluster_status(cluster, B).forces_without, member_bit(A));
+	assert_true(replica_withdraw_force(cluster->member[B].replica, cluster->now));
+	assert_int_equal(cluster_status(cluster, B).forces_without, 0);
+	/* With C it could be carried out. */
+	cluster_start(cluster, C);
+	cluster_until(cluster, cluster_serves, B);
+	cluster_go(cluster, 2 * CLUSTER_LEASE);
+	assert_int_equal(cluster_status(cluster, B).configuration.dead, 0);
+	assert_int_equal(cluster_status(cluster, B).configuration.generation.id, generation);
+}
+
 static void test_force_refused(void **state)
 {
 	struct cluster *cluster = *state;
@@ -422,6 +447,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_other_devices, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_sectors, cluster_setup, teardown),
 		cmocka_unit_test_setup_teardown(test_promote_refused, cluster_setup, teardown),
+		cmocka_unit_test_setup_teardown(test_force_withdrawn, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_force_refused, cluster_setup, teardown),
 		cmocka_unit_test_setup_teardown(test_init_from, cluster_setup, teardown),
 		cmocka_unit_test_setup_teardown(test_one_with_data, cluster_setup, teardown),

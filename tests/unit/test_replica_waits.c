@@ -42,6 +42,26 @@ static void test_birth(void **state)
 	assert_int_equal(cluster_status(cluster, C).seen, ALL);
 }
 
+/* The connection between two is cut: each learns from the third that the other is there, and not when it is not. */
+static void test_seen_by_others(void **state)
+{
+	struct cluster *cluster = *state;
+
+	cluster_begin(cluster);
+	cluster_go(cluster, SECOND);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(cluster_status(cluster, A).members[i].sees, i == A ? 0 : ALL & ~member_bit(i));
+	cluster_cut_link(cluster, A, B, true);
+	cluster_go(cluster, 2 * SECOND);
+	assert_false(cluster_status(cluster, B).members[A].connected);
+	assert_int_equal(cluster_status(cluster, B).members[A].sees, 0);
+	assert_int_equal(cluster_status(cluster, B).members[C].sees, member_bit(A) | member_bit(B));
+	assert_int_equal(cluster_status(cluster, B).waits.what, REPLICA_WAITS_IN_SYNC);
+	cluster_kill(cluster, A);
+	cluster_go(cluster, SECOND);
+	assert_int_equal(cluster_status(cluster, B).members[C].sees, member_bit(B));
+}
+
 /* Two images with data: an operator chooses, and tells the one that is chosen. */
 static void test_choice(void **state)
 {
@@ -260,6 +280,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_birth, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_seen_by_others, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_choice, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_majority, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_last_in_sync, cluster_setup, cluster_teardown),
