@@ -13,6 +13,8 @@
 #include "control.h"
 #include "log.h"
 #include "log_repeat.h"
+#include "membership_force.h"
+#include "membership_primary.h"
 #include "membership_refusals.h"
 #include "membership_waits.h"
 #include "service_notify.h"
@@ -30,13 +32,10 @@
 struct pending_order {
 	uint64_t order; /* 0: none */
 	int member;
-	member_set dead; /* that it takes for dead: a primary that still serves with them is not what is meant */
+	member_set dead; /* of a force: that it takes for dead; a primary that serves with them is not what is meant */
 	uint64_t timeout, deadline; /* as given, and from when on it is late; REPLICA_NEVER: it has no limit */
-	uint64_t again;		    /* when it is given again; REPLICA_NEVER: it stands */
+	uint64_t again;		    /* when it is given again; REPLICA_NEVER: the core keeps it */
 };
-
-/* A member is tried every 2 s at the latest, which may take 5 s to fail. */
-#define ANSWERED_NS UINT64_C(10000000000)
 
 struct membership_control {
 	struct server *server;
@@ -61,15 +60,6 @@ static struct member *member_of(const struct membership_control *control)
 
 /* ---- status ---- */
 
-static uint64_t size_of_all(const struct replica_status *status)
-{
-	uint64_t sum = 0;
-
-	for (int i = 0; i < REPLICA_DEVICES_MAX; i++)
-		sum += status->configuration.sizes[i];
-	return sum;
-}
-
 static void fill_member(const struct replica_status *from, int index, struct control_member *to)
 {
 	const struct replica_member_status *status = &from->members[index];
@@ -78,9 +68,9 @@ static void fill_member(const struct replica_status *from, int index, struct con
 	if (status->state == REPLICA_MEMBER_RESYNCING && status->out_of_sync != UINT64_MAX) {
 		to->resync.done = status->resynced;
 		to->resync.total = status->resynced + status->resync_more;
-		to->resync.kind = status->compares			  ? CONTROL_RESYNC_HASH
-				  : to->resync.total >= size_of_all(from) ? CONTROL_RESYNC_FULL
-									  : CONTROL_RESYNC_BITMAP;
+		to->resync.kind = status->compares ? CONTROL_RESYNC_HASH
+				  : status->whole  ? CONTROL_RESYNC_FULL
+						   : CONTROL_RESYNC_BITMAP;
 		to->resync.rate = status->resync_rate;
 		to->resync.seconds_left =
 			status->resync_left == UINT64_MAX ? CONTROL_UNKNOWN : status->resync_left / NS_PER_SECOND;
@@ -156,46 +146,6 @@ static void fill_devices(struct membership_control *control, struct control_stat
 	}
 }
 
-/* Whether this member, which is not the primary, waits for something that it would not if it saw one that can serve. */
-static bool misses_primary(const struct replica_status *status)
-{
-	switch (status->waits.what) {
-	case REPLICA_WAITS_BIRTH:
-	case REPLICA_WAITS_CHOICE:
-	case REPLICA_WAITS_IMAGE:
-	case REPLICA_WAITS_SOURCE:
-	case REPLICA_WAITS_LEARNING:
-	case REPLICA_WAITS_MAJORITY:
-	case REPLICA_WAITS_IN_SYNC:
-	case REPLICA_WAITS_MEMORY:
-		return true;
-	case REPLICA_WAITS_NOT:
-	case REPLICA_WAITS_VOTES:
-	case REPLICA_WAITS_SETTLING:
-	case REPLICA_WAITS_DISK:
-	case REPLICA_WAITS_FORCE:
-	case REPLICA_WAITS_COPIES:
-	case REPLICA_WAITS_FOR_EVER:
-		break;
-	}
-	return false;
-}
-
-/*
- * Whether the primary is known to be there and to hold its lease. The member that is named as primary may be there, and
- * its process be another, which has no part in that.
- */
-static bool has_primary(const struct membership_control *control, const struct replica_status *status)
-{
-	int primary = (int)status->configuration.primary;
-
-	if (status->primary)
-		return status->serving;
-	return status->configuration.epoch > 0 && status->decided &&
-	       primary != control->configuration->replication.self && status->members[primary].connected &&
-	       !misses_primary(status);
-}
-
 /* A primary holds its answers back while fewer are in sync than is demanded. It alone says so; all members can tell. */
 static bool lacks_copies(const struct membership_control *control, struct replica_status *status)
 {
@@ -227,15 +177,18 @@ static void fill_status(struct membership_control *control, struct control_statu
 		.primary = configuration->epoch ? (int)configuration->primary : REPLICATION_NO_MEMBER,
 		.quorate = is_quorate(control, &from),
 		.resync_paused = control->resync_paused,
+		.force_without = from.forces_without,
 	};
 	static_assert(sizeof(status->uuid) == sizeof(configuration->set.bytes), "a set's identity is a UUID");
 	memcpy(status->uuid, configuration->set.bytes, sizeof(status->uuid));
-	status->serving = has_primary(control, &from) && !lacks_copies(control, &from);
+	status->serving =
+		membership_has_primary(&control->configuration->replication, &from) && !lacks_copies(control, &from);
 	if (!status->serving)
 		membership_waits_text(&control->configuration->replication, &from, status->blocked,
 				      sizeof(status->blocked));
 	for (int i = 0; i < control->configuration->replication.nr_members; i++) {
 		fill_member(&from, i, &status->members[i]);
+		status->members[i].seen_by = membership_seen_by(&control->configuration->replication, &from, i);
 		fill_link(control, i, &status->members[i]);
 	}
 	fill_devices(control, status);
@@ -249,15 +202,24 @@ static void get_status(void *user, uint64_t now, struct control_status *status)
 
 /* ---- orders ---- */
 
-static int wait_for(struct membership_control *control, uint64_t order, int member, uint64_t timeout)
+/* Nobody waits for it any more, who would know that it is carried out some day. false: it may be all the same. */
+static bool withdraw_force(struct membership_control *control)
+{
+	return replica_withdraw_force(member_replica(member_of(control)), member_now());
+}
+
+static int wait_for(struct membership_control *control, uint64_t order, int member, member_set dead, uint64_t timeout)
 {
 	/* The core knows the last one only. */
 	if (control->pending.order)
 		control_answer(control->control, control->pending.order, -EAGAIN,
 			       "another order took its place: when that is carried out, give this one again");
+	if (control->pending.order && control->pending.dead && !dead)
+		(void)withdraw_force(control);
 	control->pending = (struct pending_order){
 		.order = order,
 		.member = member,
+		.dead = dead,
 		.timeout = timeout,
 		.deadline = timeout ? member_now() + timeout : REPLICA_NEVER,
 		.again = REPLICA_NEVER,
@@ -281,49 +243,10 @@ static int promote(void *user, uint64_t now, uint64_t order, int member, uint64_
 		membership_refuse_promote(&control->configuration->replication, &status, member, text, why);
 		return code;
 	}
-	code = wait_for(control, order, member, timeout);
+	code = wait_for(control, order, member, 0, timeout);
 	/* A primary that does not serve yet forgets it. */
 	control->pending.again = member_now() + PROMOTE_AGAIN_NS;
 	return code;
-}
-
-/* Refuses who is there for dead: it may serve. */
-/* What still makes connections, even if they come to nothing, serves perhaps: the disk would be two. */
-static bool has_answered(const struct membership_control *control, int member, struct diagnostic *why)
-{
-	struct session_status link;
-
-	member_link(member_of(control), member, &link);
-	if (!link.answered || link.answered + ANSWERED_NS < member_now())
-		return false;
-	diagnostic_set(why,
-		       "force-primary: %s is not dead: something listens at its address (%s); mend that, or end its "
-		       "rdisk first",
-		       control->configuration->replication.members[member].name,
-		       link.why[0] ? link.why : "the connection fails");
-	return true;
-}
-
-static int check_dead(const struct membership_control *control, const struct replica_status *status, member_set dead,
-		      struct diagnostic *why)
-{
-	const struct replication_configuration *replication = &control->configuration->replication;
-
-	for (int i = 0; i < replication->nr_members; i++) {
-		if (i == replication->self || !member_in(dead, i))
-			continue;
-		if (has_answered(control, i, why))
-			return -EAGAIN;
-		if (!status->members[i].connected)
-			continue;
-		diagnostic_set(why,
-			       "force-primary: %s is connected, and not dead: to move the primary, rdiskctl promote; "
-			       "to give its copy "
-			       "up, stop rdisk there first",
-			       replication->members[i].name);
-		return -EAGAIN;
-	}
-	return 0;
 }
 
 static int force(void *user, uint64_t now, uint64_t order, unsigned int dead, uint64_t timeout, struct diagnostic *why)
@@ -336,32 +259,32 @@ static int force(void *user, uint64_t now, uint64_t order, unsigned int dead, ui
 
 	(void)now;
 	replica_status(member_replica(member_of(control)), &status);
-	code = check_dead(control, &status, (member_set)dead, why);
-	if (code)
-		return code;
+	if (!membership_may_force(replication, member_of(control), &status, (member_set)dead, why))
+		return -EAGAIN;
 	code = replica_force(member_replica(member_of(control)), member_now(), (member_set)dead, &text);
 	if (code) {
 		membership_refuse_force(replication, &status, (member_set)dead, text, why);
 		return code;
 	}
-	code = wait_for(control, order, replication->self, timeout);
-	control->pending.dead = (member_set)dead;
-	return code;
+	return wait_for(control, order, replication->self, (member_set)dead, timeout);
 }
 
 static int init(void *user, uint64_t now, uint64_t order, int from, struct diagnostic *why)
 {
 	struct membership_control *control = user;
+	const struct replication_configuration *replication = &control->configuration->replication;
 	struct replica_status status;
 	const char *text = NULL;
-	int code;
+	int code = -EINVAL;
 
 	(void)now;
 	(void)order;
 	replica_status(member_replica(member_of(control)), &status);
-	code = replica_init_from(member_replica(member_of(control)), member_now(), from, &text);
+	/* Here the core would only keep this member from beginning with its own: the order would seem to be obeyed. */
+	if (from == replication->self)
+		code = replica_init_from(member_replica(member_of(control)), member_now(), from, &text);
 	if (code)
-		membership_refuse_init(&control->configuration->replication, &status, from, text, why);
+		membership_refuse_init(replication, &status, from, text, why);
 	return code;
 }
 
@@ -468,22 +391,23 @@ static void say_late(struct membership_control *control, const struct control_st
 	const struct replication_configuration *replication = &control->configuration->replication;
 	const struct replication_member *members = replication->members;
 	struct replica_status of_core;
-	bool stands = pending->again == REPLICA_NEVER;
+	bool forces = pending->dead != 0;
+	const char *becomes = !forces			? ""
+			      : withdraw_force(control) ? "; the order is withdrawn"
+							: "; the order is withdrawn, but may be decided yet";
 	struct diagnostic cause = { "" }, text = { "" };
 
 	replica_status(member_replica(member_of(control)), &of_core);
 	if (status->blocked[0])
 		diagnostic_set(&cause, "%s", status->blocked);
-	else if (!stands && membership_promotion_lacks(replication, &of_core, pending->member, &cause))
+	else if (!forces && membership_promotion_lacks(replication, &of_core, pending->member, &cause))
 		;
 	else if (status->primary != REPLICATION_NO_MEMBER && status->primary != pending->member)
 		diagnostic_set(&cause, "the primary is still %s", members[status->primary].name);
 	else
 		diagnostic_set(&cause, "rdiskctl status says what is known");
 	diagnostic_set(&text, "%s does not serve after %" PRIu64 " s%s: %.*s", members[pending->member].name,
-		       (uint64_t)(pending->timeout / NS_PER_SECOND),
-		       stands ? "; the order stands, and is carried out when it can be" : "", CONTROL_BLOCKED_SIZE,
-		       cause.text);
+		       (uint64_t)(pending->timeout / NS_PER_SECOND), becomes, CONTROL_BLOCKED_SIZE, cause.text);
 	control_answer(control->control, pending->order, -ETIMEDOUT, text.text);
 }
 
@@ -495,7 +419,8 @@ static bool is_done(const struct membership_control *control, const struct contr
 	if (status->primary != pending->member)
 		return false;
 	replica_status(member_replica(member_of(control)), &of_core);
-	return has_primary(control, &of_core) && (of_core.configuration.dead & pending->dead) == pending->dead;
+	return membership_has_primary(&control->configuration->replication, &of_core) &&
+	       (of_core.configuration.dead & pending->dead) == pending->dead;
 }
 
 /* The core gave a force up: it is neither carried out nor to be. */
@@ -508,6 +433,35 @@ static bool is_forgotten(const struct membership_control *control)
 	return dead && !status.forces_without && (status.configuration.dead & dead) != dead;
 }
 
+/* A primary has come meanwhile: carried out when that one is lost some day, a force would cost what it answered. */
+static bool is_obsolete(const struct membership_control *control, struct diagnostic *why)
+{
+	struct replica_status status;
+
+	if (!control->pending.dead)
+		return false;
+	replica_status(member_replica(member_of(control)), &status);
+	return membership_serves_another(&control->configuration->replication, &status, why);
+}
+
+static bool answer_order(struct membership_control *control, const struct control_status *status)
+{
+	uint64_t order = control->pending.order;
+	struct diagnostic why = { "" };
+
+	if (is_done(control, status))
+		control_answer(control->control, order, 0, NULL);
+	else if (is_forgotten(control))
+		control_answer(control->control, order, -EAGAIN,
+			       "one of those that were taken for dead is there: the order is forgotten; rdiskctl "
+			       "status says who is seen");
+	else if (is_obsolete(control, &why))
+		control_answer(control->control, order, -EAGAIN, why.text);
+	else if (member_now() >= control->pending.deadline)
+		say_late(control, status);
+	return !control_awaited(control->control, order);
+}
+
 static void look_at_order(struct membership_control *control)
 {
 	struct pending_order *pending = &control->pending;
@@ -518,16 +472,10 @@ static void look_at_order(struct membership_control *control)
 	if (!pending->order)
 		return;
 	fill_status(control, &status);
-	if (is_done(control, &status))
-		control_answer(control->control, pending->order, 0, NULL);
-	else if (is_forgotten(control))
-		control_answer(control->control, pending->order, -EAGAIN,
-			       "one of those that were taken for dead is there: the order is forgotten; rdiskctl "
-			       "status says who is seen");
-	else if (now >= pending->deadline)
-		say_late(control, &status);
-	/* Nobody wants it any more, or it was answered. */
-	if (!control_awaited(control->control, pending->order)) {
+	if (answer_order(control, &status)) {
+		/* Answered, or who gave it is gone. What is done or forgotten is not withdrawn by this. */
+		if (pending->dead)
+			(void)withdraw_force(control);
 		pending->order = 0;
 		return;
 	}

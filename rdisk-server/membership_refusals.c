@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "membership_primary.h"
 #include "membership_text.h"
 
 static const char *name_of(const struct replication_configuration *replication, int member)
@@ -44,7 +45,9 @@ static bool lacks_something(const struct replication_configuration *replication,
 	}
 	if (member_in(able, member))
 		return false;
-	if (!member_in(status->seen, member))
+	if (membership_seen_by(replication, status, member))
+		membership_text_add_link(text, replication, member, membership_seen_by(replication, status, member));
+	else if (!member_in(status->seen, member))
 		membership_text_add(text, "%s is not seen: start rdisk there, and look at the network between", name);
 	else if (member_in(status->parted | status->configuration.dead, member))
 		membership_text_add(text,
@@ -76,6 +79,8 @@ bool membership_promotion_lacks(const struct replication_configuration *replicat
 		membership_text_add(&text,
 				    "%s, the primary, does not serve yet: try again when it does (rdiskctl status)",
 				    name_of(replication, primary));
+	else if (membership_seen_by(replication, status, primary))
+		membership_text_add_link(&text, replication, primary, membership_seen_by(replication, status, primary));
 	else if (!member_in(status->seen, primary))
 		membership_text_add(
 			&text,
@@ -116,6 +121,11 @@ void membership_refuse_force(const struct replication_configuration *replication
 				    ": %s, which got the order, has never been in sync: give it on the host of one "
 				    "that was",
 				    name);
+	} else if (status->discards) {
+		membership_text_add(&text,
+				    ": %s was started to have its copy discarded (-U FULL): start it without, to go on "
+				    "with what is there",
+				    name);
 	} else {
 		membership_text_add(
 			&text,
@@ -142,6 +152,12 @@ void membership_refuse_init(const struct replication_configuration *replication,
 	} else if (replication->members[member].diskless) {
 		membership_text_add(&text, "%s has no image (diskless = true); name one of ", name);
 		membership_text_add_names(&text, replication, image_members(replication));
+	} else if (member != replication->self) {
+		membership_text_add(&text,
+				    "a set is begun by the member whose images it begins with, and this is the host of "
+				    "%s: on that of %s (%s), give the order rdiskctl init --from %s",
+				    name_of(replication, replication->self), name, replication->members[member].address,
+				    name);
 	} else {
 		membership_text_add(&text, "%s", why);
 	}

@@ -41,3 +41,15 @@ void membership_text_add_names(struct membership_text *text, const struct replic
 		before = ", ";
 	}
 }
+
+void membership_text_add_link(struct membership_text *text, const struct replication_configuration *replication,
+			      int member, member_set seen_by)
+{
+	const char *name = replication->members[member].name;
+
+	membership_text_add(text, "the connection between %s and %s is down; %s is there, and seen by ",
+			    replication->members[replication->self].name, name, name);
+	membership_text_add_names(text, replication, seen_by);
+	membership_text_add(text, ": mend the network between %s and %s", replication->members[replication->self].name,
+			    name);
+}

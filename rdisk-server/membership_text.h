@@ -25,4 +25,8 @@ __attribute__((format(printf, 2, 3))) void membership_text_add(struct membership
 void membership_text_add_names(struct membership_text *text, const struct replication_configuration *replication,
 			       member_set members);
 
+/* That only what is between this member and another one is down, as those (seen_by, not empty) see that one. */
+void membership_text_add_link(struct membership_text *text, const struct replication_configuration *replication,
+			      int member, member_set seen_by);
+
 #endif

@@ -4,6 +4,7 @@
  */
 #include "membership_waits.h"
 
+#include "membership_primary.h"
 #include "membership_text.h"
 
 /* "2 of a, b, c must be seen to ...; seen: a" */
@@ -21,17 +22,45 @@ static void add_in_sync(struct membership_text *writer, const struct replication
 {
 	bool seen = status->waits.members && !(status->waits.members & (member_set)~status->seen);
 
+	if (status->discards) {
+		membership_text_add(writer,
+				    "the copy of this member is to be discarded (-U FULL), and is not before one "
+				    "that is in sync serves, of ");
+		membership_text_add_names(writer, replication,
+					  status->waits.members & (member_set)~member_bit(replication->self));
+		membership_text_add(writer, ": if none does, start rdisk here without -U FULL, to go on with what is "
+					    "there");
+		return;
+	}
 	if (!seen)
 		membership_text_add(writer, "a member that is in sync must be seen: ");
 	membership_text_add_names(writer, replication, status->waits.members);
 	if (seen)
-		membership_text_add(writer,
-				    ": one that is in sync is to take over; if none does so soon, their copies were "
-				    "lost, replaced or discarded: rdiskctl force-primary takes another one; if none is "
-				    "left, the set has to begin anew, with state_dir removed on all");
+		membership_text_add(
+			writer, ": one that is in sync is to take over; if none does so soon, the status there says "
+				"why; if their copies were lost, replaced or discarded: rdiskctl force-primary takes "
+				"another one; if none is "
+				"left, the set has to begin anew, with state_dir removed on all");
 	else
 		membership_text_add(writer, "; start rdisk there; only if they are lost for good: rdiskctl "
 					    "force-primary, which loses what the copy that is taken lacks");
+}
+
+/*
+ * The primary is seen by others: it serves them, or would, and is not to be started there, still less to be taken for
+ * dead. False: it is not so.
+ */
+static bool add_link(struct membership_text *writer, const struct replication_configuration *replication,
+		     const struct replica_status *status)
+{
+	int primary = (int)status->configuration.primary;
+	member_set seen_by = status->configuration.epoch ? membership_seen_by(replication, status, primary) : 0;
+
+	if (!seen_by || status->waits.what == REPLICA_WAITS_FORCE || status->waits.what == REPLICA_WAITS_FOR_EVER)
+		return false;
+	membership_text_add(writer, "the primary cannot be reached from here: ");
+	membership_text_add_link(writer, replication, primary, seen_by);
+	return true;
 }
 
 void membership_waits_text(const struct replication_configuration *replication, const struct replica_status *status,
@@ -39,6 +68,8 @@ void membership_waits_text(const struct replication_configuration *replication, 
 {
 	struct membership_text writer = membership_text_begin(text, size);
 
+	if (add_link(&writer, replication, status))
+		return;
 	switch (status->waits.what) {
 	case REPLICA_WAITS_NOT:
 		break;

@@ -93,7 +93,7 @@ void member_hang_up(struct sessions *sessions, int index)
 	drop(member->session);
 	if (member->held)
 		drop(member->held);
-	(void)snprintf(member->why, sizeof(member->why), "this side ended the session");
+	(void)snprintf(member->why, sizeof(member->why), SESSION_HUNG_UP);
 	session_ended(sessions, member);
 }
 

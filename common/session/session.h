@@ -146,7 +146,8 @@ void sessions_push(struct sessions *sessions);
  */
 void sessions_hang_up(struct sessions *sessions, int member);
 
-#define SESSION_WHY_SIZE     384 /* bytes of such a text */
+#define SESSION_WHY_SIZE     384			   /* bytes of such a text */
+#define SESSION_HUNG_UP	     "this side ended the session" /* the text where that is so, and nothing came since */
 #define SESSION_ADDRESS_SIZE 80
 
 struct session_status {

@@ -123,6 +123,25 @@ static bool add_name_or_null(cJSON *object, const char *key, const struct replic
 	return control_json_text(object, key, replication->members[member].name);
 }
 
+static cJSON *names_json(const struct replication_configuration *replication, unsigned int members)
+{
+	cJSON *list = cJSON_CreateArray();
+
+	for (int i = 0; list && i < replication->nr_members; i++) {
+		cJSON *name;
+
+		if (!(members >> i & 1))
+			continue;
+		name = cJSON_CreateString(replication->members[i].name);
+		if (name && cJSON_AddItemToArray(list, name))
+			continue;
+		cJSON_Delete(name);
+		cJSON_Delete(list);
+		return NULL;
+	}
+	return list;
+}
+
 /* ---- members ---- */
 
 static cJSON *resync_json(const struct control_resync *resync)
@@ -141,14 +160,16 @@ static cJSON *resync_json(const struct control_resync *resync)
 	return NULL;
 }
 
-static bool add_member_state(cJSON *object, const struct control_member *member)
+static bool add_member_state(cJSON *object, const struct replication_configuration *replication,
+			     const struct control_member *member)
 {
 	return add_bool(object, "connected", member->connected) &&
 	       control_json_text(object, "role", role_names[member->role]) &&
 	       control_json_text(object, "state", state_names[member->state]) &&
 	       add_count_or_null(object, "out_of_sync_bytes", member->out_of_sync) &&
 	       add(object, "resync", resync_json(&member->resync)) &&
-	       (!member->link[0] || control_json_text(object, "link", member->link));
+	       (!member->link[0] || control_json_text(object, "link", member->link)) &&
+	       (!member->seen_by || add(object, "seen_by", names_json(replication, member->seen_by)));
 }
 
 static cJSON *members_json(const struct replication_configuration *replication, const struct control_status *status)
@@ -165,7 +186,8 @@ static cJSON *members_json(const struct replication_configuration *replication, 
 		}
 		if (!control_json_text(object, "name", member->name) ||
 		    !add_count(object, "node", (unsigned int)member->node) ||
-		    !add_bool(object, "diskless", member->diskless) || !add_member_state(object, &status->members[i]))
+		    !add_bool(object, "diskless", member->diskless) ||
+		    !add_member_state(object, replication, &status->members[i]))
 			goto no_memory;
 	}
 	return list;
@@ -237,6 +259,7 @@ cJSON *control_status_json(const struct replication_configuration *replication, 
 				: add(object, "blocked", cJSON_CreateNull())) &&
 	    add_count(object, "min_in_sync", replication->min_in_sync) &&
 	    add_bool(object, "resync_paused", status->resync_paused) &&
+	    (!status->force_without || add(object, "force_without", names_json(replication, status->force_without))) &&
 	    add(object, "members", members_json(replication, status)) && add(object, "devices", devices_json(status)))
 		return object;
 	cJSON_Delete(object);
@@ -264,7 +287,7 @@ cJSON *control_event_json(const struct replication_configuration *replication, c
 	if (object && add_time(object, at) && control_json_text(object, "event", event_names[event->kind]) &&
 	    add_count(object, "epoch", event->epoch) && add_count(object, "node", (unsigned int)member->node) &&
 	    control_json_text(object, "name", member->name) &&
-	    (!event->status || add_member_state(object, event->status)) &&
+	    (!event->status || add_member_state(object, replication, event->status)) &&
 	    (!event->text || control_json_text(object, "text", event->text)))
 		return object;
 	cJSON_Delete(object);

@@ -56,6 +56,7 @@ struct control_member {
 	uint64_t out_of_sync; /* bytes that it lacks, or CONTROL_UNKNOWN */
 	struct control_resync resync;
 	char link[CONTROL_LINK_SIZE]; /* why it is not connected, as far as is known; "" */
+	unsigned int seen_by;	      /* of one that is not connected: bit n: member n, which is, is connected to it */
 };
 
 struct control_device {
@@ -71,10 +72,11 @@ struct control_status {
 	uint32_t generation;
 	uint64_t generation_id;
 	uint64_t epoch;
-	int primary;			    /* index of a member; REPLICATION_NO_MEMBER */
-	bool serving;			    /* as far as is known here: requests of this host's clients are answered */
-	bool quorate;			    /* a majority of the members is seen, this one included */
-	bool resync_paused;		    /* by an order */
+	int primary;		    /* index of a member; REPLICATION_NO_MEMBER */
+	bool serving;		    /* as far as is known here: requests of this host's clients are answered */
+	bool quorate;		    /* a majority of the members is seen, this one included */
+	bool resync_paused;	    /* by an order */
+	unsigned int force_without; /* bit n: an order that is not decided yet takes member n for dead; 0: none */
 	char blocked[CONTROL_BLOCKED_SIZE]; /* what is waited for; "": nothing */
 	struct control_member members[REPLICATION_MEMBERS_MAX];
 	int nr_devices; /* that are replicated */

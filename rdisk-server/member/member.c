@@ -394,7 +394,14 @@ static void look_whether_known(struct member *member)
 
 void member_link(const struct member *member, int other, struct session_status *link)
 {
+	const struct member_connection *connection = &member->events.connections[other];
+
 	sessions_status(member->sessions, other, link);
+	if (connection->answered > link->answered)
+		link->answered = connection->answered;
+	/* The core knows better why it has ended one, or does not listen to it. */
+	if (connection->why[0] && (link->up || !strcmp(link->why, SESSION_HUNG_UP)))
+		(void)snprintf(link->why, sizeof(link->why), "%s", connection->why);
 }
 
 bool member_due(const struct member *member)

@@ -78,7 +78,10 @@ void member_begin(struct member *member);
 void member_end(struct member *member);
 void member_destroy(struct member *member);
 
-/* What there is between this member and another one. The loop's thread. */
+/*
+ * What there is between this member and another one; `answered` counts sessions that came to nothing, too, and `why` is
+ * set of one that is up as well, if the core has refused it. The loop's thread.
+ */
 void member_link(const struct member *member, int other, struct session_status *link);
 
 /* A descriptor of somebody else's, for which the loop is to be woken as well. 0, or -1 and *diagnostic. */

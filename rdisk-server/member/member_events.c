@@ -8,6 +8,8 @@
 #include "log.h"
 #include "member_internal.h"
 
+#define HASTY_NS UINT64_C(2000000000) /* a session that ends so soon has come to nothing */
+
 static const char *name_of(const struct member *member, int index)
 {
 	return index >= 0 && index < member->settings.members ? member->settings.names[index] : "-";
@@ -34,11 +36,24 @@ static bool is_there(const struct member_events *events, const struct replica_ev
 	return false;
 }
 
+/* What is between this member and another one, whoever was told of it already. */
+static void note_refusal(struct member *member, const struct replica_event *event)
+{
+	struct member_connection *connection;
+
+	if (event->member == NO_MEMBER || event->member == member->settings.self || !event->text ||
+	    (event->kind != REPLICA_EVENT_REFUSED && event->kind != REPLICA_EVENT_SPLIT))
+		return;
+	connection = &member->events.connections[event->member];
+	(void)snprintf(connection->why, sizeof(connection->why), "%s", event->text);
+}
+
 void member_events_add(struct member *member, const struct replica_event *event)
 {
 	struct member_events *events = &member->events;
 	struct member_event *place = &events->queue[events->count];
 
+	note_refusal(member, event);
 	if (is_there(events, event))
 		return;
 	if (events->count == MEMBER_EVENTS_MAX) {
@@ -66,13 +81,29 @@ void member_events_up(struct member *member, int from)
 
 	connection->up = true;
 	connection->greeted = false;
+	connection->began = member_now();
 	connection->said = !connection->vain;
 	if (connection->said)
 		say_up(member, from);
 }
 
+/*
+ * One that was not greeted was ended by a member that is there: it has refused this one, or was refused. So was one
+ * that follows upon another as short.
+ */
+static void note_answer(struct member_connection *connection)
+{
+	uint64_t now = member_now();
+
+	connection->hasty = now - connection->began < HASTY_NS ? connection->hasty + 1 : 0;
+	if (!connection->greeted || connection->hasty > 1)
+		connection->answered = now;
+}
+
 static void gone(struct member *member, struct member_connection *connection)
 {
+	if (connection->up)
+		note_answer(connection);
 	connection->vain = !connection->greeted;
 	member->events.moved |= connection->up && connection->greeted;
 	connection->up = false;
@@ -111,7 +142,13 @@ static void look_whether_greeted(struct member *member)
 			continue;
 		if (!connection->said)
 			say_up(member, i);
-		*connection = (struct member_connection){ .up = true, .greeted = true, .said = true };
+		*connection = (struct member_connection){
+			.up = true,
+			.greeted = true,
+			.said = true,
+			.began = connection->began,
+			.hasty = connection->hasty,
+		};
 		member->events.moved = true;
 	}
 }

@@ -39,8 +39,12 @@ struct member_event {
 struct member_connection {
 	bool up;
 	bool greeted;
-	bool said; /* that it is up */
-	bool vain; /* the last one was */
+	bool said;			 /* that it is up */
+	bool vain;			 /* the last one was */
+	uint64_t began;			 /* member_now() when it came up */
+	unsigned int hasty;		 /* how many ended in a row shortly after they began */
+	uint64_t answered;		 /* member_now() when one that came to nothing ended last; 0: never */
+	char why[MEMBER_EVENT_TEXT_MAX]; /* the core has refused it; "": it has not, since it was greeted */
 	struct log_repeat refused, ended;
 };
 

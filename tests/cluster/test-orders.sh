@@ -71,9 +71,9 @@ cluster up 3 --while $$ --group beacons --size 4M --no-power-log --set lease_ms=
 up=$!
 await "the set does not wait for a choice" blocked A 'several members have images with data'
 refused A bad-request '^init: no member of set cluster is "d"; its members: a \(1\), b \(2\), c \(3\)$' init --from d
-done_by A init --from b
-await "A does not know whose images count" blocked A 'with the image of b: give the order there'
+refused A refused '^init --from b: .*this is the host of a: on that of b \(10.77.0.2\), give the order rdiskctl init --from b$' init --from b
 is_image_of A A || fail "an order to another member has overwritten an image"
+blocked A 'several members have images with data' || fail "an order that was refused is kept"
 done_by B init --from b
 wait "$up" || fail "up: $(cat "$work/up")"
 read -r holder _ <"$work/set/holder"
@@ -108,6 +108,18 @@ for event in epoch member; do
 	has_event B ".event == \"$event\"" || fail "B tells no $event"
 done
 refused A not-now '^invalidate a: a has seen no member that went on without it' invalidate a --yes
+
+note "only the network between a backup and the primary is cut: nothing is to be started or forced"
+cluster cut A B
+await "A does not tell what is cut" blocked A 'connection between a and b is down; b is there, and seen by c: mend the network'
+cluster wait A=outdated
+cluster exec A -- rdiskctl status >"$work/words" 2>&1 || true
+grep -q '^- the connection between a and b is down, and no more than that: b is there, and seen by c' "$work/words" ||
+	fail "rdiskctl status says: $(cat "$work/words")"
+! grep -q 'Start rdisk there\|rdiskctl force-primary' "$work/words" || fail "rdiskctl status advises: $(cat "$work/words")"
+refused A not-now '^force-primary: b is not dead: it is connected to c' force-primary --dead b --yes
+cluster heal
+cluster wait in-sync
 
 note "a disk that fails is told of where it is"
 cluster kill C

@@ -251,6 +251,13 @@ from=$(stat -c %s "$work/set/B/rdisk.log")
 cluster start B
 await "it is not said that the leases differ" says B "$from" 'refused: .*lease_ms'
 expect 3 wait --timeout 3 in-sync
+# not_dead HOST NODE: who is refused is there all the same, and may not be given up.
+not_dead() {
+	! cluster exec "$1" -- rdiskctl force-primary --dead "$2" --yes 2>"$work/words" || fail "a primary was forced beside one that serves"
+	grep -q "force-primary: .* is not dead: .*lease_ms" "$work/words" || fail "the order is refused with other words: $(cat "$work/words")"
+}
+not_dead B a,c
+not_dead A b
 cluster kill B
 note "it says: $(last_words)"
 as_kept

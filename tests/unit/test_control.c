@@ -36,9 +36,11 @@ static void test_status(void **state)
 			       CONTROL_STATE_RESYNCING,
 			       4096,
 			       { CONTROL_RESYNC_BITMAP, 1, 2, 3, CONTROL_UNKNOWN },
-			       "" },
-			     { true, CONTROL_ROLE_PRIMARY, CONTROL_STATE_IN_SYNC, 0, { 0 }, "" },
-			     { false, CONTROL_ROLE_DISKLESS, CONTROL_STATE_UNKNOWN, CONTROL_UNKNOWN, { 0 }, "" } },
+			       "",
+			       0 },
+			     { true, CONTROL_ROLE_PRIMARY, CONTROL_STATE_IN_SYNC, 0, { 0 }, "", 0 },
+			     { false, CONTROL_ROLE_DISKLESS, CONTROL_STATE_UNKNOWN, CONTROL_UNKNOWN, { 0 }, "", 3 } },
+		.force_without = 5,
 		.nr_devices = 1,
 		.devices = { { 4, "disk", "id-1", 1ull << 40 } },
 	};
@@ -47,14 +49,14 @@ static void test_status(void **state)
 		     "{\"version\":1,\"set\":\"main\",\"uuid\":\"00010203-0405-0607-0809-0a0b0c0d0eff\","
 		     "\"generation\":2,\"generation_id\":\"00000000000000fe\",\"epoch\":9007199254740993,\"node\":1,"
 		     "\"name\":\"a\",\"primary\":\"b\",\"serving\":true,\"quorate\":true,\"blocked\":null,"
-		     "\"min_in_sync\":1,\"resync_paused\":false,\"members\":["
+		     "\"min_in_sync\":1,\"resync_paused\":false,\"force_without\":[\"a\",\"c\"],\"members\":["
 		     "{\"name\":\"a\",\"node\":1,\"diskless\":false,\"connected\":true,\"role\":\"backup\","
 		     "\"state\":\"resyncing\",\"out_of_sync_bytes\":4096,\"resync\":{\"kind\":\"bitmap\","
 		     "\"done_bytes\":1,\"total_bytes\":2,\"bytes_per_s\":3,\"seconds_left\":null}},"
 		     "{\"name\":\"b\",\"node\":11,\"diskless\":false,\"connected\":true,\"role\":\"primary\","
 		     "\"state\":\"in-sync\",\"out_of_sync_bytes\":0,\"resync\":null},"
 		     "{\"name\":\"c\",\"node\":21,\"diskless\":true,\"connected\":false,\"role\":\"diskless\","
-		     "\"state\":\"unknown\",\"out_of_sync_bytes\":null,\"resync\":null}],"
+		     "\"state\":\"unknown\",\"out_of_sync_bytes\":null,\"resync\":null,\"seen_by\":[\"a\",\"b\"]}],"
 		     "\"devices\":[{\"minor\":4,\"name\":\"disk\",\"size\":1099511627776,\"id\":\"id-1\"}]}\n");
 	close(fd);
 }

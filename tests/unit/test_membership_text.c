@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "membership_force.h"
+#include "membership_primary.h"
 #include "membership_refusals.h"
 #include "membership_text.h"
 #include "membership_waits.h"
@@ -28,7 +30,7 @@ static const struct replication_configuration replication = {
 	.self = A,
 	.set = "main",
 	.members = { { .node = 1, .name = "a" },
-		     { .node = 2, .name = "b" },
+		     { .node = 2, .name = "b", .address = "10.0.0.2" },
 		     { .node = 3, .name = "c", .diskless = true } },
 };
 
@@ -109,9 +111,19 @@ static void test_others(void **state)
 	status.parted = BIT_B;
 	membership_refuse_invalidate(&replication, &status, "that is what the core says", &diagnostic);
 	assert_string_equal(diagnostic.text, "invalidate a: that is what the core says");
+	status.parted = 0;
+	status.discards = true;
+	membership_refuse_force(&replication, &status, BIT_B, "its copy was given up", &diagnostic);
+	assert_string_equal(diagnostic.text,
+			    "force-primary without b: a was started to have its copy discarded (-U FULL): start it "
+			    "without, to go on with what is there");
 	status.configuration.epoch = 0;
-	membership_refuse_init(&replication, &status, B, "that is what the core says", &diagnostic);
-	assert_string_equal(diagnostic.text, "init --from b: that is what the core says");
+	membership_refuse_init(&replication, &status, A, "that is what the core says", &diagnostic);
+	assert_string_equal(diagnostic.text, "init --from a: that is what the core says");
+	membership_refuse_init(&replication, &status, B, NULL, &diagnostic);
+	assert_string_equal(diagnostic.text,
+			    "init --from b: a set is begun by the member whose images it begins with, and this is the "
+			    "host of a: on that of b (10.0.0.2), give the order rdiskctl init --from b");
 }
 
 static void assert_waits(const struct replica_status *status, const char *expected)
@@ -139,13 +151,66 @@ static void test_vote(void **state)
 	assert_waits(&status, "the core's words");
 }
 
+/* b is primary, and cut off from a alone. */
+static void test_link(void **state)
+{
+	struct replica_status status = well();
+	struct diagnostic diagnostic;
+
+	(void)state;
+	status.primary = status.serving = false;
+	status.configuration.primary = B;
+	status.configuration.in_sync = BIT_B;
+	status.seen = BIT_A | BIT_C;
+	status.members[A].connected = status.members[C].connected = true;
+	status.members[C].sees = BIT_A | BIT_B;
+	status.blocked = "the core's words";
+	status.waits = (struct replica_waits){ REPLICA_WAITS_IN_SYNC, .members = BIT_B, .needed = 1 };
+	assert_int_equal(membership_seen_by(&replication, &status, B), BIT_C);
+	assert_int_equal(membership_seen_by(&replication, &status, C), 0);
+	assert_int_equal(membership_seen_by(&replication, &status, A), 0);
+	assert_waits(&status, "the primary cannot be reached from here: the connection between a and b is down; b is "
+			      "there, and seen by c: mend the network between a and b");
+	membership_refuse_promote(&replication, &status, B, NULL, &diagnostic);
+	assert_string_equal(diagnostic.text,
+			    "promote b: the connection between a and b is down; b is there, and seen by "
+			    "c: mend the network between a and b; in sync and seen: none");
+	/* c does not see it any more. */
+	status.members[C].sees = BIT_A;
+	assert_waits(&status, "a member that is in sync must be seen: b; start rdisk there; only if they are lost for "
+			      "good: rdiskctl force-primary, which loses what the copy that is taken lacks");
+	status.discards = true;
+	assert_waits(&status,
+		     "the copy of this member is to be discarded (-U FULL), and is not before one that is in sync "
+		     "serves, of b: if none does, start rdisk here without -U FULL, to go on with what is there");
+}
+
+/* Whether there is one that is not to be replaced by force. */
+static void test_primary(void **state)
+{
+	struct replica_status status = well();
+	struct diagnostic diagnostic = { "" };
+
+	(void)state;
+	assert_true(membership_has_primary(&replication, &status));
+	assert_false(membership_serves_another(&replication, &status, &diagnostic));
+	status.primary = status.serving = false;
+	status.configuration.primary = B;
+	status.members[B].connected = status.primary_there = true;
+	assert_true(membership_serves_another(&replication, &status, &diagnostic));
+	assert_string_equal(diagnostic.text, "force-primary: b is primary and serves (epoch 5), so there is nothing to "
+					     "force: to have a serve, rdiskctl promote a");
+	/* Another process of b. */
+	status.primary_there = false;
+	assert_false(membership_serves_another(&replication, &status, &diagnostic));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_promotion),
-		cmocka_unit_test(test_promotion_by_whom),
-		cmocka_unit_test(test_others),
-		cmocka_unit_test(test_vote),
+		cmocka_unit_test(test_promotion), cmocka_unit_test(test_promotion_by_whom),
+		cmocka_unit_test(test_others),	  cmocka_unit_test(test_vote),
+		cmocka_unit_test(test_link),	  cmocka_unit_test(test_primary),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

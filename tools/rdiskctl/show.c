@@ -70,7 +70,13 @@ static const char *time_text(double seconds, char text[TEXT_SIZE])
 
 /* ---- names ---- */
 
-enum which { CONNECTED, NOT_CONNECTED, AWAY, IN_SYNC, NOT_IN_SYNC, EXCLUDED };
+enum which { CONNECTED, NOT_CONNECTED, LINK_DOWN, LOST, AWAY, IN_SYNC, NOT_IN_SYNC, EXCLUDED };
+
+/* It is there: others see it. */
+static bool is_seen_by_others(const cJSON *member)
+{
+	return cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(member, "seen_by")) > 0;
+}
 
 static bool matches(const cJSON *member, enum which which)
 {
@@ -81,8 +87,12 @@ static bool matches(const cJSON *member, enum which which)
 		return is_true(member, "connected");
 	case NOT_CONNECTED:
 		return !is_true(member, "connected");
+	case LINK_DOWN:
+		return !is_true(member, "connected") && is_seen_by_others(member);
+	case LOST: /* as far as is known here */
+		return !is_true(member, "connected") && !is_seen_by_others(member);
 	case AWAY: /* and not refused */
-		return !is_true(member, "connected") && !is_in(member, "excluded");
+		return !is_true(member, "connected") && !is_seen_by_others(member) && !is_in(member, "excluded");
 	case IN_SYNC:
 		return !diskless && is_in(member, "in-sync");
 	case NOT_IN_SYNC:
@@ -116,6 +126,25 @@ static int list(const cJSON *status, enum which which, const char *between, char
 	return count;
 }
 
+/* How many names a list has, which may be none, and those, with commas between them. */
+static int join_names(const cJSON *list_of_names, char names[NAMES_SIZE])
+{
+	const cJSON *name;
+	size_t used = 0;
+
+	names[0] = '\0';
+	cJSON_ArrayForEach(name, list_of_names)
+	{
+		const char *text = cJSON_GetStringValue(name);
+		int length = snprintf(names + used, NAMES_SIZE - used, "%s%s", used ? "," : "", text ? text : "?");
+
+		used += length > 0 ? (size_t)length : 0;
+		if (used >= NAMES_SIZE)
+			break;
+	}
+	return cJSON_GetArraySize(list_of_names);
+}
+
 int status_code(const cJSON *status)
 {
 	char names[NAMES_SIZE];
@@ -132,6 +161,7 @@ int status_code(const cJSON *status)
 static void show_set(const cJSON *status)
 {
 	const char *uuid = text_of(status, "uuid", NULL);
+	char names[NAMES_SIZE];
 
 	printf("set %s", text_of(status, "set", "?"));
 	if (uuid)
@@ -143,6 +173,10 @@ static void show_set(const cJSON *status)
 	       is_true(status, "serving") ? "serving" : "NOT SERVING");
 	if (text_of(status, "blocked", NULL))
 		printf("waits: %s\n", text_of(status, "blocked", ""));
+	if (join_names(cJSON_GetObjectItemCaseSensitive(status, "force_without"), names))
+		printf("ordered: force-primary --dead %s, given here; it is withdrawn when the rdiskctl that waits for "
+		       "it ends\n",
+		       names);
 }
 
 /* "400 MiB of 1.0 GiB, 90 MiB/s, 7 s left (bitmap)" */
@@ -173,6 +207,7 @@ static void show_members(const cJSON *status)
 		       text_of(member, "role", "?"), diskless ? "-" : text_of(member, "state", "?"),
 		       here			      ? "this host"
 		       : is_true(member, "connected") ? "connected"
+		       : is_seen_by_others(member)    ? "LINK DOWN"
 						      : "NOT THERE",
 		       diskless	     ? "-"
 		       : missing < 0 ? "?"
@@ -211,7 +246,7 @@ static void show_links(const cJSON *status)
 	{
 		const char *link = text_of(member, "link", NULL);
 
-		if (link)
+		if (link && !matches(member, LINK_DOWN))
 			printf("  %s: %s\n", text_of(member, "name", "?"), link);
 	}
 }
@@ -221,10 +256,10 @@ static void advise_votes(const cJSON *status)
 	int members = cJSON_GetArraySize(members_of(status));
 	char seen[NAMES_SIZE], missing[NAMES_SIZE], dead[NAMES_SIZE];
 
-	if (is_true(status, "quorate") || !list(status, NOT_CONNECTED, ", ", missing))
+	if (is_true(status, "quorate") || !list(status, LOST, ", ", missing))
 		return;
 	list(status, CONNECTED, ", ", seen);
-	list(status, NOT_CONNECTED, ",", dead);
+	list(status, LOST, ",", dead);
 	printf("- %d of %d members must be seen to serve; seen: %s; not seen: %s. Start rdisk there. If it runs, its "
 	       "log and this one's say\n"
 	       "  what is between them: the network, or a key, a set or a setting that is another there.\n",
@@ -238,6 +273,30 @@ static void advise_votes(const cJSON *status)
 	       "  on the host whose copy is to be taken. What it lacks is lost. Where they do run, there are two disks "
 	       "then.\n",
 	       dead);
+}
+
+/* Who is there, and not reached from here, is neither to be started nor to be taken for dead. */
+static void advise_links(const cJSON *status)
+{
+	const char *self = text_of(status, "name", "this host");
+	const cJSON *member;
+
+	cJSON_ArrayForEach(member, members_of(status))
+	{
+		const char *name = text_of(member, "name", "?");
+		char names[NAMES_SIZE];
+
+		if (!matches(member, LINK_DOWN))
+			continue;
+		join_names(cJSON_GetObjectItemCaseSensitive(member, "seen_by"), names);
+		printf("- the connection between %s and %s is down, and no more than that: %s is there, and seen by "
+		       "%s. "
+		       "Mend the network\n"
+		       "  between the two; there is nothing to start or to force.\n",
+		       self, name, name, names);
+		if (text_of(member, "link", NULL))
+			printf("  %s: %s\n", name, text_of(member, "link", ""));
+	}
 }
 
 static void advise_in_sync(const cJSON *status)
@@ -260,6 +319,7 @@ static void advise(const cJSON *status)
 	if (status_code(status) == EXIT_DONE)
 		return;
 	puts("\nto do:");
+	advise_links(status);
 	advise_votes(status);
 	if (text_of(status, "uuid", NULL))
 		advise_in_sync(status);

@@ -37,6 +37,13 @@ static bool said(const char *text)
 	return strstr(member_ctl.output.text, text) != NULL;
 }
 
+/* The text of a member's status, as JSON. */
+static const char *status_of(int member)
+{
+	(void)MEMBER_ORDER(member, "--json", "status");
+	return member_ctl.output.text;
+}
+
 /* Who serves with this member is not lost: its data would be given up, now or when it is cut off some day. */
 static void test_force_refused(void **state)
 {
@@ -53,6 +60,20 @@ static void test_force_refused(void **state)
 	member_set_end();
 }
 
+/* A primary that serves is not replaced by force, whoever else is lost: it would be waited for in vain. */
+static void test_force_beside_primary(void **state)
+{
+	(void)state;
+	member_set_start();
+	member_await(MEMBER_B, "a", "b");
+	test_process_discard(&set_members[MEMBER_C].rdisk);
+	do
+		assert_int_equal(MEMBER_ORDER(MEMBER_B, "--json", "force-primary", "--dead", "c", "--yes"), 1);
+	while (said("c is connected") || said("c is not dead"));
+	assert_said("{\"error\":\"not-now\",\"message\":\"force-primary: a is primary and serves (epoch ");
+	member_set_end();
+}
+
 static void test_force_waits(void **state)
 {
 	(void)state;
@@ -64,13 +85,46 @@ static void test_force_waits(void **state)
 		assert_int_equal(
 			MEMBER_ORDER(MEMBER_A, "--json", "force-primary", "--dead", "b", "--yes", "--timeout", "1"), 1);
 	while (said("b is connected"));
-	assert_said("{\"error\":\"timeout\",\"message\":\"a does not serve after 1 s; the order stands");
+	assert_said("{\"error\":\"timeout\",\"message\":\"a does not serve after 1 s; the order is withdrawn: ");
 	assert_said("to decide the forced primary; seen: a\"}");
-	/* It stands, and a that is primary with the lease of before is not what was meant. */
+	/* It is not carried out when it could be. */
 	member_start(MEMBER_C, NULL);
 	member_await(MEMBER_A, "a", NULL);
-	if (MEMBER_ORDER(MEMBER_A, "promote", "a", "--timeout", "0"))
-		fail_msg("promote: %s", member_ctl.output.text);
+	if (!strstr(status_of(MEMBER_A), "\"generation\":1,"))
+		fail_msg("the order was carried out: %s", member_ctl.output.text);
+	assert_int_equal(MEMBER_ORDER(MEMBER_A, "--json", "force-primary", "--dead", "b", "--yes"), 0);
+	if (!strstr(status_of(MEMBER_A), "\"generation\":2,"))
+		fail_msg("the order was not carried out: %s", member_ctl.output.text);
+	member_set_end();
+}
+
+/* An order that waits is told of, and is none any more when nobody waits for it. */
+static void test_force_withdrawn(void **state)
+{
+	const char *const force[] = { RDISKCTL_PROGRAM,
+				      "-c",
+				      set_members[MEMBER_A].config,
+				      "force-primary",
+				      "--dead",
+				      "b",
+				      "--yes",
+				      "--timeout",
+				      "0",
+				      NULL };
+
+	(void)state;
+	member_set_start();
+	test_process_discard(&set_members[MEMBER_B].rdisk);
+	test_process_discard(&set_members[MEMBER_C].rdisk);
+	member_await_blocked(MEMBER_A, "2 of a, b, c must be seen to decide who serves; seen: a");
+	test_process_start(&listener, force, NULL);
+	member_await_blocked(MEMBER_A, "2 of a, c must be seen to decide the forced primary; seen: a");
+	if (!strstr(status_of(MEMBER_A), "\"force_without\":[\"b\"]"))
+		fail_msg("the order is not told of: %s", member_ctl.output.text);
+	test_process_discard(&listener);
+	member_await_blocked(MEMBER_A, "2 of a, b, c must be seen to decide who serves; seen: a");
+	if (strstr(status_of(MEMBER_A), "force_without"))
+		fail_msg("the order is not withdrawn: %s", member_ctl.output.text);
 	member_set_end();
 }
 
@@ -165,7 +219,8 @@ static void test_refused(void **state)
 	test_process_discard(&set_members[MEMBER_B].rdisk);
 	do
 		assert_int_equal(MEMBER_ORDER(MEMBER_A, "--json", "promote", "b", "--timeout", "1"), 1);
-	while (said("timeout"));
+	/* As long as c has not noticed it is seen there. */
+	while (said("timeout") || said("seen by c"));
 	assert_said(
 		"promote b: b is not seen: start rdisk there, and look at the network between; in sync and seen: a");
 	test_process_discard(&set_members[MEMBER_A].rdisk);
@@ -185,6 +240,9 @@ static void test_refused_unborn(void **state)
 	assert_said("promote a: the set has not begun, or is not known here yet");
 	assert_int_equal(MEMBER_ORDER(MEMBER_A, "--json", "init", "--from", "c"), 1);
 	assert_said("init --from c: c has no image (diskless = true); name one of a, b");
+	assert_int_equal(MEMBER_ORDER(MEMBER_A, "--json", "init", "--from", "b"), 1);
+	assert_said("{\"error\":\"refused\",\"message\":\"init --from b: a set is begun by the member whose images it");
+	assert_said("give the order rdiskctl init --from b\"}");
 	assert_int_equal(MEMBER_ORDER(MEMBER_A, "--json", "invalidate", "a", "--yes"), 1);
 	assert_said("invalidate a: a has no copy yet that it could discard");
 	assert_int_equal(MEMBER_ORDER(MEMBER_A, "--json", "force-primary", "--dead", "b", "--yes"), 1);
@@ -284,7 +342,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_force_refused, member_set_setup, teardown),
+		cmocka_unit_test_setup_teardown(test_force_beside_primary, member_set_setup, teardown),
 		cmocka_unit_test_setup_teardown(test_force_waits, member_set_setup, teardown),
+		cmocka_unit_test_setup_teardown(test_force_withdrawn, member_set_setup, teardown),
 		cmocka_unit_test_setup_teardown(test_force_is_forgotten, member_set_setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused, member_set_setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused_unborn, member_set_setup, teardown),

@@ -193,13 +193,14 @@ static void test_image_is_missing(void **state)
 	member_set_end();
 }
 
-/* Each thinks that the other has the copy that it is to be given. Nobody serves, and all say so. */
+#define FULL_OF                                                                                                        \
+	"the copy of this member is to be discarded (-U FULL), and is not before one that is in sync serves, of "
+#define AND_NONE_DOES ": if none does, start rdisk here without -U FULL, to go on with what is there"
+
+/* Each thinks that the other has the copy that it is to be given. Nobody serves, and all say so; nothing is lost. */
 static void test_all_copies_are_discarded(void **state)
 {
 	static const char *const full[] = { "-U", "FULL", NULL };
-	static const char blocked[] = "a, b: one that is in sync is to take over; if none does so soon, their copies "
-				      "were lost, replaced or discarded: rdiskctl force-primary takes another one; if "
-				      "none is left, the set has to begin anew, with state_dir removed on all";
 
 	(void)state;
 	member_set_start();
@@ -207,9 +208,19 @@ static void test_all_copies_are_discarded(void **state)
 	member_start(MEMBER_A, full);
 	member_start(MEMBER_B, full);
 	member_start(MEMBER_C, NULL);
-	for (int i = 0; i < MEMBERS; i++)
-		member_await_blocked(i, blocked);
+	member_await_blocked(MEMBER_A, FULL_OF "b" AND_NONE_DOES);
+	member_await_blocked(MEMBER_B, FULL_OF "a" AND_NONE_DOES);
+	member_await_blocked(
+		MEMBER_C, "a, b: one that is in sync is to take over; if none does so soon, the status there says why; "
+			  "if their copies were lost, replaced or discarded: rdiskctl force-primary takes another one; "
+			  "if none is left, the set has to begin anew, with state_dir removed on all");
+	assert_int_equal(MEMBER_ORDER(MEMBER_A, "--json", "force-primary", "--dead", "b", "--yes"), 1);
 	member_set_discard();
+	for (int i = 0; i < MEMBERS; i++)
+		member_start(i, NULL);
+	member_await(MEMBER_C, NULL, "a");
+	member_await(MEMBER_C, NULL, "b");
+	member_set_end();
 }
 
 int main(void)

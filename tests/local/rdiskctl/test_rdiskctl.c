@@ -44,6 +44,14 @@ static void test_status(void **state)
 	assert_output("600 MiB  424 MiB of 1.0 GiB, 90.0 MiB/s, 2 min left (bitmap)\n");
 	assert_output("NOT THERE");
 	assert_output("- not there: b. Start rdisk there");
+	status->members[1].seen_by = 4;
+	status->force_without = 6;
+	assert_int_equal(ASK("status"), 4);
+	assert_output("LINK DOWN");
+	assert_output("- the connection between a and b is down, and no more than that: b is there, and seen by c.");
+	assert_no_output("Start rdisk there");
+	assert_output("ordered: force-primary --dead b,c, given here");
+	status->members[1].seen_by = status->force_without = 0;
 	status->members[1].connected = true;
 	assert_int_equal(ASK("status"), 4);
 	assert_output("- nothing: who is not in sync is brought up");
@@ -69,6 +77,12 @@ static void test_status_not_serving(void **state)
 	assert_int_equal(ASK("status"), 5);
 	assert_output("  b: it refuses the key\n");
 	status->members[1].link[0] = '\0';
+	/* Of five, say: who is seen by one that is seen is neither started nor given up. */
+	status->members[1].seen_by = 1;
+	assert_int_equal(ASK("status"), 5);
+	assert_output("rdiskctl force-primary --dead c --yes");
+	status->members[1].seen_by = 0;
+	assert_int_equal(ASK("status"), 5);
 	assert_output("primary none, NOT SERVING\n");
 	assert_output("waits: 2 of 3 members must be seen to know the newest configuration; seen: a\n");
 	assert_output("- 2 of 3 members must be seen to serve; seen: a; not seen: b, c. Start rdisk there");
