@@ -82,7 +82,14 @@ static void tell(void *user, const struct replica_event *event)
 	membership_control_tell(server->control, event);
 }
 
-static void connections(void *user)
+static void lost(void *user, unsigned int events)
+{
+	const struct server *server = user;
+
+	membership_control_lost(server->control, events);
+}
+
+static void changed(void *user)
 {
 	const struct server *server = user;
 
@@ -109,7 +116,8 @@ int membership_start(struct server *server, const struct configuration *configur
 		.min_in_sync = replication->min_in_sync,
 		.clients = NR_SLOTS * 2,
 		.tell = tell,
-		.connections = connections,
+		.lost = lost,
+		.changed = changed,
 		.user = server,
 		.error_on_no_quorum = replication->error_on_no_quorum,
 		.slow_replica_waits = replication->slow_replica_waits,

@@ -13,15 +13,19 @@
 #include "control.h"
 #include "log.h"
 #include "log_repeat.h"
+#include "membership_changes.h"
 #include "membership_force.h"
 #include "membership_primary.h"
 #include "membership_refusals.h"
+#include "membership_text.h"
 #include "membership_waits.h"
 #include "service_notify.h"
 
 #define STATUS_LINE_SIZE 256 /* bytes */
 
-#define TELL_AGAIN_NS	 NS_PER_SECOND /* before the service manager is told what it had no room for */
+/* A lease ends, say, without an event: then the status is another, too. */
+#define LOOK_AGAIN_NS	 NS_PER_SECOND
+#define EVENT_TEXT_SIZE	 256 /* bytes */
 
 #define PROMOTE_AGAIN_NS (NS_PER_SECOND / 4)
 
@@ -42,14 +46,13 @@ struct membership_control {
 	const struct configuration *configuration;
 	struct control *control;
 	struct pending_order pending;
-	bool was_quorate;
 	bool resync_paused;
-	member_set resyncing; /* as it was last told */
+	struct membership_changes changes;
 	struct member_disk disks[REPLICATION_DEVICES_MAX];
 	char line[STATUS_LINE_SIZE]; /* that the service manager was told last */
-	uint64_t tell_again; /* the member's time at which it is told, as it had no room; REPLICA_NEVER: it had */
-	uint64_t next_look;  /* of the coarse clock */
-	bool was_blocked;    /* at the last look */
+	uint64_t look_again;	     /* the member's time at which it looks at the status, whatever was told */
+	uint64_t next_look;	     /* of the coarse clock: whether it is blocked */
+	bool was_blocked;	     /* at the last look */
 	struct log_repeat blocked;
 };
 
@@ -495,10 +498,9 @@ static void tell_manager(struct membership_control *control, const struct contro
 	control_status_line(&control->configuration->replication, status, line + used, sizeof(line) - used);
 	if (!strcmp(line, control->line))
 		return;
-	/* What it had no room for it is told again, or what has come of it by then. */
+	/* What it had no room for it is told with the next look, or what has come of it by then. */
 	if (service_notify(line, 0))
 		memcpy(control->line, line, sizeof(line));
-	control->tell_again = strcmp(line, control->line) ? member_now() + TELL_AGAIN_NS : REPLICA_NEVER;
 }
 
 static enum control_event_kind kind_of(enum replica_event_kind kind)
@@ -522,43 +524,20 @@ static enum control_event_kind kind_of(enum replica_event_kind kind)
 	return CONTROL_EVENT_EPOCH;
 }
 
-/* Who has become a target, or is none any more. */
-static void look_at_resync(struct membership_control *control, const struct control_status *status)
+/* "primary a, in sync a, b" */
+static void epoch_text(const struct replication_configuration *replication, const struct control_status *status,
+		       char *text, size_t size)
 {
-	for (int i = 0; i < control->configuration->replication.nr_members; i++) {
-		bool resyncing = status->members[i].state == CONTROL_STATE_RESYNCING;
+	struct membership_text writer = membership_text_begin(text, size);
+	member_set in_sync = 0;
 
-		if (resyncing == member_in(control->resyncing, i))
-			continue;
-		control->resyncing ^= member_bit(i);
-		tell_resync(control, status, i,
-			    resyncing						? "bringing up begins"
-			    : status->members[i].state == CONTROL_STATE_IN_SYNC ? "bringing up is done"
-										: "bringing up was broken off");
-	}
-}
-
-static void look_at_quorum(struct membership_control *control, const struct control_status *status)
-{
-	const struct control_event event = {
-		.kind = CONTROL_EVENT_QUORUM,
-		.epoch = status->epoch,
-		.member = REPLICATION_NO_MEMBER,
-		.text = status->quorate ? "a majority of the members is seen" : "no majority of the members is seen",
-	};
-
-	if (status->quorate == control->was_quorate)
+	for (int i = 0; i < replication->nr_members; i++)
+		if (!replication->members[i].diskless && status->members[i].state == CONTROL_STATE_IN_SYNC)
+			in_sync |= member_bit(i);
+	if (status->primary == REPLICATION_NO_MEMBER)
 		return;
-	control->was_quorate = status->quorate;
-	control_event(control->control, &event);
-}
-
-/* What is different in the status, and no event by itself. */
-static void look(struct membership_control *control, const struct control_status *status)
-{
-	look_at_resync(control, status);
-	look_at_quorum(control, status);
-	tell_manager(control, status);
+	membership_text_add(&writer, "primary %s, in sync ", replication->members[status->primary].name);
+	membership_text_add_names(&writer, replication, in_sync);
 }
 
 /* For who sees that a disk hangs, and does not know of rdiskctl. Nothing tells when a wait begins. */
@@ -572,13 +551,13 @@ static void look_whether_blocked(struct membership_control *control, uint64_t no
 		log_warning("set %s: nothing is served: %s", control->configuration->replication.set, status.blocked);
 	control->was_blocked = status.blocked[0] != '\0';
 	control->next_look = now + LOOK_NS;
-	look(control, &status);
 }
 
 void membership_control_tell(struct membership_control *control, const struct replica_event *from)
 {
 	struct control_status status;
 	struct control_event event;
+	char text[EVENT_TEXT_SIZE] = "";
 
 	if (!control)
 		return;
@@ -590,8 +569,25 @@ void membership_control_tell(struct membership_control *control, const struct re
 		.status = from->member == NO_MEMBER ? NULL : &status.members[from->member],
 		.text = from->text,
 	};
+	if (from->kind == REPLICA_EVENT_EPOCH) {
+		epoch_text(&control->configuration->replication, &status, text, sizeof(text));
+		event.text = *text ? text : NULL;
+	}
 	control_event(control->control, &event);
-	look(control, &status);
+	membership_changes_told(&control->changes, &event, &status);
+}
+
+void membership_control_lost(struct membership_control *control, unsigned int lost)
+{
+	const struct control_event event = {
+		.kind = CONTROL_EVENT_LOST,
+		.member = REPLICATION_NO_MEMBER,
+		.lost = lost,
+		.text = "more happened at once than could be told: what has come of it follows",
+	};
+
+	if (control)
+		control_event(control->control, &event);
 }
 
 void membership_control_look(struct membership_control *control)
@@ -601,7 +597,9 @@ void membership_control_look(struct membership_control *control)
 	if (!control)
 		return;
 	fill_status(control, &status);
-	look(control, &status);
+	membership_changes_look(&control->changes, control->control, &status);
+	tell_manager(control, &status);
+	control->look_again = member_now() + LOOK_AGAIN_NS;
 }
 
 void membership_control_turn(struct membership_control *control)
@@ -612,11 +610,9 @@ void membership_control_turn(struct membership_control *control)
 	look_at_order(control);
 	if (now >= control->next_look)
 		look_whether_blocked(control, now);
-	if (control->tell_again == REPLICA_NEVER)
-		return;
-	if (member_now() >= control->tell_again)
+	if (member_now() >= control->look_again)
 		membership_control_look(control);
-	member_wake_by(member_of(control), control->tell_again);
+	member_wake_by(member_of(control), control->look_again);
 }
 
 int membership_control_open(struct membership_control **result, struct server *server,
@@ -628,7 +624,7 @@ int membership_control_open(struct membership_control **result, struct server *s
 		return diagnostic_set(diagnostic, "no memory for the control socket");
 	control->server = server;
 	control->configuration = configuration;
-	control->tell_again = REPLICA_NEVER;
+	membership_changes_init(&control->changes, &configuration->replication);
 	if (control_open(&control->control, &configuration->replication, &orders, control, diagnostic)) {
 		free(control);
 		return -1;

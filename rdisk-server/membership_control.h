@@ -16,10 +16,16 @@ struct membership_control;
 int membership_control_open(struct membership_control **control, struct server *server,
 			    const struct configuration *configuration, struct diagnostic *diagnostic);
 
-/* Something happened in the set: subscribers and the service manager are told. NULL is harmless. */
+/* Something happened in the set: subscribers are told. NULL is harmless. */
 void membership_control_tell(struct membership_control *control, const struct replica_event *event);
 
-/* A member has come or gone, of which the set may know no event: the same are told what that makes different. */
+/* So much more happened than could be told. NULL is harmless. */
+void membership_control_lost(struct membership_control *control, unsigned int lost);
+
+/*
+ * After what was told, or when a member has come or gone, of which the set may know no event: subscribers and the
+ * service manager are told what is different. NULL is harmless.
+ */
 void membership_control_look(struct membership_control *control);
 
 /* In each turn of the loop in which there may be something to do. */

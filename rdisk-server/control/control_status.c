@@ -41,7 +41,7 @@ static const char *const event_names[] = {
 	[CONTROL_EVENT_EPOCH] = "epoch",   [CONTROL_EVENT_PRIMARY] = "primary",
 	[CONTROL_EVENT_MEMBER] = "member", [CONTROL_EVENT_RESYNC] = "resync",
 	[CONTROL_EVENT_QUORUM] = "quorum", [CONTROL_EVENT_DISK_ERROR] = "disk-error",
-	[CONTROL_EVENT_SPLIT] = "split",
+	[CONTROL_EVENT_SPLIT] = "split",   [CONTROL_EVENT_LOST] = "lost",
 };
 
 /* ---- steps ---- */
@@ -288,6 +288,7 @@ cJSON *control_event_json(const struct replication_configuration *replication, c
 	    add_count(object, "epoch", event->epoch) && add_count(object, "node", (unsigned int)member->node) &&
 	    control_json_text(object, "name", member->name) &&
 	    (!event->status || add_member_state(object, replication, event->status)) &&
+	    (!event->lost || add_count(object, "lost", event->lost)) &&
 	    (!event->text || control_json_text(object, "text", event->text)))
 		return object;
 	cJSON_Delete(object);

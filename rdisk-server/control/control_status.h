@@ -91,6 +91,7 @@ enum control_event_kind {
 	CONTROL_EVENT_QUORUM,	  /* the majority is seen, or not any more (text) */
 	CONTROL_EVENT_DISK_ERROR, /* member: an image or the state failed */
 	CONTROL_EVENT_SPLIT,	  /* two generations exclude each other */
+	CONTROL_EVENT_LOST,	  /* events that could not be told: `lost` of them */
 };
 
 struct control_event {
@@ -99,6 +100,7 @@ struct control_event {
 	int member;			     /* that it is about; REPLICATION_NO_MEMBER is this one */
 	const struct control_member *status; /* of that member, or NULL */
 	const char *text;		     /* one line without a full stop, or NULL */
+	unsigned int lost;		     /* of a LOST: how many */
 };
 
 /* New objects, which the caller deletes. NULL: no memory. at: CLOCK_REALTIME. */

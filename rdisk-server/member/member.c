@@ -399,8 +399,8 @@ void member_link(const struct member *member, int other, struct session_status *
 	sessions_status(member->sessions, other, link);
 	if (connection->answered > link->answered)
 		link->answered = connection->answered;
-	/* The core knows better why it has ended one, or does not listen to it. */
-	if (connection->why[0] && (link->up || !strcmp(link->why, SESSION_HUNG_UP)))
+	/* The core knows better why one has ended, or is not listened to; not why there has been none since. */
+	if (connection->why[0] && (link->up || !strcmp(link->why, connection->end)))
 		(void)snprintf(link->why, sizeof(link->why), "%s", connection->why);
 }
 

@@ -54,9 +54,11 @@ struct member_settings {
 	bool error_on_no_quorum;
 	bool slow_replica_waits;
 	void (*tell)(void *user, const struct replica_event *event); /* it was logged, too */
-	/* At the end of a turn in which another member has come or gone, which is no event of the core. */
-	void (*connections)(void *user);
-	void *user; /* for both */
+	void (*lost)(void *user, unsigned int events); /* so many more happened in a turn than `tell` was told */
+	/* At the end of a turn in which anything was told, or another member has come or gone, which is no event of the
+	 * core. */
+	void (*changed)(void *user);
+	void *user; /* for all */
 };
 
 /*

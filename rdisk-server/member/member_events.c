@@ -100,8 +100,9 @@ static void note_answer(struct member_connection *connection)
 		connection->answered = now;
 }
 
-static void gone(struct member *member, struct member_connection *connection)
+static void gone(struct member *member, struct member_connection *connection, const char *why)
 {
+	(void)snprintf(connection->end, sizeof(connection->end), "%s", why);
 	if (connection->up)
 		note_answer(connection);
 	connection->vain = !connection->greeted;
@@ -116,12 +117,12 @@ void member_events_down(struct member *member, int from, const char *why)
 
 	if (connection->said || due)
 		log_info("set %s: not connected to %s any more: %s", member->settings.set, name_of(member, from), why);
-	gone(member, connection);
+	gone(member, connection, why);
 }
 
 void member_events_hung_up(struct member *member, int to)
 {
-	gone(member, &member->events.connections[to]);
+	gone(member, &member->events.connections[to], SESSION_HUNG_UP);
 }
 
 /* Those that have turned out not to be in vain. */
@@ -239,8 +240,12 @@ void member_events_tell(struct member *member)
 		tell(member, &events->queue[i].event);
 	if (events->left_out)
 		log_warning("set %s: %u more events in one turn are not told", member->settings.set, events->left_out);
+	if (events->left_out && member->settings.lost)
+		member->settings.lost(member->settings.user, events->left_out);
+	/* What has come of them, too. */
+	events->moved |= events->count > 0;
 	events->count = events->left_out = 0;
-	if (events->moved && member->settings.connections)
-		member->settings.connections(member->settings.user);
+	if (events->moved && member->settings.changed)
+		member->settings.changed(member->settings.user);
 	events->moved = false;
 }

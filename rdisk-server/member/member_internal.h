@@ -44,6 +44,7 @@ struct member_connection {
 	uint64_t began;			 /* member_now() when it came up */
 	unsigned int hasty;		 /* how many ended in a row shortly after they began */
 	uint64_t answered;		 /* member_now() when one that came to nothing ended last; 0: never */
+	char end[SESSION_WHY_SIZE];	 /* of the last one */
 	char why[MEMBER_EVENT_TEXT_MAX]; /* the core has refused it; "": it has not, since it was greeted */
 	struct log_repeat refused, ended;
 };
@@ -52,7 +53,7 @@ struct member_events {
 	struct member_event queue[MEMBER_EVENTS_MAX]; /* in the order of their coming */
 	unsigned int count;
 	unsigned int left_out; /* that it had no room for */
-	bool moved;	       /* another member has come or gone since settings.connections was called */
+	bool moved;	       /* something to tell settings.changed: another member has come or gone */
 	struct member_connection connections[MEMBERS_MAX];
 };
 
@@ -94,7 +95,7 @@ void member_became_known(struct member *member);
 /*
  * member_events.c. Events are taken within an event of the core, and told at the end of a turn, when the core may be
  * asked: logged, and passed on to settings.tell. An EPOCH is the newest then, however many there were. After them
- * settings.connections is called, if any member has come or gone.
+ * settings.changed is called, if any was told, or any member has come or gone.
  */
 void member_events_add(struct member *member, const struct replica_event *event);
 void member_events_tell(struct member *member);

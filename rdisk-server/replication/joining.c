@@ -150,6 +150,8 @@ void joining_heard(struct replica *replica)
 {
 	struct joining *joining = &replica->joining;
 
+	if (!joining->heard)
+		core_tell(replica, REPLICA_EVENT_MEMBER, replica->settings.self, "it is being brought up");
 	/* One that is still being said is not answered by that: it heard an older one. */
 	joining->heard = true;
 	joining->saying = false;

@@ -104,9 +104,16 @@ done_by A invalidate a --yes
 cluster wait in-sync
 expect_field '.primary, .generation' $'b\n1'
 await "B does not tell that a is brought up" has_event B '.event == "resync" and .node == 1 and .state == "in-sync"'
-for event in epoch member; do
-	has_event B ".event == \"$event\"" || fail "B tells no $event"
+await "A does not tell that it is brought up itself" has_event A '.event == "resync" and .node == 1 and .text == "bringing up is done"'
+await "C does not tell that a is in sync" has_event C '.event == "member" and .node == 1 and .state == "in-sync"'
+done_by A promote a
+for host in A B C; do
+	await "$host does not tell who serves" has_event "$host" '.event == "primary" and .node == 1 and .role == "primary" and .epoch > 5'
+	for event in epoch member; do
+		await "$host tells no $event" has_event "$host" ".event == \"$event\""
+	done
 done
+done_by A promote b
 refused A not-now '^invalidate a: a has seen no member that went on without it' invalidate a --yes
 
 note "only the network between a backup and the primary is cut: nothing is to be started or forced"

@@ -104,7 +104,7 @@ static void test_events(void **state)
 	say(fd, "{\"command\":\"events\"}\n");
 	assert_heard(fd, "{\"result\":\"subscribed\"}\n");
 	turn();
-	control_event(control, &(struct control_event){ CONTROL_EVENT_MEMBER, 12, 1, &member, "it is in sync" });
+	control_event(control, &(struct control_event){ CONTROL_EVENT_MEMBER, 12, 1, &member, "it is in sync", 0 });
 	text = heard(fd);
 	assert_int_equal(strncmp(text, "{\"time\":\"20", 11), 0);
 	text = strstr(text, "Z\"");
@@ -113,6 +113,9 @@ static void test_events(void **state)
 				  "\"text\":\"it is in sync\"}\n");
 	control_event(control, &(struct control_event){ .kind = CONTROL_EVENT_DISK_ERROR, .epoch = 13, .member = -1 });
 	assert_non_null(strstr(heard(fd), "\"event\":\"disk-error\",\"epoch\":13,\"node\":1,\"name\":\"a\"}\n"));
+	control_event(control,
+		      &(struct control_event){ .kind = CONTROL_EVENT_LOST, .epoch = 13, .member = -1, .lost = 5 });
+	assert_non_null(strstr(heard(fd), "\"event\":\"lost\",\"epoch\":13,\"node\":1,\"name\":\"a\",\"lost\":5}\n"));
 	/* What it says is not heard. */
 	say(fd, "{\"command\":\"pause-resync\"}\n");
 	assert_heard(fd, "");
@@ -139,7 +142,7 @@ static void test_slow_subscriber(void **state)
 	assert_heard(fast, "{\"result\":\"subscribed\"}\n");
 	/* Far more than it may keep back, while nobody waits for it. */
 	for (int i = 0; i < 4096; i++) {
-		control_event(control, &(struct control_event){ CONTROL_EVENT_QUORUM, 1, -1, NULL, text });
+		control_event(control, &(struct control_event){ CONTROL_EVENT_QUORUM, 1, -1, NULL, text, 0 });
 		assert_non_null(strstr(heard(fast), "\"quorum\""));
 		turn();
 	}

@@ -123,13 +123,26 @@ void __wrap_replica_status(const struct replica *replica, struct replica_status 
 #define TOLD_MAX (2 * MEMBER_EVENTS_MAX)
 
 static struct replica_event told[TOLD_MAX];
-static int nr_told;
+static int nr_told, nr_changed;
+static unsigned int nr_lost;
 
 static void note(void *user, const struct replica_event *event)
 {
 	(void)user;
 	assert_true(nr_told < TOLD_MAX);
 	told[nr_told++] = *event;
+}
+
+static void note_lost(void *user, unsigned int events)
+{
+	(void)user;
+	nr_lost += events;
+}
+
+static void note_changed(void *user)
+{
+	(void)user;
+	nr_changed++;
 }
 
 /* A member that votes only, and sees nobody. */
@@ -154,6 +167,8 @@ static void start_member(void)
 		.min_in_sync = 1,
 		.clients = 4,
 		.tell = note,
+		.lost = note_lost,
+		.changed = note_changed,
 	};
 	struct diagnostic diagnostic = { "" };
 
@@ -164,7 +179,8 @@ static void start_member(void)
 		test_fatal("%s", diagnostic.text);
 	member_begin(member);
 	member_turn(member);
-	looks = nr_told = 0;
+	looks = nr_told = nr_changed = 0;
+	nr_lost = 0;
 }
 
 static void tell(enum replica_event_kind kind, int of, const char *text)
@@ -210,10 +226,17 @@ static void test_many_events(void **state)
 		tell(REPLICA_EVENT_MEMBER, 1, "it is being brought up");
 	member_turn(member);
 	assert_int_equal(nr_told, MEMBER_EVENTS_MAX);
+	/* How many are missing is told; and once, after all of them, that there is something to look at. */
+	assert_int_equal(nr_lost, 9 * MEMBER_EVENTS_MAX);
+	assert_int_equal(nr_changed, 1);
 	/* There is room again. */
 	tell(REPLICA_EVENT_MEMBER, 1, "it is in sync");
 	member_turn(member);
 	assert_int_equal(nr_told, MEMBER_EVENTS_MAX + 1);
+	assert_int_equal(nr_lost, 9 * MEMBER_EVENTS_MAX);
+	assert_int_equal(nr_changed, 2);
+	member_turn(member);
+	assert_int_equal(nr_changed, 2);
 }
 
 /* A member that is refused for one and the same reason is told of now and then; for another one, at once. */

@@ -323,6 +323,32 @@ static void test_copies_are_missing(void **state)
 	member_set_discard();
 }
 
+/* Every member tells what it learns of, also of others, and who serves. */
+static void test_events_of_all(void **state)
+{
+	(void)state;
+	member_set_start();
+	listen_to(MEMBER_C);
+	test_process_discard(&set_members[MEMBER_B].rdisk);
+	await_event("\"event\":\"member\",\"epoch\":");
+	await_event("\"name\":\"b\",\"connected\":false,");
+	await_event("\"text\":\"it is not connected any more: ");
+	await_event("\"name\":\"b\",\"connected\":false,\"role\":\"none\",\"state\":\"outdated\"");
+	await_event("\"text\":\"primary a, in sync a\"");
+	member_start(MEMBER_B, NULL);
+	await_event("it is in sync");
+	test_process_discard(&listener);
+	listen_to(MEMBER_B);
+	member_promote(MEMBER_B, "b");
+	await_event("\"name\":\"b\",\"connected\":true,\"role\":\"primary\"");
+	test_process_discard(&set_members[MEMBER_A].rdisk);
+	test_process_discard(&set_members[MEMBER_C].rdisk);
+	/* Its lease ends by itself. */
+	await_event("\"event\":\"primary\",");
+	await_event("\"text\":\"2 of a, b, c must be seen to decide who serves; seen: b\"");
+	member_set_discard();
+}
+
 /* Who only votes, or follows, learns of the others' end by nothing that the set decides. */
 static void test_quorum_events(void **state)
 {
@@ -351,6 +377,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_promote_waits, member_set_setup, teardown),
 		cmocka_unit_test_setup_teardown(test_copies_are_missing, member_set_setup, teardown),
 		cmocka_unit_test_setup_teardown(test_resync_events, member_set_setup, teardown),
+		cmocka_unit_test_setup_teardown(test_events_of_all, member_set_setup, teardown),
 		cmocka_unit_test_setup_teardown(test_quorum_events, member_set_setup, teardown),
 	};
 

@@ -117,7 +117,7 @@ static void obey_test(void)
 	if (byte == 'l')
 		control_answer(control, last_order, -ETIMEDOUT, "b does not serve after 5 s: a is still the primary");
 	if (byte == 'e')
-		control_event(control, &(struct control_event){ CONTROL_EVENT_EPOCH, 7, 1, NULL, "text" });
+		control_event(control, &(struct control_event){ CONTROL_EVENT_EPOCH, 7, 1, NULL, "text", 0 });
 }
 
 static _Noreturn void run_server(void)
