@@ -262,6 +262,10 @@ static int serve(struct server *server, const struct configuration *configuratio
 		membership_keep(&keeper, server);
 		code = connect_node(server, &diagnostic);
 		membership_keep_end(&keeper);
+		if (server->devices.member && member_failed(server->devices.member)) {
+			log_error("the replica set cannot go on here: see above");
+			return EXIT_SERVING;
+		}
 		if (code) {
 			if (termination_requested())
 				return EXIT_ENDED;

@@ -9,6 +9,7 @@
 
 #include "log.h"
 #include "membership_control.h"
+#include "termination.h"
 
 static void *keep(void *context)
 {
@@ -21,8 +22,12 @@ static void *keep(void *context)
 		membership_control_turn(keeper->server->control);
 		member_before_wait(member);
 		/* The ring that goes with the end is kept for this wait if it comes before. */
-		member_wait(member, NULL);
+		if (!member_failed(member))
+			member_wait(member, NULL);
 	}
+	/* The process is to end; what the main thread waits for may take long. */
+	if (member_failed(member))
+		termination_request();
 	return NULL;
 }
 

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <time.h>
+#include <unistd.h>
 
 #define REPEAT_NS 10000000 /* between two wake-ups */
 
@@ -59,6 +60,12 @@ int termination_setup(void)
 	action.sa_handler = SIG_IGN;
 	/* SIGXFSZ: a write beyond the limit of a file's size then fails with EFBIG, as an error of the request. */
 	return sigaction(SIGPIPE, &action, NULL) || sigaction(SIGXFSZ, &action, NULL) ? -errno : 0;
+}
+
+void termination_request(void)
+{
+	/* The process can signal itself. All threads but the main one have it blocked. */
+	(void)kill(getpid(), SIGTERM);
 }
 
 bool termination_requested(void)

@@ -14,6 +14,9 @@
 /* Sets up the handlers; SIGPIPE is ignored. 0 or -errno. Main thread, once. */
 int termination_setup(void);
 
+/* As if one of the signals came to the main thread, which is not the caller's. */
+void termination_request(void);
+
 /* Whether one of the signals came. Any thread. */
 bool termination_requested(void);
 

@@ -29,11 +29,20 @@
 /* Others that begin and end at the same time may take the folder away so often. */
 #define ENTER_TRIES	 16
 
+/*
+ * A file that is not there yet has a descriptor in its place, so that there is one for it when it is made: clients may
+ * have taken all others by then.
+ */
+struct state_file {
+	int fd;
+	bool reserved; /* it is of the folder */
+};
+
 struct job {
 	struct io io; /* first */
 	struct state_directory *directory;
 	struct replica_save *save; /* NULL: free */
-	int *fd;		   /* -1: the file is not there yet. Nobody else uses it meanwhile */
+	struct state_file *file;   /* nobody else uses it meanwhile */
 	off_t offset;
 };
 
@@ -47,9 +56,9 @@ struct state_directory {
 	bool made_parent, made_folder, made_lock;
 	bool used; /* something was saved */
 	int nr_devices, members;
-	int slots[2];
-	int logs[REPLICA_DEVICES_MAX];
-	int bits[REPLICA_DEVICES_MAX][MEMBERS_MAX];
+	struct state_file slots[2];
+	struct state_file logs[REPLICA_DEVICES_MAX];
+	struct state_file bits[REPLICA_DEVICES_MAX][MEMBERS_MAX];
 	struct completions *saved;
 	struct workers workers;
 	struct job jobs[JOBS_MAX];
@@ -89,8 +98,7 @@ static void name_of(const struct state_directory *directory, const struct metada
 	}
 }
 
-/* Where its descriptor is. */
-static int *file_of(struct state_directory *directory, const struct metadata_place *place)
+static struct state_file *file_of(struct state_directory *directory, const struct metadata_place *place)
 {
 	switch (place->kind) {
 	case METADATA_SLOT:
@@ -106,11 +114,15 @@ static int *file_of(struct state_directory *directory, const struct metadata_pla
 /* Makes a file that stays after a loss of power. 0 or -errno. */
 static int make_file(const struct job *job)
 {
+	struct state_file *file = job->file;
 	char name[NAME_MAX + 1];
 
 	name_of(job->directory, &job->save->place, name);
-	*job->fd = openat(job->directory->folder, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
-	return *job->fd < 0 || fsync(job->directory->folder) ? -errno : 0;
+	if (file->fd >= 0)
+		close(file->fd);
+	file->reserved = false;
+	file->fd = openat(job->directory->folder, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
+	return file->fd < 0 || fsync(job->directory->folder) ? -errno : 0;
 }
 
 /* In a thread of the workers. */
@@ -119,10 +131,10 @@ static void run(void *context, struct io *io)
 	struct state_directory *directory = context;
 	struct job *job = (struct job *)io;
 
-	io->result = *job->fd < 0 ? make_file(job) : 0;
+	io->result = job->file->fd < 0 || job->file->reserved ? make_file(job) : 0;
 	if (!io->result)
-		io->result = write_all(*job->fd, job->save->bytes, job->save->size, job->offset);
-	if (!io->result && fdatasync(*job->fd))
+		io->result = write_all(job->file->fd, job->save->bytes, job->save->size, job->offset);
+	if (!io->result && fdatasync(job->file->fd))
 		io->result = -errno;
 	completions_put(directory->saved, io);
 }
@@ -168,14 +180,18 @@ static int open_file(struct state_directory *directory, const struct metadata_pl
 		     struct diagnostic *diagnostic)
 {
 	char name[NAME_MAX + 1];
-	int *fd = file_of(directory, place);
+	struct state_file *file = file_of(directory, place);
 
 	name_of(directory, place, name);
-	*fd = openat(directory->folder, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	return *fd < 0 && errno != ENOENT ? cannot_open(directory, name, diagnostic) : 0;
+	file->fd = openat(directory->folder, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (file->fd < 0 && errno == ENOENT) {
+		file->fd = fcntl(directory->folder, F_DUPFD_CLOEXEC, 0);
+		file->reserved = file->fd >= 0;
+	}
+	return file->fd < 0 ? cannot_open(directory, name, diagnostic) : 0;
 }
 
-/* Those that are there. */
+/* Those that are there, and places for the others. */
 static int open_files(struct state_directory *directory, struct diagnostic *diagnostic)
 {
 	struct metadata_place place = { .kind = METADATA_SLOT };
@@ -288,9 +304,12 @@ int state_directory_open(struct state_directory **result, const struct state_dir
 
 	if (!directory)
 		return diagnostic_set(diagnostic, "no memory for the state of the replica set");
-	directory->folder = directory->lock = directory->slots[0] = directory->slots[1] = -1;
-	memset(directory->logs, 0xff, sizeof(directory->logs)); /* -1 */
-	memset(directory->bits, 0xff, sizeof(directory->bits));
+	directory->folder = directory->lock = directory->slots[0].fd = directory->slots[1].fd = -1;
+	for (int i = 0; i < REPLICA_DEVICES_MAX; i++) {
+		directory->logs[i].fd = -1;
+		for (int k = 0; k < MEMBERS_MAX; k++)
+			directory->bits[i][k].fd = -1;
+	}
 	directory->nr_devices = settings->nr_devices;
 	directory->members = settings->members;
 	for (int i = 0; i < settings->nr_devices; i++)
@@ -375,15 +394,17 @@ static int give(const struct loading *loading, const struct metadata_place *plac
 }
 
 /* All pieces of a file, from place->index on. Where it is damaged they are read one by one. */
-static int load_file(const struct loading *loading, int fd, struct metadata_place place, size_t piece)
+static int load_file(const struct loading *loading, const struct state_file *file, struct metadata_place place,
+		     size_t piece)
 {
+	int fd = file->fd;
 	static char bytes[512 * METADATA_SECTOR];
 	size_t wanted = place.kind == METADATA_SLOT ? piece : sizeof(bytes);
 	bool said = false;
 	struct stat status;
 	off_t offset = 0;
 
-	if (fd < 0)
+	if (file->reserved)
 		return 0;
 	if (fstat(fd, &status))
 		goto fail;
@@ -431,7 +452,7 @@ int state_directory_load(struct state_directory *directory,
 	struct metadata_place place = { .kind = METADATA_SLOT };
 
 	for (place.index = 0; place.index < 2; place.index++) {
-		if (load_file(&loading, directory->slots[place.index], place, METADATA_SLOT_SIZE))
+		if (load_file(&loading, &directory->slots[place.index], place, METADATA_SLOT_SIZE))
 			return -1;
 	}
 	place.index = 0;
@@ -439,12 +460,12 @@ int state_directory_load(struct state_directory *directory,
 		place.device = (uint32_t)i;
 		place.kind = METADATA_LOG;
 		place.member = 0;
-		if (load_file(&loading, directory->logs[i], place, METADATA_SECTOR))
+		if (load_file(&loading, &directory->logs[i], place, METADATA_SECTOR))
 			return -1;
 		place.kind = METADATA_BITS;
 		for (int k = 0; k < directory->members; k++) {
 			place.member = (uint32_t)k;
-			if (load_file(&loading, directory->bits[i][k], place, METADATA_SECTOR))
+			if (load_file(&loading, &directory->bits[i][k], place, METADATA_SECTOR))
 				return -1;
 		}
 	}
@@ -467,7 +488,7 @@ void state_directory_save(struct state_directory *directory, struct replica_save
 	struct job *job = free_job(directory);
 
 	assert(job); /* the core has no more under way */
-	*job = (struct job){ .directory = directory, .save = save, .fd = file_of(directory, &save->place) };
+	*job = (struct job){ .directory = directory, .save = save, .file = file_of(directory, &save->place) };
 	if (save->place.kind != METADATA_SLOT)
 		job->offset = (off_t)save->place.index * METADATA_SECTOR;
 	directory->used = true;
@@ -483,7 +504,10 @@ struct replica_save *state_directory_saved(struct io *io, int *result)
 
 	*result = io->result;
 	if (io->result)
-		log_error("the state in %s cannot be written: %s", job->directory->path, strerror(-io->result));
+		log_error("the state in %s cannot be written: %s%s", job->directory->path, strerror(-io->result),
+			  io->result == -EMFILE || io->result == -ENFILE ? ": allow for more open files (ulimit -n, "
+									   "LimitNOFILE=)"
+									 : "");
 	job->save = NULL;
 	return save;
 }
@@ -512,11 +536,11 @@ void state_directory_close(struct state_directory *directory)
 	if (!directory->used)
 		remove_made(directory);
 	for (int i = 0; i < 2; i++)
-		close_fd(directory->slots[i]);
+		close_fd(directory->slots[i].fd);
 	for (int i = 0; i < REPLICA_DEVICES_MAX; i++) {
-		close_fd(directory->logs[i]);
+		close_fd(directory->logs[i].fd);
 		for (int k = 0; k < MEMBERS_MAX; k++)
-			close_fd(directory->bits[i][k]);
+			close_fd(directory->bits[i][k].fd);
 	}
 	close_fd(directory->lock);
 	close_fd(directory->folder);

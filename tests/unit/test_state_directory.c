@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -577,6 +578,42 @@ static void test_long_path(void **state)
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
+/* Clients have all descriptors: what is made when it is needed first had its own from the beginning. */
+static void test_no_descriptors(void **state)
+{
+	struct rlimit before, small;
+	int taken[256], nr_taken = 0;
+
+	(void)state;
+	begin();
+	assert_int_equal(save(METADATA_SLOT, 0, 0, 0, 1), 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	small = (struct rlimit){ sizeof(taken) / sizeof(taken[0]), before.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &small), 0);
+	while ((taken[nr_taken] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0)
+		nr_taken++;
+	assert_int_equal(errno, EMFILE);
+	for (uint32_t device = 0; device < 2; device++) {
+		assert_int_equal(save(METADATA_LOG, device, 0, 0, 2), 0);
+		for (uint32_t member = 0; member < 3; member++)
+			assert_int_equal(save(METADATA_BITS, device, member, 3, 3), 0);
+	}
+	assert_int_equal(save(METADATA_SLOT, 0, 0, 1, 4), 0);
+	/* There is none for another process of the member: it says so. */
+	end();
+	while ((taken[nr_taken] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0)
+		nr_taken++;
+	assert_int_equal(state_directory_open(&directory, &settings, &diagnostic), -1);
+	assert_non_null(strstr(diagnostic.text, strerror(EMFILE)));
+	while (nr_taken > 0)
+		close(taken[--nr_taken]);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	begin();
+	load();
+	assert_non_null(loaded(METADATA_BITS, 1, 2, 3));
+	assert_non_null(loaded(METADATA_SLOT, 0, 0, 1));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -598,6 +635,7 @@ int main(void)
 		TEST(test_dangling_link),
 		TEST(test_nothing_left),
 		TEST(test_removed_while_waited_for),
+		cmocka_unit_test_setup_teardown(test_no_descriptors, set_up, tear_down),
 	};
 
 	test_directory();

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -123,12 +124,35 @@ static void test_end(void **state)
 	member_set_end();
 }
 
+/* It cannot keep what is decided meanwhile: it ends at once, and does not wait for the node first. */
+static void test_state_is_lost(void **state)
+{
+	const struct rlimit nothing = { 0, 0 };
+	int held;
+
+	(void)state;
+	member_set_start();
+	held = lose_node(MEMBER_A);
+	/* As where its file system is full or broken: what is written next to a file fails. */
+	assert_int_equal(prlimit(set_members[MEMBER_A].rdisk.pid, RLIMIT_FSIZE, &nothing, NULL), 0);
+	test_process_discard(&set_members[MEMBER_B].rdisk);
+	assert_true(test_process_wait_end(&set_members[MEMBER_A].rdisk, TEST_TIMEOUT_MS));
+	assert_int_equal(test_process_exit_code(&set_members[MEMBER_A].rdisk), 2);
+	assert_non_null(strstr(set_members[MEMBER_A].rdisk.log.text, "cannot be written: File too large"));
+	if (strstr(set_members[MEMBER_A].rdisk.log.text, "no node to connect to"))
+		fail_msg("it has waited for the node: %s", set_members[MEMBER_A].rdisk.log.text);
+	set_members[MEMBER_A].rdisk.pid = 0;
+	close(held);
+	member_set_discard();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_primary, member_set_setup, member_set_teardown),
 		cmocka_unit_test_setup_teardown(test_backup, member_set_setup, member_set_teardown),
 		cmocka_unit_test_setup_teardown(test_end, member_set_setup, member_set_teardown),
+		cmocka_unit_test_setup_teardown(test_state_is_lost, member_set_setup, member_set_teardown),
 	};
 
 	test_directory();
