@@ -26,13 +26,11 @@ static void note_member(struct membership_changes *changes, int member, const st
 void membership_changes_told(struct membership_changes *changes, const struct control_event *event,
 			     const struct control_status *status)
 {
-	/* Bringing up begins and ends by events of another kind: see look_at_resync(). */
 	if (event->kind == CONTROL_EVENT_PRIMARY) {
 		changes->primary = status->primary;
 		changes->serving = status->serving;
 	} else if (event->kind == CONTROL_EVENT_MEMBER && event->member != REPLICATION_NO_MEMBER) {
-		changes->members[event->member].connected = status->members[event->member].connected;
-		changes->members[event->member].role = status->members[event->member].role;
+		note_member(changes, event->member, status);
 	}
 }
 
@@ -122,14 +120,15 @@ static void look_at_member(struct membership_changes *changes, struct control *c
 }
 
 /* Who has become a target, or is none any more. */
-static void look_at_resync(const struct membership_changes *changes, struct control *control,
+static void look_at_resync(struct membership_changes *changes, struct control *control,
 			   const struct control_status *status, int member)
 {
 	enum control_state state = status->members[member].state;
 	bool resyncs = state == CONTROL_STATE_RESYNCING;
 
-	if (resyncs == (changes->members[member].state == CONTROL_STATE_RESYNCING))
+	if (resyncs == (changes->resyncing >> member & 1))
 		return;
+	changes->resyncing ^= 1u << member;
 	tell(control, CONTROL_EVENT_RESYNC, status, member,
 	     resyncs			      ? "bringing up begins"
 	     : state == CONTROL_STATE_IN_SYNC ? "bringing up is done"

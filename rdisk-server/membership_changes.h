@@ -16,6 +16,7 @@ struct membership_changes {
 	/* As they were told last. */
 	int primary;
 	bool serving, quorate;
+	unsigned int resyncing; /* bit n: member n is being brought up */
 	struct {
 		bool connected;
 		enum control_role role;

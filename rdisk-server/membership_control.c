@@ -272,6 +272,17 @@ static int force(void *user, uint64_t now, uint64_t order, unsigned int dead, ui
 	return wait_for(control, order, replication->self, (member_set)dead, timeout);
 }
 
+/* It is taken, and not carried out yet. */
+static void say_init_waits(const struct replication_configuration *replication, const struct replica_status *status,
+			   struct diagnostic *why)
+{
+	struct membership_text text = membership_text_begin(why->text, sizeof(why->text));
+
+	membership_text_add(&text, "the set begins with the images of %s as soon as all members are seen; seen: ",
+			    replication->members[replication->self].name);
+	membership_text_add_names(&text, replication, status->seen);
+}
+
 static int init(void *user, uint64_t now, uint64_t order, int from, struct diagnostic *why)
 {
 	struct membership_control *control = user;
@@ -288,6 +299,8 @@ static int init(void *user, uint64_t now, uint64_t order, int from, struct diagn
 		code = replica_init_from(member_replica(member_of(control)), member_now(), from, &text);
 	if (code)
 		membership_refuse_init(replication, &status, from, text, why);
+	else if (member_count(status.seen) < replication->nr_members)
+		say_init_waits(replication, &status, why);
 	return code;
 }
 

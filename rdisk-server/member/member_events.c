@@ -8,7 +8,8 @@
 #include "log.h"
 #include "member_internal.h"
 
-#define HASTY_NS UINT64_C(2000000000) /* a session that ends so soon has come to nothing */
+#define HASTY_NS  UINT64_C(2000000000) /* a session that ends, or follows upon another, so soon has come to nothing */
+#define HASTY_MAX 2
 
 static const char *name_of(const struct member *member, int index)
 {
@@ -82,21 +83,25 @@ void member_events_up(struct member *member, int from)
 	connection->up = true;
 	connection->greeted = false;
 	connection->began = member_now();
+	if (connection->began - connection->went > HASTY_NS)
+		connection->hasty = 0;
 	connection->said = !connection->vain;
 	if (connection->said)
 		say_up(member, from);
 }
 
 /*
- * One that was not greeted was ended by a member that is there: it has refused this one, or was refused. So was one
- * that follows upon another as short.
+ * One that was not greeted was ended by a member that is there: it has refused this one, or was refused. So were
+ * several that follow upon each other and last for moments; one or two are those of a process that is restarted and
+ * killed.
  */
 static void note_answer(struct member_connection *connection)
 {
 	uint64_t now = member_now();
 
 	connection->hasty = now - connection->began < HASTY_NS ? connection->hasty + 1 : 0;
-	if (!connection->greeted || connection->hasty > 1)
+	connection->went = now;
+	if (!connection->greeted || connection->hasty > HASTY_MAX)
 		connection->answered = now;
 }
 
@@ -148,6 +153,7 @@ static void look_whether_greeted(struct member *member)
 			.greeted = true,
 			.said = true,
 			.began = connection->began,
+			.went = connection->went,
 			.hasty = connection->hasty,
 		};
 		member->events.moved = true;

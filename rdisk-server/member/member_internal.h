@@ -41,8 +41,8 @@ struct member_connection {
 	bool greeted;
 	bool said;			 /* that it is up */
 	bool vain;			 /* the last one was */
-	uint64_t began;			 /* member_now() when it came up */
-	unsigned int hasty;		 /* how many ended in a row shortly after they began */
+	uint64_t began, went;		 /* member_now() when it came up, and when the last one went; 0: never */
+	unsigned int hasty;		 /* how many in a row ended shortly after they began, one upon another */
 	uint64_t answered;		 /* member_now() when one that came to nothing ended last; 0: never */
 	char end[SESSION_WHY_SIZE];	 /* of the last one */
 	char why[MEMBER_EVENT_TEXT_MAX]; /* the core has refused it; "": it has not, since it was greeted */

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "coarse_clock.h"
 #include "member_internal.h"
 #include "test_directory.h"
 
@@ -259,6 +260,47 @@ static void test_refused_again(void **state)
 	assert_int_equal(nr_told, 3);
 }
 
+/* ---- signs of life ---- */
+
+static uint64_t answered(struct session_status *link)
+{
+	member_link(member, 1, link);
+	return link->answered;
+}
+
+/* A session that this member or the other one refuses is a sign of life, and it is told why; one that breaks is none.
+ */
+static void test_answers(void **state)
+{
+	struct session_status link;
+	uint64_t before;
+
+	(void)state;
+	start_member();
+	assert_int_equal(answered(&link), 0);
+	before = member_now();
+	member_events_up(member, 1);
+	tell(REPLICA_EVENT_REFUSED, 1, "its lease_ms is another");
+	member_events_down(member, 1, "it closed the connection");
+	assert_in_range(answered(&link), before, member_now());
+	/* It was greeted, and is gone soon: a process that was killed. Not if that goes on and on. */
+	member->events.connections[1] = (struct member_connection){ 0 };
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(answered(&link), 0);
+		member_events_up(member, 1);
+		member->events.connections[1].greeted = true;
+		member_events_down(member, 1, "it closed the connection");
+	}
+	assert_true(answered(&link) >= before);
+	/* One that has lasted. */
+	member->events.connections[1] = (struct member_connection){ 0 };
+	member_events_up(member, 1);
+	member->events.connections[1].greeted = true;
+	member->events.connections[1].began -= 5 * NS_PER_SECOND;
+	member_events_hung_up(member, 1);
+	assert_int_equal(answered(&link), 0);
+}
+
 /* ---- lines about what lasts ---- */
 
 static void test_log_repeat(void **state)
@@ -299,6 +341,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_told_at_the_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_events, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_answers, setup, teardown),
 		cmocka_unit_test(test_log_repeat),
 	};
 

@@ -243,6 +243,8 @@ static void test_refused_unborn(void **state)
 	assert_int_equal(MEMBER_ORDER(MEMBER_A, "--json", "init", "--from", "b"), 1);
 	assert_said("{\"error\":\"refused\",\"message\":\"init --from b: a set is begun by the member whose images it");
 	assert_said("give the order rdiskctl init --from b\"}");
+	assert_int_equal(MEMBER_ORDER(MEMBER_A, "init", "--from", "a"), 0);
+	assert_said("the set begins with the images of a as soon as all members are seen; seen: a\n");
 	assert_int_equal(MEMBER_ORDER(MEMBER_A, "--json", "invalidate", "a", "--yes"), 1);
 	assert_said("invalidate a: a has no copy yet that it could discard");
 	assert_int_equal(MEMBER_ORDER(MEMBER_A, "--json", "force-primary", "--dead", "b", "--yes"), 1);
