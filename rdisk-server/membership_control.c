@@ -111,6 +111,7 @@ static void fill_link(struct membership_control *control, int index, struct cont
 		return;
 	member_link(member_of(control), index, &link);
 	(void)snprintf(to->link, sizeof(to->link), "%s", link.why);
+	to->answers = membership_answers(&link);
 }
 
 static bool is_quorate(const struct membership_control *control, const struct replica_status *status)

@@ -12,6 +12,11 @@
 /* A member is tried every 2 s at the latest, which may take 5 s to fail. */
 #define ANSWERED_NS UINT64_C(10000000000)
 
+bool membership_answers(const struct session_status *link)
+{
+	return link->up || (link->answered && link->answered + ANSWERED_NS >= member_now());
+}
+
 /*
  * What still makes connections serves perhaps, even if they come to nothing as this one does not want it, or is not
  * wanted: the disk would be two.
@@ -22,7 +27,7 @@ static bool has_answered(const struct replication_configuration *replication, co
 	struct session_status link;
 
 	member_link(member, other, &link);
-	if (!link.up && (!link.answered || link.answered + ANSWERED_NS < member_now()))
+	if (!membership_answers(&link))
 		return false;
 	diagnostic_set(why,
 		       "force-primary: %s is not dead: something listens at its address (%s); mend that, or end its "

@@ -17,6 +17,10 @@
 bool membership_may_force(const struct replication_configuration *replication, const struct member *member,
 			  const struct replica_status *status, member_set dead, struct diagnostic *why);
 
+/* Whether another member that is not connected is there all the same, by what there is between the two (member_link()).
+ */
+bool membership_answers(const struct session_status *link);
+
 /* Whether a primary serves, which is not this member, so that there is nothing to force; then *why. */
 bool membership_serves_another(const struct replication_configuration *replication, const struct replica_status *status,
 			       struct diagnostic *why);

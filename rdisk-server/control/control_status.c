@@ -169,6 +169,7 @@ static bool add_member_state(cJSON *object, const struct replication_configurati
 	       add_count_or_null(object, "out_of_sync_bytes", member->out_of_sync) &&
 	       add(object, "resync", resync_json(&member->resync)) &&
 	       (!member->link[0] || control_json_text(object, "link", member->link)) &&
+	       (!member->answers || add_bool(object, "answers", true)) &&
 	       (!member->seen_by || add(object, "seen_by", names_json(replication, member->seen_by)));
 }
 

@@ -56,7 +56,8 @@ struct control_member {
 	uint64_t out_of_sync; /* bytes that it lacks, or CONTROL_UNKNOWN */
 	struct control_resync resync;
 	char link[CONTROL_LINK_SIZE]; /* why it is not connected, as far as is known; "" */
-	unsigned int seen_by;	      /* of one that is not connected: bit n: member n, which is, is connected to it */
+	bool answers;	      /* of one that is not connected: it is there, and refuses this member or is refused */
+	unsigned int seen_by; /* of one that is not connected: bit n: member n, which is, is connected to it */
 };
 
 struct control_device {

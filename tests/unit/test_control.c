@@ -37,9 +37,17 @@ static void test_status(void **state)
 			       4096,
 			       { CONTROL_RESYNC_BITMAP, 1, 2, 3, CONTROL_UNKNOWN },
 			       "",
+			       false,
 			       0 },
-			     { true, CONTROL_ROLE_PRIMARY, CONTROL_STATE_IN_SYNC, 0, { 0 }, "", 0 },
-			     { false, CONTROL_ROLE_DISKLESS, CONTROL_STATE_UNKNOWN, CONTROL_UNKNOWN, { 0 }, "", 3 } },
+			     { true, CONTROL_ROLE_PRIMARY, CONTROL_STATE_IN_SYNC, 0, { 0 }, "", false, 0 },
+			     { false,
+			       CONTROL_ROLE_DISKLESS,
+			       CONTROL_STATE_UNKNOWN,
+			       CONTROL_UNKNOWN,
+			       { 0 },
+			       "",
+			       true,
+			       3 } },
 		.force_without = 5,
 		.nr_devices = 1,
 		.devices = { { 4, "disk", "id-1", 1ull << 40 } },
@@ -56,7 +64,8 @@ static void test_status(void **state)
 		     "{\"name\":\"b\",\"node\":11,\"diskless\":false,\"connected\":true,\"role\":\"primary\","
 		     "\"state\":\"in-sync\",\"out_of_sync_bytes\":0,\"resync\":null},"
 		     "{\"name\":\"c\",\"node\":21,\"diskless\":true,\"connected\":false,\"role\":\"diskless\","
-		     "\"state\":\"unknown\",\"out_of_sync_bytes\":null,\"resync\":null,\"seen_by\":[\"a\",\"b\"]}],"
+		     "\"state\":\"unknown\",\"out_of_sync_bytes\":null,\"resync\":null,\"answers\":true,\"seen_by\":["
+		     "\"a\",\"b\"]}],"
 		     "\"devices\":[{\"minor\":4,\"name\":\"disk\",\"size\":1099511627776,\"id\":\"id-1\"}]}\n");
 	close(fd);
 }

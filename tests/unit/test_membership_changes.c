@@ -70,11 +70,11 @@ static int begin(void **state)
 	status.epoch = 5;
 	status.primary = A;
 	status.members[A] =
-		(struct control_member){ true, CONTROL_ROLE_PRIMARY, CONTROL_STATE_IN_SYNC, 0, { 0 }, "", 0 };
+		(struct control_member){ true, CONTROL_ROLE_PRIMARY, CONTROL_STATE_IN_SYNC, 0, { 0 }, "", false, 0 };
 	status.members[B] =
-		(struct control_member){ true, CONTROL_ROLE_BACKUP, CONTROL_STATE_IN_SYNC, 0, { 0 }, "", 0 };
+		(struct control_member){ true, CONTROL_ROLE_BACKUP, CONTROL_STATE_IN_SYNC, 0, { 0 }, "", false, 0 };
 	status.members[C] =
-		(struct control_member){ true, CONTROL_ROLE_DISKLESS, CONTROL_STATE_IN_SYNC, 0, { 0 }, "", 0 };
+		(struct control_member){ true, CONTROL_ROLE_DISKLESS, CONTROL_STATE_IN_SYNC, 0, { 0 }, "", false, 0 };
 	assert_tells("- quorum: a majority of the members is seen\n"
 		     "a primary: it serves\n"
 		     "a member: it is connected; it is in sync; it is the primary\n"

@@ -70,7 +70,7 @@ static const char *time_text(double seconds, char text[TEXT_SIZE])
 
 /* ---- names ---- */
 
-enum which { CONNECTED, NOT_CONNECTED, LINK_DOWN, LOST, AWAY, IN_SYNC, NOT_IN_SYNC, EXCLUDED };
+enum which { CONNECTED, NOT_CONNECTED, LINK_DOWN, REFUSED, LOST, AWAY, IN_SYNC, NOT_IN_SYNC, EXCLUDED };
 
 /* It is there: others see it. */
 static bool is_seen_by_others(const cJSON *member)
@@ -89,10 +89,14 @@ static bool matches(const cJSON *member, enum which which)
 		return !is_true(member, "connected");
 	case LINK_DOWN:
 		return !is_true(member, "connected") && is_seen_by_others(member);
+	case REFUSED:
+		return !is_true(member, "connected") && !is_seen_by_others(member) && is_true(member, "answers") &&
+		       !is_in(member, "excluded");
 	case LOST: /* as far as is known here */
-		return !is_true(member, "connected") && !is_seen_by_others(member);
+		return !is_true(member, "connected") && !is_seen_by_others(member) && !is_true(member, "answers");
 	case AWAY: /* and not refused */
-		return !is_true(member, "connected") && !is_seen_by_others(member) && !is_in(member, "excluded");
+		return !is_true(member, "connected") && !is_seen_by_others(member) && !is_true(member, "answers") &&
+		       !is_in(member, "excluded");
 	case IN_SYNC:
 		return !diskless && is_in(member, "in-sync");
 	case NOT_IN_SYNC:
@@ -208,6 +212,7 @@ static void show_members(const cJSON *status)
 		       here			      ? "this host"
 		       : is_true(member, "connected") ? "connected"
 		       : is_seen_by_others(member)    ? "LINK DOWN"
+		       : is_true(member, "answers")   ? "REFUSED"
 						      : "NOT THERE",
 		       diskless	     ? "-"
 		       : missing < 0 ? "?"
@@ -246,7 +251,7 @@ static void show_links(const cJSON *status)
 	{
 		const char *link = text_of(member, "link", NULL);
 
-		if (link && !matches(member, LINK_DOWN))
+		if (link && !matches(member, LINK_DOWN) && !matches(member, REFUSED))
 			printf("  %s: %s\n", text_of(member, "name", "?"), link);
 	}
 }
@@ -299,6 +304,20 @@ static void advise_links(const cJSON *status)
 	}
 }
 
+/* Neither are those that do not get on with this one. */
+static void advise_refused(const cJSON *status)
+{
+	const cJSON *member;
+
+	cJSON_ArrayForEach(member, members_of(status))
+	{
+		if (matches(member, REFUSED))
+			printf("- %s is there, and does not get on with this member: %s. Mend that; it is not to be "
+			       "taken for dead.\n",
+			       text_of(member, "name", "?"), text_of(member, "link", "its log and this one's say why"));
+	}
+}
+
 static void advise_in_sync(const cJSON *status)
 {
 	double min_in_sync = number_of(status, "min_in_sync");
@@ -320,6 +339,7 @@ static void advise(const cJSON *status)
 		return;
 	puts("\nto do:");
 	advise_links(status);
+	advise_refused(status);
 	advise_votes(status);
 	if (text_of(status, "uuid", NULL))
 		advise_in_sync(status);

@@ -76,6 +76,13 @@ static void test_status_not_serving(void **state)
 	snprintf(status->members[1].link, sizeof(status->members[1].link), "it refuses the key");
 	assert_int_equal(ASK("status"), 5);
 	assert_output("  b: it refuses the key\n");
+	status->members[1].answers = true;
+	assert_int_equal(ASK("status"), 5);
+	assert_output("REFUSED");
+	assert_output("- b is there, and does not get on with this member: it refuses the key. Mend that;");
+	assert_output("not seen: c. Start rdisk there");
+	assert_output("rdiskctl force-primary --dead c --yes");
+	status->members[1].answers = false;
 	status->members[1].link[0] = '\0';
 	/* Of five, say: who is seen by one that is seen is neither started nor given up. */
 	status->members[1].seen_by = 1;
