@@ -505,6 +505,8 @@ static int receive_from_any(struct dvk_client *client, message *msg, bool notifi
 	if (own_has_turn(client))
 		return EDVSREADY;
 	client->own_ready = false;
+	/* Most messages come before this is worth a call. */
+	client->looks = 0;
 	publish(client, RECEIVING, ANY, NONE);
 	rc = dvk_wait_until(client, DVK_WAIT_ALL, any_arrived, &receive, timeout_ms);
 	publish(client, 0, NONE, NONE);
