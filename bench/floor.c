@@ -6,11 +6,13 @@
  *
  *   serve [--key FILE] [--port N] FILE
  *       is a peer of one writer after the other, until it is killed. With port 0 it finds one; it says on stderr which.
- *   write [--key FILE] [--port N] [--size BYTES] [--in-flight N] [--count N] [--sleep] [--spin US] FILE ADDRESS...
+ *   write [--key FILE] [--port N] [--size BYTES] [--in-flight N] [--count N] [--sleep | --client US] [--spin US]
+ *         FILE ADDRESS...
  *       writes --count times --size bytes, --in-flight at a time, and prints a line of JSON: the time of a write from
  *       its sending to the last answer, in microseconds, and writes and MB (10^6 bytes) a second.
  *       The writer polls its sockets; with --sleep it sleeps until one has something. Peers sleep; with --spin they
- *       look for the next write for so many microseconds first.
+ *       look for the next write for so many microseconds first. With --client another process asks the writer for each,
+ *       through shared memory, and measures; it looks for the answer for so many microseconds and sleeps then.
  *
  * --key names a file of 32 random bytes, the same for all: TLS 1.3 with that pre-shared key. Without: in the clear.
  * FILE is made, FILE_BYTES long, with all its blocks there. scripts/floor.sh puts them into network namespaces.
@@ -21,18 +23,22 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "backend.h"
+#include "floor_client.h"
 
 #define FILE_BYTES	(64u << 20)
 #define DATA_MAX	(4u << 20)
-#define IN_FLIGHT_MAX	128
+#define IN_FLIGHT_MAX	FLOOR_IN_FLIGHT_MAX
 #define COUNT_MAX	1000000
 #define PEERS_MAX	6
 #define SPIN_MAX	1000000
@@ -78,6 +84,8 @@ struct job {
 	unsigned int count;
 	bool sleep;
 	uint32_t spin;
+	bool client;
+	uint32_t client_spin; /* microseconds */
 };
 
 struct peer {
@@ -265,6 +273,13 @@ static int compare(const void *a, const void *b)
 	return (left > right) - (left < right);
 }
 
+static const char *writer_of(const struct job *job)
+{
+	if (job->client)
+		return "polls for a client, too";
+	return job->sleep ? "sleeps" : "polls";
+}
+
 static void print_result(const struct job *job, int nr_peers, double *samples, double seconds)
 {
 	double rate = job->count / seconds;
@@ -273,9 +288,9 @@ static void print_result(const struct job *job, int nr_peers, double *samples, d
 	printf("{\"size\": %" PRIu32
 	       ", \"in_flight\": %u, \"peers\": %d, \"tls\": %s, \"writer\": \"%s\", \"spin\": %" PRIu32
 	       ", \"count\": %u, \"p50_us\": %.2f, \"p99_us\": %.2f, \"writes_per_s\": %.0f, \"mb_per_s\": %.1f}\n",
-	       job->size, job->in_flight, nr_peers, job->has_key ? "true" : "false", job->sleep ? "sleeps" : "polls",
-	       job->spin, job->count, samples[job->count / 2] * 1e6, samples[job->count - 1 - job->count / 100] * 1e6,
-	       rate, rate * job->size * 1e-6);
+	       job->size, job->in_flight, nr_peers, job->has_key ? "true" : "false", writer_of(job), job->spin,
+	       job->count, samples[job->count / 2] * 1e6, samples[job->count - 1 - job->count / 100] * 1e6, rate,
+	       rate * job->size * 1e-6);
 }
 
 static int measure(const struct job *job, struct peer *peers, int nr_peers, int fd)
@@ -302,6 +317,64 @@ static int measure(const struct job *job, struct peer *peers, int nr_peers, int 
 	return fflush(stdout) ? fail("stdout", strerror(errno)) : 0;
 }
 
+/* What a client asks for. 0 or -1. */
+static int carry_out(const struct job *job, struct peer *peers, int nr_peers, int fd, struct floor_mailbox *mailbox)
+{
+	uint32_t all = job->count + job->count / WARM_UP_DIVISOR, sent = 0, done = 0;
+
+	while (done < all) {
+		/* acquire: what it stands for is there */
+		uint32_t posted = atomic_load_explicit(&mailbox->posted, memory_order_acquire);
+		uint64_t least = UINT64_MAX;
+
+		for (; sent < posted; sent++) {
+			if (send_write(job, peers, nr_peers, fd, sent))
+				return -1;
+		}
+		for (int i = 0; i < nr_peers; i++) {
+			if (peers[i].answered < sent && take_answers(&peers[i]))
+				return -1;
+			least = peers[i].answered < least ? peers[i].answered : least;
+		}
+		if (least > done) {
+			done = (uint32_t)least;
+			floor_client_tell(mailbox, done);
+		}
+	}
+	return 0;
+}
+
+/* The same as measure(), as the client sees it. */
+static int measure_client(const struct job *job, struct peer *peers, int nr_peers, int fd)
+{
+	uint32_t first = job->count / WARM_UP_DIVISOR, all = first + job->count;
+	size_t size = sizeof(struct floor_mailbox) + all * sizeof(double);
+	struct floor_mailbox *mailbox = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	double *samples, start = bench_now(), seconds;
+	int code, status = 0;
+	pid_t pid;
+
+	if (mailbox == MAP_FAILED)
+		return fail("mmap", strerror(errno));
+	samples = (double *)(mailbox + 1);
+	pid = floor_client_start(mailbox, all, job->in_flight, job->client_spin, samples);
+	code = pid < 0 ? fail("fork", strerror(errno)) : carry_out(job, peers, nr_peers, fd, mailbox);
+	/* Those of the beginning are in it, which is as long for all. */
+	seconds = (bench_now() - start) * job->count / all;
+	if (code)
+		atomic_store_explicit(&mailbox->failed, 1, memory_order_relaxed);
+	if (code && pid > 0)
+		(void)kill(pid, SIGKILL);
+	if (pid > 0 && (waitpid(pid, &status, 0) != pid || (!code && status)))
+		code = fail("the client", "it failed");
+	if (!code) {
+		print_result(job, nr_peers, samples + first, seconds);
+		code = fflush(stdout) ? fail("stdout", strerror(errno)) : 0;
+	}
+	(void)munmap(mailbox, size);
+	return code;
+}
+
 static int write_to_peers(const struct job *job, char **addresses, int nr_peers)
 {
 	const struct hello hello = { .magic = MAGIC, .size = job->size, .spin = job->spin };
@@ -320,7 +393,7 @@ static int write_to_peers(const struct job *job, char **addresses, int nr_peers)
 		link->receive_flags = job->sleep ? 0 : MSG_DONTWAIT;
 	}
 	if (!code)
-		code = measure(job, peers, nr_peers, fd);
+		code = job->client ? measure_client(job, peers, nr_peers, fd) : measure(job, peers, nr_peers, fd);
 	for (int i = 0; i < connected; i++)
 		floor_close(&peers[i].link);
 	if (fd >= 0)
@@ -349,10 +422,15 @@ static int parse_number(const char *option, const char *text, uint32_t least, ui
 static int parse_options(struct job *job, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "key", required_argument, NULL, 'k' },   { "port", required_argument, NULL, 'p' },
-		{ "size", required_argument, NULL, 's' },  { "in-flight", required_argument, NULL, 'f' },
-		{ "count", required_argument, NULL, 'c' }, { "spin", required_argument, NULL, 'n' },
-		{ "sleep", no_argument, NULL, 'w' },	   { NULL, 0, NULL, 0 },
+		{ "key", required_argument, NULL, 'k' },
+		{ "port", required_argument, NULL, 'p' },
+		{ "size", required_argument, NULL, 's' },
+		{ "in-flight", required_argument, NULL, 'f' },
+		{ "count", required_argument, NULL, 'c' },
+		{ "spin", required_argument, NULL, 'n' },
+		{ "sleep", no_argument, NULL, 'w' },
+		{ "client", required_argument, NULL, 'l' },
+		{ NULL, 0, NULL, 0 },
 	};
 	uint32_t port = job->port;
 	int option, code = 0, index = 0;
@@ -378,6 +456,10 @@ static int parse_options(struct job *job, int argc, char **argv)
 			break;
 		case 'n':
 			code = parse_number(name, optarg, 0, SPIN_MAX, &job->spin);
+			break;
+		case 'l':
+			job->client = true;
+			code = parse_number(name, optarg, 0, SPIN_MAX, &job->client_spin);
 			break;
 		case 'w':
 			job->sleep = true;
@@ -409,7 +491,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "Usage: rdisk-bench-floor serve [--key FILE] [--port N] FILE\n"
 				"       rdisk-bench-floor write [--key FILE] [--port N] [--size BYTES] [--in-flight N] "
 				"[--count N]\n"
-				"                         [--sleep] [--spin US] FILE ADDRESS...\n");
+				"                         [--sleep | --client US] [--spin US] FILE ADDRESS...\n");
 	}
 	return code ? EXIT_FAILURE : EXIT_SUCCESS;
 }
