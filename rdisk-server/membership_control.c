@@ -45,6 +45,7 @@ struct membership_control {
 	struct server *server;
 	const struct configuration *configuration;
 	struct control *control;
+	bool ready; /* it has something to do */
 	struct pending_order pending;
 	bool resync_paused;
 	struct membership_changes changes;
@@ -620,7 +621,10 @@ void membership_control_turn(struct membership_control *control)
 {
 	uint64_t now = coarse_clock_ns();
 
-	control_turn(control->control, now);
+	if (control->ready) {
+		control->ready = false;
+		control_turn(control->control, now);
+	}
 	look_at_order(control);
 	if (now >= control->next_look)
 		look_whether_blocked(control, now);
@@ -643,7 +647,7 @@ int membership_control_open(struct membership_control **result, struct server *s
 		free(control);
 		return -1;
 	}
-	if (member_watch(server->devices.member, control_descriptor(control->control), diagnostic)) {
+	if (member_watch(server->devices.member, control_descriptor(control->control), &control->ready, diagnostic)) {
 		control_close(control->control);
 		free(control);
 		return -1;

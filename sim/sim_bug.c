@@ -19,6 +19,7 @@ static enum deliberate_bug deliberate_bug_chosen;
 static const char *const names[BUG_COUNT] = {
 	[BUG_ANSWER_BEFORE_ALL] = "answer-before-all",
 	[BUG_NO_LEASE_CHECK] = "no-lease-check",
+	[BUG_READ_PAST_WRITES] = "read-past-writes",
 	[BUG_NO_HOLD_OFF] = "no-hold-off",
 	[BUG_LEASE_FROM_ARRIVAL] = "lease-from-arrival",
 	[BUG_NO_PROMISE] = "no-promise",

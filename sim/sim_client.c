@@ -103,8 +103,13 @@ static void begin_operation(struct sim_client *client, const struct sim_wish *wi
 		.shared = client->shared,
 		.read_only = client->read_only,
 	};
-	if (wish->kind == ENTRY_WRITE || wish->kind == ENTRY_READ)
+	/* The core is to hold it, or to copy it. */
+	if (wish->kind == ENTRY_WRITE && operation->op % 2) {
+		operation->request.memory = sim_there(replica_data_create(wish->length));
+		operation->data = operation->request.memory->bytes;
+	} else if (wish->kind == ENTRY_WRITE || wish->kind == ENTRY_READ) {
 		operation->data = sim_new(wish->length);
+	}
 	operation->request.data = operation->data;
 	if (wish->kind == ENTRY_WRITE) {
 		const struct sim_contents contents = { .seed = world->seed,
@@ -129,9 +134,32 @@ static void begin_operation(struct sim_client *client, const struct sim_wish *wi
 	sim_process_happens(host->process, SIM_SOURCE_CLIENT, &item);
 }
 
+/* As a server does, which then has nothing more to do with the core; some only, or few reads were entries. */
+static bool read_at_once(struct sim_process *process, struct sim_operation *operation)
+{
+	const struct replica_request *request = &operation->request;
+	const struct iovec vector = { operation->data, request->length };
+	struct io io = {
+		.operation = IO_READ,
+		.client = request->client,
+		.position = request->position,
+		.length = request->length,
+		.vector = &vector,
+		.count = 1,
+	};
+
+	return request->kind == ENTRY_READ && sim_chance(&process->host->world->client_random, 1, 2) &&
+	       replica_read_at_once(process->replica, sim_process_now(process), (int)request->device, &io);
+}
+
 void sim_client_submits(struct sim_process *process, struct sim_operation *operation)
 {
-	replica_submit(process->replica, sim_process_now(process), &operation->request);
+	if (!read_at_once(process, operation)) {
+		replica_submit(process->replica, sim_process_now(process), &operation->request);
+		return;
+	}
+	operation->request.result = 0;
+	sim_client_answered(process, &operation->request);
 }
 
 static void take_out(struct sim_client *client, struct sim_operation *operation)
@@ -143,9 +171,19 @@ static void take_out(struct sim_client *client, struct sim_operation *operation)
 	*link = operation->next;
 }
 
+static void free_data(struct sim_operation *operation)
+{
+	if (operation->request.memory)
+		replica_data_release(operation->request.memory);
+	else
+		free(operation->data);
+	operation->request.memory = NULL;
+	operation->data = NULL;
+}
+
 static void free_operation(struct sim_operation *operation)
 {
-	free(operation->data);
+	free_data(operation);
 	free(operation);
 }
 
@@ -383,9 +421,9 @@ void sim_client_is_forgotten(struct sim_process *process, struct sim_client *cli
 		struct sim_operation *operation = client->operations;
 
 		client->operations = operation->next;
-		free(operation->data);
+		free_data(operation);
 		memset(&operation->request, 0xee, sizeof(operation->request));
-		operation->data = NULL;
+		operation->request.memory = NULL;
 		operation->client = NULL;
 		operation->state = OPERATION_FORGOTTEN;
 		operation->next = process->forgotten;

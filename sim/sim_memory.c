@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void *there(void *memory)
+void *sim_there(void *memory)
 {
 	if (!memory) {
 		fputs("rdisk-sim: out of memory\n", stderr);
@@ -19,17 +19,17 @@ static void *there(void *memory)
 
 void *sim_new(size_t size)
 {
-	return there(calloc(1, size ? size : 1));
+	return sim_there(calloc(1, size ? size : 1));
 }
 
 void *sim_resize(void *memory, size_t size)
 {
-	return there(realloc(memory, size ? size : 1));
+	return sim_there(realloc(memory, size ? size : 1));
 }
 
 void *sim_copy(const void *bytes, size_t size)
 {
-	void *copy = there(malloc(size ? size : 1));
+	void *copy = sim_there(malloc(size ? size : 1));
 
 	if (size)
 		memcpy(copy, bytes, size);

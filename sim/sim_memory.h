@@ -7,6 +7,8 @@
 
 #include <stddef.h>
 
+/* What there is no memory for ends the program. */
+__attribute__((returns_nonnull)) void *sim_there(void *memory);
 __attribute__((returns_nonnull)) void *sim_new(size_t size);			 /* zeroed */
 __attribute__((returns_nonnull)) void *sim_resize(void *memory, size_t size);	 /* as realloc() */
 __attribute__((returns_nonnull)) void *sim_copy(const void *bytes, size_t size); /* of malloc(); also of 0 bytes */

@@ -39,7 +39,7 @@ const char *address_text(const struct resolved_address *address, char text[stati
 
 /* ---- beginning and end ---- */
 
-static void connection_ready(struct watch *watch, uint32_t events);
+static void connection_ready(struct session_watch *watch, uint32_t events);
 
 /*
  * What is to be sent is sent at once, and the kernel holds little that it cannot send, or what is urgent would be
@@ -331,7 +331,7 @@ static void receive(struct connection *connection)
 	consume(connection, sessions->receive, (size_t)size);
 }
 
-static void connection_ready(struct watch *watch, uint32_t events)
+static void connection_ready(struct session_watch *watch, uint32_t events)
 {
 	struct connection *connection = (struct connection *)watch;
 

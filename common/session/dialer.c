@@ -138,7 +138,7 @@ void dialer_run(struct sessions *sessions, int index)
 	connect_next(sessions, index);
 }
 
-void dialer_resolved(struct watch *watch, uint32_t events)
+void dialer_resolved(struct session_watch *watch, uint32_t events)
 {
 	struct sessions *sessions = (struct sessions *)((char *)watch - offsetof(struct sessions, resolver_watch));
 	uint64_t count;

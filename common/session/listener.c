@@ -16,7 +16,7 @@
 #define NS_PER_SECOND 1000000000ull
 #define LISTEN_AGAIN  NS_PER_SECOND /* after descriptors or memory ran out */
 
-static void listener_ready(struct watch *watch, uint32_t events);
+static void listener_ready(struct session_watch *watch, uint32_t events);
 
 /* The descriptor, or -errno. */
 static int bind_and_listen(const struct resolved_address *address)
@@ -167,7 +167,7 @@ static void pause_listening(struct sessions *sessions, int error)
 		sessions->listen_again = sessions->now + LISTEN_AGAIN;
 }
 
-static void listener_ready(struct watch *watch, uint32_t events)
+static void listener_ready(struct session_watch *watch, uint32_t events)
 {
 	struct sessions *sessions = (struct sessions *)((char *)watch - offsetof(struct sessions, listener_watch));
 

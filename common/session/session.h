@@ -62,6 +62,12 @@ struct session_member {
 };
 
 /* Copied by sessions_open(), with all that it points to. Times in ns; 0 stands for the default. */
+/* What a descriptor in the epoll instance stands for: its data.ptr. */
+struct session_watch {
+	/* It has something, as epoll says. Called by sessions_turn(). */
+	void (*ready)(struct session_watch *watch, uint32_t events);
+};
+
 struct session_settings {
 	const struct session_member *members; /* the same list, in the same order, on all */
 	int count;			      /* 1 .. SESSION_MEMBERS_MAX */
@@ -81,6 +87,12 @@ struct session_settings {
 	uint64_t handshake;   /* what a connection may take to become a session (5 s) */
 	uint64_t retry_least; /* between attempts to connect: this, then twice as long each time, (50 ms) */
 	uint64_t retry_most;  /* up to this; shortened by up to a half, at random (2 s) */
+	/*
+	 * An epoll instance of the caller's, where the sessions' descriptors are to be beside its own, all with a
+	 * struct session_watch; it stays open until sessions_close() has returned. 0: the sessions make one. With one
+	 * for all a loop needs but one call to see what there is, and none for what is not there.
+	 */
+	int epoll;
 };
 
 /*
@@ -114,7 +126,7 @@ int sessions_open(struct sessions **sessions, const struct session_settings *set
  */
 void sessions_close(struct sessions *sessions);
 
-/* Readable when there is something to do for sessions_turn(): an epoll instance of its own. */
+/* Readable when there is something to do for sessions_turn(): the epoll instance. */
 int sessions_descriptor(const struct sessions *sessions);
 
 /*

@@ -41,11 +41,6 @@
 #define KERNEL_UNSENT	(64 * 1024)  /* bytes that the kernel takes and has not sent */
 #define KERNEL_RECEIVED (256 * 1024) /* bytes that it keeps for a receiver that is late, and as much for itself */
 
-/* What a descriptor in the epoll instance stands for. */
-struct watch {
-	void (*ready)(struct watch *watch, uint32_t events);
-};
-
 enum connection_state {
 	CONNECTION_CONNECTING, /* TCP's connect */
 	CONNECTION_SECURING,   /* the handshake of TLS */
@@ -57,7 +52,7 @@ enum connection_state {
 };
 
 struct connection {
-	struct watch watch;
+	struct session_watch watch;
 	struct sessions *sessions;
 	TAILQ_ENTRY(connection) next;
 	int fd;
@@ -124,7 +119,7 @@ struct member {
 };
 
 struct sessions {
-	struct watch listener_watch, resolver_watch;
+	struct session_watch listener_watch, resolver_watch;
 	const struct session_events *events;
 	void *user;
 	struct session_settings settings; /* members: not used; times: none is 0 */
@@ -154,7 +149,7 @@ static inline struct member *member_of(struct connection *connection)
 /* ---- sessions.c ---- */
 
 /* Watches a descriptor, or changes what for. 0 or -errno. */
-int sessions_watch(struct sessions *sessions, int fd, struct watch *watch, uint32_t events, bool anew);
+int sessions_watch(struct sessions *sessions, int fd, struct session_watch *watch, uint32_t events, bool anew);
 
 /* A number up to `most`, not to be guessed. */
 uint64_t sessions_random(uint64_t most);
@@ -204,7 +199,7 @@ void dialer_back_off(struct sessions *sessions, struct member *member);
 /* After a session that did: at once, or nearly. */
 void dialer_soon(struct sessions *sessions, struct member *member);
 
-void dialer_resolved(struct watch *watch, uint32_t events);
+void dialer_resolved(struct session_watch *watch, uint32_t events);
 /* It is connected, or could not be. */
 void dialer_connected(struct connection *connection);
 

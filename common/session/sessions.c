@@ -100,7 +100,7 @@ static int copy_members(struct sessions *sessions, const struct session_member *
 
 /* ---- begin and end ---- */
 
-int sessions_watch(struct sessions *sessions, int fd, struct watch *watch, uint32_t events, bool anew)
+int sessions_watch(struct sessions *sessions, int fd, struct session_watch *watch, uint32_t events, bool anew)
 {
 	struct epoll_event event = { .events = events, .data.ptr = watch };
 
@@ -121,7 +121,7 @@ static int open_descriptors(struct sessions *sessions, struct diagnostic *diagno
 {
 	int code;
 
-	sessions->epoll = epoll_create1(EPOLL_CLOEXEC);
+	sessions->epoll = sessions->settings.epoll > 0 ? sessions->settings.epoll : epoll_create1(EPOLL_CLOEXEC);
 	sessions->eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (sessions->epoll < 0 || sessions->eventfd < 0)
 		return diagnostic_set(diagnostic, "sessions: no descriptors: %s", strerror(errno));
@@ -204,7 +204,8 @@ void sessions_close(struct sessions *sessions)
 	connection_free_closed(sessions);
 	close_descriptor(sessions->listener);
 	close_descriptor(sessions->eventfd);
-	close_descriptor(sessions->epoll);
+	if (sessions->settings.epoll <= 0)
+		close_descriptor(sessions->epoll);
 	channel_key_free(sessions->key);
 	free(sessions->members);
 	free(sessions->output.bytes);
@@ -245,7 +246,7 @@ static void take_events(struct sessions *sessions)
 	int count = epoll_wait(sessions->epoll, events, EVENTS_ONCE, 0);
 
 	for (int i = 0; i < count; i++) {
-		struct watch *watch = events[i].data.ptr;
+		struct session_watch *watch = events[i].data.ptr;
 
 		watch->ready(watch, events[i].events);
 	}

@@ -4,6 +4,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,21 +21,33 @@
 #include "log.h"
 #include "member_internal.h"
 
-#define MILLISECOND    1000000ull /* ns */
-#define LEASE_DRIFT    1000	  /* parts per million: ten times what clocks of hosts are off */
-#define WINDOW	       256	  /* entries */
-#define REQUESTS       MEMBER_WITHDRAWN_MAX
-#define SECTOR	       512u
-#define BLOCK_SIZE     4096u
-#define EXTENT_SIZE    (4u << 20)
-#define COPY_SIZE      (256u << 10)
-#define COPIES	       8
-#define FLUSH_INTERVAL (5 * NS_PER_SECOND)
-#define HEARTBEATS     4 /* in a lease */
-#define ELECTION_PART  4 /* of a lease: nobody can follow before most of that has run out */
-#define QUEUE_BYTES    (32u << 20)
-#define WINDOW_BYTES   (QUEUE_BYTES / 4)
-#define BULK_PART      8 /* of a queue: so much of it is for what can wait */
+#define MILLISECOND	 1000000ull /* ns */
+#define LEASE_DRIFT	 1000	    /* parts per million: ten times what clocks of hosts are off */
+#define FREED_MEMORY_MAX (16 * MESSAGE_DATA_MAX)
+#define WINDOW		 256 /* entries */
+#define REQUESTS	 MEMBER_WITHDRAWN_MAX
+#define SECTOR		 512u
+#define BLOCK_SIZE	 4096u
+#define EXTENT_SIZE	 (4u << 20)
+#define COPY_SIZE	 (256u << 10)
+#define COPIES		 8
+#define FLUSH_INTERVAL	 (5 * NS_PER_SECOND)
+#define HEARTBEATS	 4 /* in a lease */
+#define ELECTION_PART	 4 /* of a lease: nobody can follow before most of that has run out */
+#define QUEUE_BYTES	 (32u << 20)
+#define WINDOW_BYTES	 (QUEUE_BYTES / 4)
+#define BULK_PART	 8 /* of a queue: so much of it is for what can wait */
+
+/*
+ * Data come and go in pieces of up to MESSAGE_DATA_MAX. Left alone malloc() gives the memory of such a piece back to
+ * the kernel when it is freed, and has all its pages made anew for the next one, which takes longer than to copy it.
+ */
+static void keep_freed_memory(void)
+{
+	(void)mallopt(M_MMAP_THRESHOLD, 2 * MESSAGE_DATA_MAX);
+	(void)mallopt(M_TRIM_THRESHOLD, FREED_MEMORY_MAX);
+	(void)mallopt(M_TOP_PAD, MESSAGE_DATA_MAX);
+}
 
 uint64_t member_now(void)
 {
@@ -52,6 +65,8 @@ int member_create(struct member **result, void (*wake)(void), struct diagnostic 
 	if (!member)
 		return diagnostic_set(diagnostic, "no memory for a member of a replica set");
 	*result = member;
+	keep_freed_memory();
+	member->pid = getpid();
 	member->epoll = member->timer = member->bell = -1;
 	member->armed = member->wake_by = REPLICA_NEVER;
 	member->done_tail = &member->done;
@@ -82,10 +97,20 @@ void member_rings_for(const struct member *member, struct completions *completio
 	completions_set_bell(completions, member->bell);
 }
 
-int member_watch(struct member *member, int fd, struct diagnostic *diagnostic)
+static void watched_is_ready(struct session_watch *watch, uint32_t events)
 {
-	struct epoll_event event = { .events = EPOLLIN };
+	(void)events;
+	*((struct member_watch *)watch)->ready = true;
+}
 
+int member_watch(struct member *member, int fd, bool *ready, struct diagnostic *diagnostic)
+{
+	struct member_watch *watch = &member->watches[member->nr_watches];
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = watch };
+
+	assert(member->nr_watches < MEMBER_WATCHES_MAX);
+	*watch = (struct member_watch){ .watch.ready = watched_is_ready, .ready = ready };
+	member->nr_watches++;
 	if (epoll_ctl(member->epoll, EPOLL_CTL_ADD, fd, &event))
 		return diagnostic_set(diagnostic, "cannot wait for the replica set: %s", strerror(errno));
 	return 0;
@@ -196,7 +221,7 @@ static int open_group(struct member *member, struct diagnostic *diagnostic)
 		       diagnostic))
 		return -1;
 	fd = group_descriptor(member->group);
-	return fd < 0 ? 0 : member_watch(member, fd, diagnostic);
+	return fd < 0 ? 0 : member_watch(member, fd, &member->view_ready, diagnostic);
 }
 
 static int open_sessions(struct member *member, struct diagnostic *diagnostic)
@@ -211,6 +236,7 @@ static int open_sessions(struct member *member, struct diagnostic *diagnostic)
 		.queue_bytes = QUEUE_BYTES,
 		.frame_max = MESSAGE_HEAD_MAX + MESSAGE_DATA_MAX,
 		.compression = member->settings.compression,
+		.epoll = member->epoll,
 	};
 
 	return sessions_open(&member->sessions, &settings, &member_session_events, member, diagnostic);
@@ -266,8 +292,7 @@ int member_start(struct member *member, const struct member_settings *settings, 
 	    state_directory_load(member->state, take_piece, member, diagnostic) ||
 	    check_full_copy(member, diagnostic) || check_created(member, diagnostic) ||
 	    open_sessions(member, diagnostic) || open_group(member, diagnostic) ||
-	    member_watch(member, member->timer, diagnostic) ||
-	    member_watch(member, sessions_descriptor(member->sessions), diagnostic))
+	    member_watch(member, member->timer, &member->timer_ready, diagnostic))
 		return -1;
 	member->settings.key = NULL;
 	return 0;
@@ -288,7 +313,10 @@ void member_end(struct member *member)
 	group_close(member->group);
 	sessions_close(member->sessions);
 	state_directory_close(member->state);
-	/* What the core has at the stores is its memory. */
+	/* What the core has at the stores is its memory. What has not got there never does. */
+	for (struct io *io = member->later; io; io = io->next)
+		member->nr_stored--;
+	member->later = member->last_later = NULL;
 	while (member->nr_stored > 0) {
 		completions_await(&member->stores);
 		for (struct io *io = completions_take(&member->stores); io; io = io->next)
@@ -366,6 +394,17 @@ static void tell_bulk_room(struct member *member)
 	}
 }
 
+static void take_timer(struct member *member)
+{
+	uint64_t expirations;
+
+	if (!member->timer_ready)
+		return;
+	member->timer_ready = false;
+	if (read(member->timer, &expirations, sizeof(expirations)) > 0)
+		member->armed = REPLICA_NEVER;
+}
+
 /* Without a view sessions decide: as if all were seen. */
 static member_set all_members(const struct member *member)
 {
@@ -376,6 +415,9 @@ static void take_view(struct member *member)
 {
 	struct group_view view;
 
+	if (!member->view_ready)
+		return;
+	member->view_ready = false;
 	if (group_take(member->group, &view))
 		replica_view(member->replica, member_now(), view.known ? view.present : all_members(member));
 }
@@ -412,11 +454,8 @@ bool member_due(const struct member *member)
 
 void member_turn(struct member *member)
 {
-	uint64_t expirations;
-
-	if (read(member->timer, &expirations, sizeof(expirations)) > 0)
-		member->armed = REPLICA_NEVER;
 	sessions_turn(member->sessions, member_now());
+	take_timer(member);
 	take_view(member);
 	take_saved(member);
 	take_stored(member);
@@ -440,6 +479,10 @@ void member_before_wait(struct member *member)
 	struct itimerspec when = { 0 };
 
 	sessions_push(member->sessions);
+	while (member->later) {
+		member_write_now(member);
+		sessions_push(member->sessions);
+	}
 	tell_bulk_room(member);
 	of_sessions = sessions_next_time(member->sessions);
 	if (of_sessions < next)

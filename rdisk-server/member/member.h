@@ -86,8 +86,13 @@ void member_destroy(struct member *member);
  */
 void member_link(const struct member *member, int other, struct session_status *link);
 
-/* A descriptor of somebody else's, for which the loop is to be woken as well. 0, or -1 and *diagnostic. */
-int member_watch(struct member *member, int fd, struct diagnostic *diagnostic);
+#define MEMBER_WATCHES_MAX 4
+
+/*
+ * A descriptor for which the loop is to be woken as well; MEMBER_WATCHES_MAX of them at most. When it is readable
+ * member_turn() sets *ready, which its owner sets back. 0, or -1 and *diagnostic.
+ */
+int member_watch(struct member *member, int fd, bool *ready, struct diagnostic *diagnostic);
 
 /* CLOCK_BOOTTIME in ns: the core's time. */
 uint64_t member_now(void);

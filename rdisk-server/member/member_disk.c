@@ -23,10 +23,16 @@ int member_requests_create(struct member *member)
 	return member->requests ? 0 : -ENOMEM;
 }
 
+static void free_data(struct member_request *request)
+{
+	replica_data_release(request->data);
+	request->data = NULL;
+}
+
 void member_requests_destroy(struct member *member)
 {
 	for (int i = 0; i < member->nr_fresh; i++)
-		free(member->requests[i].data);
+		free_data(&member->requests[i]);
 	free(member->requests);
 	member->requests = NULL;
 	member->nr_fresh = 0;
@@ -47,8 +53,7 @@ static struct member_request *take(struct member *member)
 static void release(struct member *member, struct member_request *request)
 {
 	member->nr_withdrawn -= request->withdrawn;
-	free(request->data);
-	request->data = NULL;
+	free_data(request);
 	request->io = NULL;
 	request->withdrawn = false;
 	request->next_free = member->free_requests;
@@ -70,10 +75,10 @@ static void end(struct member *member, struct member_request *request, int resul
  * Copies between the piece and the memory of the io. That may be a client's, which its owner can take away at any time:
  * so it is touched by a system call only.
  */
-static int copy_piece(const struct member_request *request, bool in)
+static int copy_piece(const struct member *member, const struct member_request *request, bool in)
 {
 	const struct io *io = request->io;
-	struct iovec own = { request->data, request->request.length }, remote[IO_VECTOR_MAX];
+	struct iovec own = { request->data->bytes, request->request.length }, remote[IO_VECTOR_MAX];
 	uint64_t skip = request->moved, left = request->request.length;
 	unsigned long count = 0;
 	ssize_t copied;
@@ -92,8 +97,8 @@ static int copy_piece(const struct member_request *request, bool in)
 		left -= length;
 		skip = 0;
 	}
-	copied = in ? process_vm_readv(getpid(), &own, 1, remote, count, 0)
-		    : process_vm_writev(getpid(), &own, 1, remote, count, 0);
+	copied = in ? process_vm_readv(member->pid, &own, 1, remote, count, 0)
+		    : process_vm_writev(member->pid, &own, 1, remote, count, 0);
 	if (copied < 0)
 		return errno == ENOMEM ? -ENOMEM : -EFAULT;
 	return (uint64_t)copied == request->request.length ? 0 : -EFAULT;
@@ -136,17 +141,21 @@ static void submit_piece(struct member *member, struct member_request *request)
 		.shared = io->operation == IO_OPEN && io->shared,
 		.read_only = io->operation == IO_OPEN && io->read_only,
 	};
+	/* The core may have that of the piece before still. */
+	if (io->operation == IO_WRITE)
+		free_data(request);
 	if (data && !request->data) {
-		request->data = malloc(length);
+		request->data = replica_data_create(length);
 		code = request->data ? 0 : -ENOMEM;
 	}
 	if (!code && io->operation == IO_WRITE)
-		code = copy_piece(request, true);
+		code = copy_piece(member, request, true);
 	if (code) {
 		end(member, request, code);
 		return;
 	}
-	request->request.data = request->data;
+	request->request.data = request->data ? request->data->bytes : NULL;
+	request->request.memory = request->data;
 	replica_submit(member->replica, member_now(), &request->request);
 }
 
@@ -161,7 +170,7 @@ void member_answered(struct member *member, struct replica_request *answered)
 		return;
 	}
 	if (!result && io->operation == IO_READ)
-		result = copy_piece(request, false);
+		result = copy_piece(member, request, false);
 	request->moved += answered->length;
 	if (result || request->moved >= io->length) {
 		end(member, request, result);
@@ -189,8 +198,11 @@ void member_submit_again(struct member *member)
 
 enum io_answer member_submit(struct member *member, int device, struct io *io)
 {
-	struct member_request *request = take(member);
+	struct member_request *request;
 
+	if (io->operation == IO_READ && replica_read_at_once(member->replica, member_now(), device, io))
+		return IO_DONE;
+	request = take(member);
 	request->io = io;
 	request->device = device;
 	request->moved = 0;

@@ -16,10 +16,10 @@ struct member_request {
 	struct io *io;			/* NULL: free, or withdrawn */
 	bool withdrawn;			/* nobody wants it, but the core still has its piece */
 	int device;
-	uint64_t moved; /* bytes of pieces that are done */
-	void *data;	/* of the piece; from malloc(); NULL: none */
-	bool describe;	/* IO_DESCRIBE: not known to the core */
-	bool again;	/* its next piece is to be submitted */
+	uint64_t moved;		   /* bytes of pieces that are done */
+	struct replica_data *data; /* of the piece; NULL: none */
+	bool describe;		   /* IO_DESCRIBE: not known to the core */
+	bool again;		   /* its next piece is to be submitted */
 	struct member_request *next_free;
 };
 
@@ -57,6 +57,11 @@ struct member_events {
 	struct member_connection connections[MEMBERS_MAX];
 };
 
+struct member_watch {
+	struct session_watch watch; /* first */
+	bool *ready;
+};
+
 struct member {
 	struct member_settings settings;
 	struct replica *replica;
@@ -65,12 +70,17 @@ struct member {
 	struct state_directory *state;
 	struct completions stores; /* of the core's ios */
 	struct completions saved;  /* of the state */
+	pid_t pid;		   /* of this process */
 	int epoll, timer;
+	struct member_watch watches[MEMBER_WATCHES_MAX]; /* of what is in `epoll` beside the sessions' */
+	int nr_watches;
+	bool timer_ready, view_ready;
 	int bell;		 /* an eventfd: rung for who is in member_wait() */
 	uint64_t armed;		 /* time for which the timer is set; REPLICA_NEVER: it is not */
 	uint64_t wake_by;	 /* for somebody else; REPLICA_NEVER: not */
 	member_set bulk_refused; /* members to whom BULK was refused: they are told when there is room */
-	unsigned int nr_stored;	 /* ios of the core that are at the stores */
+	unsigned int nr_stored;	 /* ios of the core that are at the stores, or `later` */
+	struct io *later, *last_later;
 	bool failed;
 	bool known; /* a configuration is: IO_DESCRIBE has an answer */
 	struct io *done, **done_tail;
@@ -103,6 +113,11 @@ void member_events_tell(struct member *member);
 void member_events_up(struct member *member, int from);
 void member_events_down(struct member *member, int from, const char *why);
 void member_events_hung_up(struct member *member, int to);
+
+/* member_later.c: the core's writes that frames go before. They are at the stores, as far as the core knows. */
+void member_write_later(struct member *member, int device, struct io *io);
+/* Those frames are on their way. */
+void member_write_now(struct member *member);
 
 /* member_world.c */
 extern const struct replica_world member_world;

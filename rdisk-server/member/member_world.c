@@ -38,7 +38,13 @@ static void hang_up(struct replica *replica, int to)
 static enum io_answer submit(struct replica *replica, int device, struct io *io)
 {
 	struct member *member = member_of(replica);
-	enum io_answer answer = store_submit(member->settings.devices[device].store, io);
+	enum io_answer answer;
+
+	if (io->not_first) {
+		member_write_later(member, device, io);
+		return IO_PENDING;
+	}
+	answer = store_submit(member->settings.devices[device].store, io);
 
 	member->nr_stored += answer == IO_PENDING;
 	return answer;

@@ -156,10 +156,13 @@ static void refuse_request(struct replica *replica, int origin, const struct mes
 		forward_hold_back(replica, message->client.client, message->request);
 }
 
-/* Memory for what it reads, or of its own for what it writes. false: there is none, and *memory is freed. */
-static bool take_data(const struct message *message, void **memory, const void **data)
+/*
+ * Memory for what it reads, or of its own for what it writes, if it has none that stays. false: there is none, and
+ * *memory is freed.
+ */
+static bool take_data(const struct message *message, bool stays, void **memory, const void **data)
 {
-	if (message->kind == ENTRY_READ || (message->kind == ENTRY_WRITE && !*memory)) {
+	if (message->kind == ENTRY_READ || (message->kind == ENTRY_WRITE && !*memory && !stays)) {
 		void *taken = malloc(message->length);
 
 		free(*memory);
@@ -214,9 +217,9 @@ static bool judge_request(struct replica *replica, int origin, const struct mess
 	return !*result && (message->kind != ENTRY_CLOSE || opens_is_open(replica, message->client));
 }
 
-/* memory: owned from now on, of `data`. */
+/* memory: owned from now on, of `data`; or shared is, which the entry holds. */
 static void begin_request(struct replica *replica, int origin, const struct message *message, void *memory,
-			  const void *data)
+			  struct replica_data *shared, const void *data)
 {
 	struct entry *entry;
 
@@ -225,6 +228,11 @@ static void begin_request(struct replica *replica, int origin, const struct mess
 		adopt(replica, origin, message);
 	entry = entry_take(replica, ENTRY_OF_CLIENT, message->kind, message->device, message->position, message->length,
 			   memory, (void *)(uintptr_t)data);
+	if (shared && message->kind == ENTRY_WRITE) {
+		replica_data_hold(shared);
+		entry->shared = shared;
+	}
+	entry->data_checksum = message->data_checksum;
 	entry->origin = origin;
 	entry->client = message->client;
 	entry->client_request = message->request;
@@ -238,7 +246,8 @@ static void begin_request(struct replica *replica, int origin, const struct mess
 		entry_append(&replica->queue, entry);
 }
 
-void accept_request(struct replica *replica, int origin, const struct message *message, void *memory, const void *data)
+void accept_request(struct replica *replica, int origin, const struct message *message, void *memory,
+		    struct replica_data *shared, const void *data)
 {
 	/* Also one that is in the table of what was done: this member may have it, and not yet all. */
 	struct entry *under_way = find_under_way(replica, message);
@@ -255,10 +264,10 @@ void accept_request(struct replica *replica, int origin, const struct message *m
 	} else if (!judge_request(replica, origin, message, &answer, &result)) {
 		if (answer)
 			answer_only(replica, origin, message, result);
-	} else if (!take_data(message, &memory, &data)) {
+	} else if (!take_data(message, shared, &memory, &data)) {
 		answer_only(replica, origin, message, -ENOMEM);
 	} else {
-		begin_request(replica, origin, message, memory, data);
+		begin_request(replica, origin, message, memory, shared, data);
 		return;
 	}
 	free(memory);
@@ -271,7 +280,7 @@ void accept_forwarded(struct replica *replica, int member, const struct message 
 		free(frame);
 		return;
 	}
-	accept_request(replica, member, message, frame, data);
+	accept_request(replica, member, message, frame, NULL, data);
 }
 
 void accept_forget_process(struct replica *replica, int member)

@@ -11,10 +11,11 @@
 
 /*
  * A request that came to this member, which is primary, from the member `origin`: itself, too. It is answered, or
- * begins, or waits. memory: owned from now on, from malloc(), and `data` lies in it; NULL: the data of a write are the
- * caller's, and copied.
+ * begins, or waits. memory: owned from now on, from malloc(), and `data` lies in it. NULL: the data of a write are the
+ * caller's; they lie in `shared`, which is held as long as they are needed, or are copied if that is NULL, too.
  */
-void accept_request(struct replica *replica, int origin, const struct message *message, void *memory, const void *data);
+void accept_request(struct replica *replica, int origin, const struct message *message, void *memory,
+		    struct replica_data *shared, const void *data);
 /* A REQUEST of another member; `frame` is owned from now on, memory from malloc() that `data` lies in. */
 void accept_forwarded(struct replica *replica, int member, const struct message *message, void *frame,
 		      const void *data);

@@ -36,7 +36,7 @@ static bool send_answer(struct replica *replica, const struct entry *entry)
 }
 
 /* The lease holds, as many are in sync as are demanded, and no generation is to begin. */
-static bool may_answer(const struct replica *replica)
+bool answering_may(const struct replica *replica)
 {
 	return replica->reign.role == ROLE_SERVING && (lease_holds(replica) || deliberate_bug(BUG_NO_LEASE_CHECK)) &&
 	       !replica->reign.flush_lost && member_count(replica->reign.in_sync) >= (int)replica->settings.min_in_sync;
@@ -46,7 +46,7 @@ static bool may_answer(const struct replica *replica)
 void answering_done(struct replica *replica, struct entry *entry)
 {
 	/* One of the primary's own has nobody who waits for it. */
-	if (entry->origin == NO_MEMBER || (may_answer(replica) && send_answer(replica, entry)))
+	if (entry->origin == NO_MEMBER || (answering_may(replica) && send_answer(replica, entry)))
 		entry_free(replica, entry);
 	else
 		entry_append(&replica->held, entry);
@@ -63,7 +63,7 @@ void answering_go_on(struct replica *replica)
 {
 	struct entry *next;
 
-	if (!replica->held.first || !may_answer(replica))
+	if (!replica->held.first || !answering_may(replica))
 		return;
 	for (struct entry *entry = replica->held.first; entry; entry = next) {
 		next = entry->next;
@@ -76,7 +76,7 @@ void answering_can_send(struct replica *replica, int member)
 {
 	struct entry *next;
 
-	if (!replica->held.first || !may_answer(replica))
+	if (!replica->held.first || !answering_may(replica))
 		return;
 	for (struct entry *entry = replica->held.first; entry; entry = next) {
 		next = entry->next;

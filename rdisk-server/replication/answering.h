@@ -8,6 +8,8 @@
 #include "entry.h"
 #include "replica.h"
 
+/* Whether this member may answer, at the time of the event. */
+bool answering_may(const struct replica *replica);
 /* Answers an entry of a client, if it may; else it is held until it may. */
 void answering_done(struct replica *replica, struct entry *entry);
 /* Those that are held, if they may be given now. */

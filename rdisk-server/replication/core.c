@@ -44,7 +44,7 @@ bool core_try_send(struct replica *replica, int member, enum replica_class class
 		peer->passed = 0;
 	}
 	message->wire = replica->peers[member].wire;
-	size = message_encode(message, data, head);
+	size = message_encode(message, message->data_checksum ? NULL : data, head);
 	if (!replica->world->send(replica, member, class, head, size, data, message->data_size)) {
 		if (!peer->full)
 			peer->passed = 0;

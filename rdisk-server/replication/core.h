@@ -33,6 +33,7 @@
  * forward.c     struct forward        requests of this host's clients, brought to the primary
  * keep.c        struct forward        exclusive opens of this host's clients, as long as nobody can have closed them
  * accept.c      -                     requests at the primary: which are done, and which were
+ * read_at_once.c -                    reads of the primary's own clients that need no entry
  * answering.c   -                     its answers: given, or held until they may be
  * opens.c       struct done_client    opens at the primary: who excludes whom, who waits
  * unsure.c      struct done_table     what overlaps a request that was done perhaps, or in part, waits

@@ -12,6 +12,7 @@ enum deliberate_bug {
 	BUG_NONE,
 	BUG_ANSWER_BEFORE_ALL,	      /* a write is complete when the primary's image has it */
 	BUG_NO_LEASE_CHECK,	      /* a read is answered without a lease */
+	BUG_READ_PAST_WRITES,	      /* what is read at once does not wait for a write that is under way */
 	BUG_NO_HOLD_OFF,	      /* a member that was restarted may promise at once */
 	BUG_LEASE_FROM_ARRIVAL,	      /* the holder counts from when the grant came */
 	BUG_NO_PROMISE,		      /* a lower ballot than the promised one is voted for */

@@ -132,6 +132,8 @@ void entry_free(struct replica *replica, struct entry *entry)
 	entry_remove(entry);
 	free(entry->memory);
 	entry->memory = NULL;
+	replica_data_release(entry->shared);
+	entry->shared = NULL;
 	request_free(&replica->requests, &entry->request);
 }
 
@@ -238,6 +240,8 @@ static void submit_here(struct replica *replica, struct entry *entry, enum io_op
 	/* The page cache may have what the disk lost. */
 	if (entry->role == ENTRY_COMPARED && !deliberate_bug(BUG_COMPARED_IN_CACHE))
 		io->mode = IO_FROM_DISK;
+	/* All members write at the same time, and what goes to the others takes longer. */
+	io->not_first = operation == IO_WRITE && entry->role == ENTRY_OF_CLIENT && entry->waits;
 	if (operation != IO_FLUSH) {
 		io->position = entry->request.position;
 		io->length = entry->request.length;

@@ -63,22 +63,24 @@ struct entry {
 	struct client_id client;
 	struct client_open open; /* of an OPEN */
 	uint64_t client_request, lowest;
-	int origin;	      /* member that waits for the answer */
-	uint64_t begun;	      /* time; of a COPY */
-	int target;	      /* of a COPY; so are: */
-	unsigned char *equal; /* a byte for each block: the target has it */
-	bool compares;	      /* hashes are wanted before anything is sent */
-	bool asked;	      /* for them */
-	uint64_t sent;	      /* bytes that need no other message; of a HASH at the target: of its hashes */
-	unsigned int pieces;  /* messages that were sent and are not acknowledged */
-	uint64_t seed;	      /* of a HASH at the target */
-	uint64_t session;     /* of `origin`, when it came */
-	member_set waits;     /* members whose answer is awaited */
-	member_set failed;    /* members that failed to store it, this one included */
-	int error;	      /* of one of them */
-	uint64_t began;	      /* time when it was sent */
-	void *memory;	      /* from malloc(): of `data`; owned; NULL: none */
+	int origin;		     /* member that waits for the answer */
+	uint64_t begun;		     /* time; of a COPY */
+	int target;		     /* of a COPY; so are: */
+	unsigned char *equal;	     /* a byte for each block: the target has it */
+	bool compares;		     /* hashes are wanted before anything is sent */
+	bool asked;		     /* for them */
+	uint64_t sent;		     /* bytes that need no other message; of a HASH at the target: of its hashes */
+	unsigned int pieces;	     /* messages that were sent and are not acknowledged */
+	uint64_t seed;		     /* of a HASH at the target */
+	uint64_t session;	     /* of `origin`, when it came */
+	member_set waits;	     /* members whose answer is awaited */
+	member_set failed;	     /* members that failed to store it, this one included */
+	int error;		     /* of one of them */
+	uint64_t began;		     /* time when it was sent */
+	void *memory;		     /* from malloc(): of `data`; owned; NULL: none */
+	struct replica_data *shared; /* the same, where others have it, too: held; NULL: none */
 	void *data;
+	uint64_t data_checksum; /* as message_data_checksum(), of a request that came with it; 0: not known */
 	struct iovec vector;
 	struct core_io store;
 	int stored_result; /* of the own image */

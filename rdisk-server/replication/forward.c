@@ -104,6 +104,15 @@ static void hold_back(struct replica *replica, struct replica_request *request)
 	core_wake_at(replica, replica->now + replica->settings.heartbeat);
 }
 
+const struct local_client *forward_client(const struct replica *replica, uint32_t client)
+{
+	for (unsigned int i = 0; i < replica->settings.clients; i++) {
+		if (replica->forward.clients[i].client == client)
+			return &replica->forward.clients[i];
+	}
+	return NULL;
+}
+
 bool forward_sees_primary(const struct replica *replica)
 {
 	const struct replica_configuration *configuration = core_configuration(replica);
@@ -174,7 +183,7 @@ static void send_request(struct replica *replica, struct replica_request *reques
 	if (!request->sent_at)
 		request->sent_at = replica->now;
 	if (primary == replica->settings.self && reign_is_primary(replica))
-		accept_request(replica, replica->settings.self, &message, NULL, request->data);
+		accept_request(replica, replica->settings.self, &message, NULL, request->memory, request->data);
 }
 
 /* Whether requests fail now, as nobody can serve and the settings want it so. */

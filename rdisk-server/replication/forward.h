@@ -55,6 +55,8 @@ void forward_forget(struct replica *replica, uint32_t client);
 void forward_can_send(struct replica *replica);
 void forward_tick(struct replica *replica);
 
+/* A client of this host, or NULL: it has nothing open and wants nothing. */
+const struct local_client *forward_client(const struct replica *replica, uint32_t client);
 /* Whether a client of this host waits for a request. */
 bool forward_wants(const struct replica *replica, uint32_t client, uint64_t request);
 /* Whether a primary is seen that takes requests of this member, which may be itself. */

@@ -283,6 +283,11 @@ static const char *get_field(const unsigned char *bytes, enum message_codec code
 	return NULL;
 }
 
+uint64_t message_data_checksum(const void *data, size_t size)
+{
+	return size > 0 ? XXH3_64bits(data, size) : 0;
+}
+
 size_t message_encode(const struct message *message, const void *data, unsigned char head[static MESSAGE_HEAD_MAX])
 {
 	enum message_type type = message->type;
@@ -301,7 +306,7 @@ size_t message_encode(const struct message *message, const void *data, unsigned 
 	}
 	size = (size_t)(at - head);
 	if (message->data_size > 0)
-		data_checksum = data ? XXH3_64bits(data, message->data_size) : message->data_checksum;
+		data_checksum = data ? message_data_checksum(data, message->data_size) : message->data_checksum;
 	if (type != MESSAGE_HELLO)
 		wire = message->wire ? message->wire : MESSAGE_WIRE_NEWEST;
 	put_u32(head + AT_MAGIC, MAGIC | wire << 24);
@@ -483,7 +488,7 @@ const char *message_decode(const void *frame, size_t size, struct message *messa
 	message->wire = bytes[AT_WIRE];
 	message->data_size = sizes.data;
 	message->data_checksum = get_u64(bytes + AT_DATA_CHECKSUM);
-	if (message->data_checksum != (sizes.data > 0 ? XXH3_64bits(bytes + sizes.head, sizes.data) : 0))
+	if (message->data_checksum != message_data_checksum(bytes + sizes.head, sizes.data))
 		return "a wrong checksum of the data";
 	wrong = decode_fields(bytes + MESSAGE_PREFIX, message);
 	if (!wrong)

@@ -212,6 +212,9 @@ struct message_sizes {
 	uint32_t data;
 };
 
+/* Of a message's data, as it is in the message: any but those of none are 0 hardly ever. */
+uint64_t message_data_checksum(const void *data, size_t size);
+
 /*
  * Writes prefix and fields; the data follow them on the wire. `data` are looked at for the checksum; message->data_size
  * says how many there are. data NULL: message->data_checksum is known to be theirs. The type is one that can have

@@ -52,8 +52,13 @@ static void send_entry(struct replica *replica, struct entry *entry)
 		write.flags |= MESSAGE_MADE_UP;
 	if (entry->stable)
 		write.flags |= MESSAGE_STABLE;
-	if (entry->kind == ENTRY_WRITE)
+	if (entry->kind == ENTRY_WRITE) {
 		write.data_size = (uint32_t)entry->request.length;
+		/* Once for all; that of a forwarded one came with it, and was checked. */
+		write.data_checksum = entry->data_checksum;
+		if (!write.data_checksum && entry->waits)
+			write.data_checksum = message_data_checksum(entry->data, write.data_size);
+	}
 	for (int i = 0; i < replica->settings.members; i++) {
 		if (member_in(entry->waits, i))
 			send_to_receiver(replica, i, &write, entry->data);

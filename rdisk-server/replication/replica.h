@@ -82,6 +82,18 @@ struct replica_settings {
 	uint64_t resync_rate;  /* bytes a second of which all targets together are brought up at most; 0: any */
 };
 
+/* Memory of a WRITE's data, which its request and what became of it have at the same time. */
+struct replica_data {
+	unsigned int holders;
+	unsigned char bytes[];
+};
+
+/* Held once; or NULL: there is no memory. The thread of the core, as for all of these. */
+struct replica_data *replica_data_create(size_t size);
+void replica_data_hold(struct replica_data *data);
+/* The last one frees it. NULL is harmless. */
+void replica_data_release(struct replica_data *data);
+
 /* One request of a client of this host, memory of the caller's until it is answered. */
 struct replica_request {
 	/* The caller's. */
@@ -97,6 +109,11 @@ struct replica_request {
 	 * only at the moment of the answer.
 	 */
 	void *data;
+	/*
+	 * What a WRITE's data are in, held by the caller; or NULL. What the core does with them may take longer than
+	 * the request: then it holds this, or a copy where there is none.
+	 */
+	struct replica_data *memory;
 	/* Set when it is answered: 0 or -errno. */
 	int result;
 	/* The core's. */
@@ -238,6 +255,13 @@ void replica_saved(struct replica *replica, uint64_t now, struct replica_save *s
  * program here, and gets no answer from another host.
  */
 void replica_submit(struct replica *replica, uint64_t now, struct replica_request *request);
+
+/*
+ * Reads at once, into the io's vector, if that needs nobody else: this member serves, the client (io->client) has the
+ * device open, and the data are in this host's memory. true: it is done, and io->result 0. false: nothing has happened
+ * (but that the memory may have been written); it is to be submitted. Not within another call of the core.
+ */
+bool replica_read_at_once(struct replica *replica, uint64_t now, int device, struct io *io);
 
 /*
  * Its client is gone: its requests are not answered any more and the caller may free them; what was begun goes on, and

@@ -56,6 +56,7 @@ struct io {
 	uint32_t client; /* of a replicated disk: number of the open that it belongs to */
 	bool shared;	 /* OPEN: others may have it open, too */
 	bool read_only;	 /* OPEN: it only reads */
+	bool not_first;	 /* WRITE to a replica: others wait for frames that were sent before it */
 	bool stable;	 /* of what changes something: on stable storage when it is done, if the disk can do that */
 	int result;	 /* 0 or -errno; -ECANCELED: nothing was done, as it was cancelled */
 	/*
@@ -63,7 +64,9 @@ struct io {
 	 * thread, read by any other.
 	 */
 	atomic_bool cancelled;
-	struct io *next; /* of who has it PENDING */
+	/* Of who has it PENDING: */
+	struct io *next;
+	int device;
 };
 
 /* Whether two ranges have a byte in common. Both lie within a disk, so that nothing wraps. */

@@ -205,6 +205,12 @@ static inline bool requests_can_go_on(const struct requests *requests)
 	return requests->done.first || requests->ready.first;
 }
 
+/*
+ * Whether a read of a range of a disk would have to wait: something that changes it is pending, or waits. For who reads
+ * it without a request.
+ */
+bool requests_overlap(const struct request_disk *disk, uint64_t position, uint64_t length);
+
 /* The caller is finished with a request that is BEGUN or DONE. */
 void request_free(struct requests *requests, struct request *request);
 

@@ -30,6 +30,15 @@ void request_order_look(struct request *request)
 		request->blockers += conflict(at, request);
 }
 
+bool requests_overlap(const struct request_disk *disk, uint64_t position, uint64_t length)
+{
+	for (const struct request *at = disk->order_first; at; at = at->order_next) {
+		if (!reads(at) && io_ranges_overlap(position, length, at->io.position, at->io.length))
+			return true;
+	}
+	return false;
+}
+
 void request_order_add(struct request *request)
 {
 	struct request_disk *disk = request->disk;

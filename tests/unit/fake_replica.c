@@ -207,6 +207,15 @@ static void forward(struct replica *replica, struct forwarded *forwarded)
 		   what.kind == ENTRY_WRITE ? what.length : 0);
 }
 
+bool replica_read_at_once(struct replica *replica, uint64_t now, int device, struct io *io)
+{
+	(void)replica;
+	(void)now;
+	(void)device;
+	(void)io;
+	return false;
+}
+
 void replica_submit(struct replica *replica, uint64_t now, struct replica_request *request)
 {
 	replica->now = now;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -86,6 +87,15 @@ static void answer_next(int result)
 	answer(asked[0], result);
 }
 
+bool replica_read_at_once(struct replica *replica, uint64_t now, int device, struct io *io)
+{
+	(void)replica;
+	(void)now;
+	(void)device;
+	(void)io;
+	return false;
+}
+
 void replica_submit(struct replica *replica, uint64_t now, struct replica_request *request)
 {
 	(void)replica;
@@ -136,7 +146,7 @@ void replica_status(const struct replica *replica, struct replica_status *told)
 static int setup(void **state)
 {
 	(void)state;
-	member = (struct member){ .known = true };
+	member = (struct member){ .known = true, .pid = getpid() };
 	member.done_tail = &member.done;
 	nr_asked = nr_submitted = nr_withdraws = 0;
 	no_memory = at_once = was_sent = false;
