@@ -48,7 +48,7 @@ static uint32_t wait_for_more(struct floor_mailbox *mailbox, uint32_t done, uint
 static _Noreturn void ask(struct floor_mailbox *mailbox, uint32_t all, uint32_t in_flight, uint32_t spin_us,
 			  double *samples)
 {
-	double begun[FLOOR_IN_FLIGHT_MAX];
+	double begun[FLOOR_IN_FLIGHT_MAX] = { 0 };
 	uint32_t posted = 0, done = 0;
 
 	while (done < all) {
