@@ -52,6 +52,25 @@ one() {
 	on "$1" "$bin/rdisk-bench-one" "${@:2}"
 }
 
+make_primary() {
+	[ "$(cluster status --json | jq -r .primary)" = "$1" ] || on A rdiskctl promote "$1" >&2
+}
+
+# beside_load COMMAND...: while two processes do nothing but compute.
+beside_load() {
+	local loads=() load
+
+	for load in 1 2; do
+		"${child[@]}" sh -c 'while :; do :; done' &
+		loads+=($!)
+	done
+	running+=("${loads[@]}")
+	"$@"
+	kill "${loads[@]}"
+	wait "${loads[@]}" 2>/dev/null || true
+	unset "running[-1]" "running[-1]"
+}
+
 has_nbd() {
 	command -v nbdkit >/dev/null && [ -x "$bin/rdisk-bench-pair" ]
 }
@@ -68,7 +87,7 @@ start_replicated() {
 	cluster up 3 --size "${size}M" --no-power-log --set lease_ms=$lease_ms --while $$ >&2
 	others=$replicated_set/others
 	mkdir "$others"
-	[ "$(cluster status --json | jq -r .primary)" = a ] || on A rdiskctl promote a >&2
+	make_primary a
 	head -c 32 /dev/urandom >"$others/floor.key"
 	key=$(od -An -v -tx1 <"$others/floor.key" | tr -d ' \n')
 	printf 'bench:%s\n' "$key" >"$others/psk"
@@ -95,9 +114,14 @@ turned() {
 # Each measures one side of one or more rows in one round.
 write_1_rdisk() { print rep-write-1 rdisk "$1" "$(one A --count "$few" write | value p50_us 1e-6)"; }
 write_1_far() { print rep-write-1-far rdisk "$1" "$(one B --count "$few" write | value p50_us 1e-6)"; }
-write_1_floor() {
-	print rep-write-1 floor "$1" \
-		"$(floor --port $floor_tls_port --key "$others/floor.key" --count "$few" "$others/floor" 10.77.0.2 10.77.0.3 | value p50_us 1e-6)"
+# As a client sees it that looks for the answer for as long as libdvk does at first.
+floor_write() {
+	floor --port $floor_tls_port --key "$others/floor.key" "$@" "$others/floor" 10.77.0.2 10.77.0.3
+}
+write_1_floor() { print rep-write-1 floor "$1" "$(floor_write --client 200 --count "$few" | value p50_us 1e-6)"; }
+write_1_busy() {
+	print rep-write-1-busy rdisk "$1" "$(beside_load one A --count $((few / 5)) write | value p50_us 1e-6)"
+	print rep-write-1-busy floor "$1" "$(beside_load floor_write --client 200 --count $((few / 5)) | value p50_us 1e-6)"
 }
 write_1_tcp() {
 	local time
@@ -114,8 +138,7 @@ write_1m_rdisk() {
 }
 write_1m_floor() {
 	print rep-write-1m floor "$1" \
-		"$(floor --port $floor_tls_port --key "$others/floor.key" --size 1048576 --in-flight 4 --count "$large" "$others/floor" \
-			10.77.0.2 10.77.0.3 | value mb_per_s 1e6)"
+		"$(floor_write --size 1048576 --in-flight 4 --count "$large" | value mb_per_s 1e6)"
 }
 write_1m_nbd() {
 	print rep-write-1m nbd "$1" "$(pair --size 1048576 --in-flight 4 --sequential --count "$large" | value mb_per_s 1e6)"
@@ -154,7 +177,7 @@ fail_over() {
 }
 
 part_replicated() {
-	local round side sides=(write_1_rdisk write_1_far write_1_floor write_1_tcp write_16_rdisk write_1m_rdisk write_1m_floor
+	local round side sides=(write_1_rdisk write_1_far write_1_floor write_1_tcp write_1_busy write_16_rdisk write_1m_rdisk write_1m_floor
 		read_1_rdisk read_1_alone)
 	local few=$((5000 / replicated_divisor)) many=$((20000 / replicated_divisor)) large=$((200 / replicated_divisor))
 
@@ -176,5 +199,5 @@ part_replicated() {
 		fail_over "$round"
 	done
 	stop_all
-	end_set
+	upkeep
 }

@@ -183,6 +183,7 @@ static void fill_status(struct membership_control *control, struct control_statu
 		.quorate = is_quorate(control, &from),
 		.resync_paused = control->resync_paused,
 		.force_without = from.forces_without,
+		.state_writes = member_saves(member_of(control)),
 	};
 	static_assert(sizeof(status->uuid) == sizeof(configuration->set.bytes), "a set's identity is a UUID");
 	memcpy(status->uuid, configuration->set.bytes, sizeof(status->uuid));

@@ -19,7 +19,7 @@
 #                    memory  memory of the server after reading 10 GiB
 #                    scale   clients, devices, sizes, depths
 #                    replicated  writes and reads of a set of three hosts, beside the least that replication can cost, a
-#                            TCP round trip, and two NBD servers
+#                            TCP round trip, and two NBD servers; what it costs beside that
 #                    wait    what waking a process with several peers costs, by futexes and by descriptors; not among
 #                            those that run unless told. Leaves wait.md. About 2 minutes
 #   --alone          nothing that rdisk is compared with: only its own side of each part
@@ -78,6 +78,7 @@ directory=$(cd "$directory" && pwd -P)
 
 . "$rdisk_root/bench/run-functions.sh"
 . "$rdisk_root/bench/replicated.sh"
+. "$rdisk_root/bench/replicated-upkeep.sh"
 
 # skip ROW WHY: the report says why a row has no value.
 skip() {

@@ -260,6 +260,7 @@ cJSON *control_status_json(const struct replication_configuration *replication, 
 				: add(object, "blocked", cJSON_CreateNull())) &&
 	    add_count(object, "min_in_sync", replication->min_in_sync) &&
 	    add_bool(object, "resync_paused", status->resync_paused) &&
+	    add_count(object, "state_writes", status->state_writes) &&
 	    (!status->force_without || add(object, "force_without", names_json(replication, status->force_without))) &&
 	    add(object, "members", members_json(replication, status)) && add(object, "devices", devices_json(status)))
 		return object;

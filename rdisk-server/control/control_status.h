@@ -78,6 +78,7 @@ struct control_status {
 	bool quorate;		    /* a majority of the members is seen, this one included */
 	bool resync_paused;	    /* by an order */
 	unsigned int force_without; /* bit n: an order that is not decided yet takes member n for dead; 0: none */
+	uint64_t state_writes;	    /* of this member's state, since its process began; each was made stable */
 	char blocked[CONTROL_BLOCKED_SIZE]; /* what is waited for; "": nothing */
 	struct control_member members[REPLICATION_MEMBERS_MAX];
 	int nr_devices; /* that are replicated */

@@ -446,6 +446,11 @@ void member_link(const struct member *member, int other, struct session_status *
 		(void)snprintf(link->why, sizeof(link->why), "%s", connection->why);
 }
 
+uint64_t member_saves(const struct member *member)
+{
+	return state_directory_saves(member->state);
+}
+
 bool member_due(const struct member *member)
 {
 	return completions_any(&member->stores) || completions_any(&member->saved) || member->again ||

@@ -86,6 +86,9 @@ void member_destroy(struct member *member);
  */
 void member_link(const struct member *member, int other, struct session_status *link);
 
+/* Pieces of its state that it has written, each made stable, since its start. The loop's thread. */
+uint64_t member_saves(const struct member *member);
+
 #define MEMBER_WATCHES_MAX 4
 
 /*

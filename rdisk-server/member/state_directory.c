@@ -54,7 +54,7 @@ struct state_directory {
 	int lock;
 	/* What was not there before: removed again if nothing was saved. */
 	bool made_parent, made_folder, made_lock;
-	bool used; /* something was saved */
+	uint64_t saves; /* so far */
 	int nr_devices, members;
 	struct state_file slots[2];
 	struct state_file logs[REPLICA_DEVICES_MAX];
@@ -491,10 +491,15 @@ void state_directory_save(struct state_directory *directory, struct replica_save
 	*job = (struct job){ .directory = directory, .save = save, .file = file_of(directory, &save->place) };
 	if (save->place.kind != METADATA_SLOT)
 		job->offset = (off_t)save->place.index * METADATA_SECTOR;
-	directory->used = true;
+	directory->saves++;
 	/* Without a thread it is done here, however long that takes. */
 	if (workers_post(&directory->workers, &job->io))
 		run(directory, &job->io);
+}
+
+uint64_t state_directory_saves(const struct state_directory *directory)
+{
+	return directory->saves;
 }
 
 struct replica_save *state_directory_saved(struct io *io, int *result)
@@ -533,7 +538,7 @@ void state_directory_close(struct state_directory *directory)
 	if (!directory)
 		return;
 	workers_stop(&directory->workers);
-	if (!directory->used)
+	if (directory->saves == 0)
 		remove_made(directory);
 	for (int i = 0; i < 2; i++)
 		close_fd(directory->slots[i].fd);

@@ -46,6 +46,9 @@ int state_directory_load(struct state_directory *directory,
 /* Writes a piece and makes it stable; it comes back by `saved`, and state_directory_saved() says whose it was. */
 void state_directory_save(struct state_directory *directory, struct replica_save *save);
 
+/* How many pieces were given to it so far. */
+uint64_t state_directory_saves(const struct state_directory *directory);
+
 /* What an io of `saved` stands for, and its result, 0 or -errno; it is free for another from then on. */
 struct replica_save *state_directory_saved(struct io *io, int *result);
 

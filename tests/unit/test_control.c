@@ -49,6 +49,7 @@ static void test_status(void **state)
 			       true,
 			       3 } },
 		.force_without = 5,
+		.state_writes = 77,
 		.nr_devices = 1,
 		.devices = { { 4, "disk", "id-1", 1ull << 40 } },
 	};
@@ -57,7 +58,8 @@ static void test_status(void **state)
 		     "{\"version\":1,\"set\":\"main\",\"uuid\":\"00010203-0405-0607-0809-0a0b0c0d0eff\","
 		     "\"generation\":2,\"generation_id\":\"00000000000000fe\",\"epoch\":9007199254740993,\"node\":1,"
 		     "\"name\":\"a\",\"primary\":\"b\",\"serving\":true,\"quorate\":true,\"blocked\":null,"
-		     "\"min_in_sync\":1,\"resync_paused\":false,\"force_without\":[\"a\",\"c\"],\"members\":["
+		     "\"min_in_sync\":1,\"resync_paused\":false,\"state_writes\":77,\"force_without\":[\"a\",\"c\"],"
+		     "\"members\":["
 		     "{\"name\":\"a\",\"node\":1,\"diskless\":false,\"connected\":true,\"role\":\"backup\","
 		     "\"state\":\"resyncing\",\"out_of_sync_bytes\":4096,\"resync\":{\"kind\":\"bitmap\","
 		     "\"done_bytes\":1,\"total_bytes\":2,\"bytes_per_s\":3,\"seconds_left\":null}},"
