@@ -455,7 +455,8 @@ static bool own_became_ready(struct dvk_client *client)
 {
 	if (client->own_fd < 0)
 		return false;
-	if (!client->own_ready && ++client->looks % DVK_SPINS_PER_CLOCK == 0)
+	/* Not before the time of a spin begins: where there is none the sleep looks by itself. */
+	if (!client->own_ready && ++client->looks % DVK_SPINS_PER_CLOCK == 0 && client->looks > DVK_SPINS_PER_CLOCK)
 		client->own_ready = dvk_own_ready(client);
 	return client->own_ready;
 }

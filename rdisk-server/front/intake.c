@@ -97,6 +97,8 @@ static int set_data(struct server *server, struct front_request *request, const 
 	below->count = cut_segments(request, length, request->vector);
 	if (!client_memory_pin(request))
 		set_copied(server, request);
+	else
+		below->stays = request->pin.sealed;
 	return INTAKE_BEGIN;
 }
 

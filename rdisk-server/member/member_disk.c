@@ -72,16 +72,32 @@ static void end(struct member *member, struct member_request *request, int resul
 }
 
 /*
- * Copies between the piece and the memory of the io. That may be a client's, which its owner can take away at any time:
- * so it is touched by a system call only.
+ * Copies between the piece and the memory of the io. That may be a client's, which its owner can take away at any time,
+ * unless it is said to stay: so it is touched by a system call only.
  */
+static int copy_vector(const struct member *member, const struct iovec *own, const struct iovec *vector,
+		       unsigned long count, bool in)
+{
+	ssize_t copied = in ? process_vm_readv(member->pid, own, 1, vector, count, 0)
+			    : process_vm_writev(member->pid, own, 1, vector, count, 0);
+
+	if (copied < 0)
+		return errno == ENOMEM ? -ENOMEM : -EFAULT;
+	return (size_t)copied == own->iov_len ? 0 : -EFAULT;
+}
+
+static void copy_plainly(char *own, const struct iovec *vector, unsigned long count, bool in)
+{
+	for (unsigned long i = 0; i < count; own += vector[i++].iov_len)
+		memcpy(in ? own : vector[i].iov_base, in ? vector[i].iov_base : own, vector[i].iov_len);
+}
+
 static int copy_piece(const struct member *member, const struct member_request *request, bool in)
 {
 	const struct io *io = request->io;
 	struct iovec own = { request->data->bytes, request->request.length }, remote[IO_VECTOR_MAX];
 	uint64_t skip = request->moved, left = request->request.length;
 	unsigned long count = 0;
-	ssize_t copied;
 
 	for (int i = 0; i < io->count && left > 0; i++) {
 		uint64_t length = io->vector[i].iov_len;
@@ -97,11 +113,10 @@ static int copy_piece(const struct member *member, const struct member_request *
 		left -= length;
 		skip = 0;
 	}
-	copied = in ? process_vm_readv(member->pid, &own, 1, remote, count, 0)
-		    : process_vm_writev(member->pid, &own, 1, remote, count, 0);
-	if (copied < 0)
-		return errno == ENOMEM ? -ENOMEM : -EFAULT;
-	return (uint64_t)copied == request->request.length ? 0 : -EFAULT;
+	if (!io->stays)
+		return copy_vector(member, &own, remote, count, in);
+	copy_plainly(own.iov_base, remote, count, in);
+	return 0;
 }
 
 static enum entry_kind kind_of(enum io_operation operation)

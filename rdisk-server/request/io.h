@@ -53,6 +53,7 @@ struct io {
 	/* READ, WRITE: where the data are, until it is done; whose lengths add up to `length`, none of them 0 */
 	const struct iovec *vector;
 	int count;	 /* elements, 1 .. IO_VECTOR_MAX */
+	bool stays;	 /* the memory does: it may be touched without a system call */
 	uint32_t client; /* of a replicated disk: number of the open that it belongs to */
 	bool shared;	 /* OPEN: others may have it open, too */
 	bool read_only;	 /* OPEN: it only reads */

@@ -120,6 +120,7 @@ struct request {
 	/* READ, WRITE with direct memory: as in struct io */
 	const struct iovec *vector;
 	int count;
+	bool stays; /* the same */
 
 	/* Set when it is DONE. */
 	int result; /* 0 or -errno of the store, or a code of struct request_memory */

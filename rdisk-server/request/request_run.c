@@ -169,6 +169,7 @@ static void set_piece(struct request *request)
 	io->length = piece_length(request);
 	io->vector = request->copied ? &request->buffer_vector : request->vector;
 	io->count = request->copied ? 1 : request->count;
+	io->stays = request->copied || request->stays;
 	atomic_init(&io->cancelled, false);
 }
 
