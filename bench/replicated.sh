@@ -143,8 +143,8 @@ write_1m_floor() {
 write_1m_nbd() {
 	print rep-write-1m nbd "$1" "$(pair --size 1048576 --in-flight 4 --sequential --count "$large" | value mb_per_s 1e6)"
 }
-read_1_rdisk() { print rep-read-1 rdisk "$1" "$(one A --count "$many" read | value per_s 1)"; }
-read_1_alone() { print rep-read-1 alone "$1" "$("$bin/rdisk-bench-one" --count "$many" read | value per_s 1)"; }
+read_1_rdisk() { print rep-read-1 rdisk "$1" "$(one A --count $((many * 10)) read | value per_s 1)"; }
+read_1_alone() { print rep-read-1 alone "$1" "$("$bin/rdisk-bench-one" --count $((many * 10)) read | value per_s 1)"; }
 
 # longest ROW ROUND COMMAND...: how long a client on another host than the primary's waits at most while that happens to
 # the primary.

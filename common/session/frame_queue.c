@@ -16,6 +16,8 @@
 #define COMPRESSION_WORTH    8u	  /* one part of so many has to be saved */
 #define COMPRESSION_VAIN_MAX 6u	  /* 2^6 records are skipped at most: 1 MiB */
 
+#define REST_KEPT	     (256u * 1024) /* bytes: what small frames need; whole pages */
+
 /* The ring's memory, both halves of it the same pages. 0 or -errno. */
 static int map_twice(int fd, size_t size, unsigned char **memory)
 {
@@ -68,6 +70,15 @@ void frame_queue_free(struct frame_queue *queue)
 void frame_queue_clear(struct frame_queue *queue)
 {
 	queue->put = queue->taken = 0;
+}
+
+void frame_queue_rest(struct frame_queue *queue)
+{
+	if (!queue->used || queue->put != queue->taken || queue->size <= REST_KEPT)
+		return;
+	/* Where that cannot be it stays as it is. */
+	(void)madvise(queue->memory + REST_KEPT, queue->size - REST_KEPT, MADV_REMOVE);
+	queue->used = false;
 }
 
 /* Up to `size` bytes of the source, of its head first. Returns how many there were. */
@@ -143,6 +154,7 @@ bool frame_queue_put(struct frame_queue *queue, unsigned int class, struct frame
 	source->first = false;
 	record_encode(&head, record);
 	queue->put += RECORD_HEAD + head.size;
+	queue->used |= queue->put > REST_KEPT;
 	return last;
 }
 

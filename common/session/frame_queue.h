@@ -15,6 +15,7 @@ struct frame_queue {
 	unsigned char *memory; /* `size` bytes, and again behind them */
 	size_t size;	       /* whole pages */
 	uint64_t put, taken;   /* bytes so far; put - taken <= size */
+	bool used;	       /* more than REST_KEPT of it since frame_queue_rest() */
 };
 
 /* A frame on its way into a queue. */
@@ -49,6 +50,9 @@ static inline size_t frame_queue_room(const struct frame_queue *queue)
 
 /* Forgets all that waits. */
 void frame_queue_clear(struct frame_queue *queue);
+
+/* If nothing waits, gives most of its memory back to the kernel, which has it made anew when it is used. */
+void frame_queue_rest(struct frame_queue *queue);
 
 /*
  * Puts the source's next record; there is room for it. compression: LZ4 is tried, unless it was in vain of late; NULL:

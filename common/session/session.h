@@ -152,6 +152,9 @@ size_t sessions_waiting(const struct sessions *sessions, int member, int session
 /* Sends what was taken, as far as the kernel takes it; the rest goes in later turns. */
 void sessions_push(struct sessions *sessions);
 
+/* For a time in which little is sent: gives the memory of queues that are empty back to the kernel. */
+void sessions_rest(struct sessions *sessions);
+
 /*
  * Ends the session with a member, and what waits in it. `down` is not called for it, nor anything else before the next
  * `up`. Attempts to connect go on. Harmless if it is not up.

@@ -412,6 +412,14 @@ void sessions_push(struct sessions *sessions)
 	}
 }
 
+void sessions_rest(struct sessions *sessions)
+{
+	for (int i = 0; i < sessions->settings.count; i++) {
+		for (int class = 0; class < SESSION_CLASSES && i != sessions->settings.self; class ++)
+			frame_queue_rest(&sessions->members[i].queues[class]);
+	}
+}
+
 void sessions_hang_up(struct sessions *sessions, int index)
 {
 	member_hang_up(sessions, index);

@@ -21,8 +21,9 @@
 #include "log.h"
 #include "member_internal.h"
 
-#define MILLISECOND	 1000000ull /* ns */
-#define LEASE_DRIFT	 1000	    /* parts per million: ten times what clocks of hosts are off */
+#define MILLISECOND	 1000000ull    /* ns */
+#define LEASE_DRIFT	 1000	       /* parts per million: ten times what clocks of hosts are off */
+#define REST		 NS_PER_SECOND /* without a large piece */
 #define FREED_MEMORY_MAX (16 * MESSAGE_DATA_MAX)
 #define WINDOW		 256 /* entries */
 #define REQUESTS	 MEMBER_WITHDRAWN_MAX
@@ -457,6 +458,24 @@ bool member_due(const struct member *member)
 	       member->events.count > 0 || member->events.moved;
 }
 
+/* What was freed, and kept for the next large piece, goes back to the kernel when there has been none for a while. */
+static void give_memory_back(struct member *member)
+{
+	uint64_t now;
+
+	if (!member->gives_back)
+		return;
+	now = coarse_clock_ns();
+	if (member->used_memory) {
+		member->used_memory = false;
+		member->give_back_at = now + REST;
+	} else if (now >= member->give_back_at) {
+		member->gives_back = false;
+		sessions_rest(member->sessions);
+		(void)malloc_trim(MESSAGE_DATA_MAX);
+	}
+}
+
 void member_turn(struct member *member)
 {
 	sessions_turn(member->sessions, member_now());
@@ -470,6 +489,7 @@ void member_turn(struct member *member)
 	member_submit_again(member);
 	look_whether_known(member);
 	member_events_tell(member);
+	give_memory_back(member);
 }
 
 void member_wake_by(struct member *member, uint64_t time)

@@ -160,6 +160,7 @@ static void submit_piece(struct member *member, struct member_request *request)
 	if (io->operation == IO_WRITE)
 		free_data(request);
 	if (data && !request->data) {
+		member_note_piece(member, length);
 		request->data = replica_data_create(length);
 		code = request->data ? 0 : -ENOMEM;
 	}

@@ -75,6 +75,9 @@ struct member {
 	struct member_watch watches[MEMBER_WATCHES_MAX]; /* of what is in `epoll` beside the sessions' */
 	int nr_watches;
 	bool timer_ready, view_ready;
+	bool used_memory;	 /* of a large piece, since the last turn */
+	bool gives_back;	 /* it has been since memory was given back */
+	uint64_t give_back_at;	 /* of the coarse clock */
 	int bell;		 /* an eventfd: rung for who is in member_wait() */
 	uint64_t armed;		 /* time for which the timer is set; REPLICA_NEVER: it is not */
 	uint64_t wake_by;	 /* for somebody else; REPLICA_NEVER: not */
@@ -91,6 +94,14 @@ struct member {
 	bool again;		   /* some have to be submitted again */
 	struct member_events events;
 };
+
+#define MEMBER_LARGE (64u << 10) /* bytes of a piece whose memory is kept for the next one */
+
+static inline void member_note_piece(struct member *member, uint64_t bytes)
+{
+	if (bytes >= MEMBER_LARGE)
+		member->used_memory = member->gives_back = true;
+}
 
 /* Whether what can wait may be sent to a member: the rest of its queue is for what cannot. */
 bool member_has_bulk_room(const struct member *member, int to);

@@ -21,6 +21,7 @@ static bool send_frame(struct replica *replica, int to, enum replica_class class
 	struct member *member = member_of(replica);
 	int session_class = class == REPLICA_CLASS_CONTROL ? SESSION_CONTROL : SESSION_STREAM;
 
+	member_note_piece(member, data_size);
 	if (class == REPLICA_CLASS_BULK && !member_has_bulk_room(member, to)) {
 		member->bulk_refused |= member_bit(to);
 		return false;
@@ -122,6 +123,7 @@ static bool frame(void *user, int from, void *bytes, size_t size)
 {
 	struct member *member = user;
 
+	member_note_piece(member, size);
 	return replica_frame(member->replica, member_now(), from, bytes, size);
 }
 

@@ -26,6 +26,15 @@ static void count_rate(struct replica *replica, uint64_t length)
 	replica->next_copy += length * UINT64_C(1000000000) / rate;
 }
 
+/* It was zeroes: neither the link nor, mostly, a disk had anything to do. An image may have holes of many GiB. */
+static void uncount_rate(struct replica *replica, uint64_t length)
+{
+	uint64_t time =
+		replica->settings.resync_rate ? length * UINT64_C(1000000000) / replica->settings.resync_rate : 0;
+
+	replica->next_copy -= time < replica->next_copy ? time : replica->next_copy;
+}
+
 /* Behind the data a byte for each block: whether it is equal at the target. */
 static enum copy_begun begin_copy(struct replica *replica, int member, uint32_t device, uint64_t first, uint64_t count)
 {
@@ -205,6 +214,8 @@ static bool send_piece(struct replica *replica, struct entry *entry, enum piece 
 		return false;
 	note_number(replica, entry);
 	entry->pieces++;
+	if (piece == PIECE_ZEROES)
+		uncount_rate(replica, length);
 	return true;
 }
 

@@ -211,6 +211,24 @@ static void test_rate(void **state)
 	assert_false(status.members[B].whole);
 }
 
+/* Zeroes take no part of it: the one block that has data is all that there is. */
+static void test_rate_of_zeroes(void **state)
+{
+	struct cluster *cluster = *state;
+	uint64_t began;
+
+	cluster->resync_rate = CLUSTER_SIZE / 64;
+	cluster_begin(cluster);
+	assert_int_equal(cluster_write_now(cluster, A, cluster_open(cluster, A), 5 * CLUSTER_BLOCK, 3), 0);
+	cluster_kill(cluster, B);
+	cluster_replace(cluster, B, 7);
+	cluster_start(cluster, B);
+	began = cluster->now;
+	cluster_until(cluster, cluster_in_sync, B);
+	assert_in_range(cluster->now - began, 0, 8 * CLUSTER_LEASE);
+	cluster_assert_equal(cluster);
+}
+
 /* All blocks were written while it was away: it is given all, but by bits, which is told apart from a new image. */
 static void test_all_bits(void **state)
 {
@@ -481,6 +499,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_target_restarts, cluster_setup_five, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_source_dies, cluster_setup_five, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_rate, cluster_setup_five, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_rate_of_zeroes, cluster_setup_five, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_all_bits, cluster_setup, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_share, cluster_setup_five, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_slow_target, cluster_setup_five, cluster_teardown),
