@@ -61,13 +61,13 @@ struct session_member {
 	uint16_t port;	     /* not 0 */
 };
 
-/* Copied by sessions_open(), with all that it points to. Times in ns; 0 stands for the default. */
 /* What a descriptor in the epoll instance stands for: its data.ptr. */
 struct session_watch {
 	/* It has something, as epoll says. Called by sessions_turn(). */
 	void (*ready)(struct session_watch *watch, uint32_t events);
 };
 
+/* Copied by sessions_open(), with all that it points to. Times in ns; 0 stands for the default. */
 struct session_settings {
 	const struct session_member *members; /* the same list, in the same order, on all */
 	int count;			      /* 1 .. SESSION_MEMBERS_MAX */

@@ -498,17 +498,28 @@ void member_wake_by(struct member *member, uint64_t time)
 		member->wake_by = time;
 }
 
+/* All that waits for the end of a turn, and what comes of that. */
+static void send_and_write(struct member *member)
+{
+	for (;;) {
+		sessions_push(member->sessions);
+		tell_bulk_room(member);
+		if (!member->later)
+			break;
+		member_write_now(member);
+	}
+	/* Of who was told that there is room. */
+	sessions_push(member->sessions);
+}
+
 void member_before_wait(struct member *member)
 {
-	uint64_t next = replica_next_time(member->replica), of_sessions;
 	struct itimerspec when = { 0 };
+	uint64_t next, of_sessions;
 
-	sessions_push(member->sessions);
-	while (member->later) {
-		member_write_now(member);
-		sessions_push(member->sessions);
-	}
-	tell_bulk_room(member);
+	send_and_write(member);
+	/* What was sent, written and told may have brought it nearer. */
+	next = replica_next_time(member->replica);
 	of_sessions = sessions_next_time(member->sessions);
 	if (of_sessions < next)
 		next = of_sessions;

@@ -133,9 +133,9 @@ void member_ring(const struct member *member);
 bool member_failed(const struct member *member);
 
 /*
- * Carries out an io of a replicated device, of a client whose open is io->client (but IO_DESCRIBE). Always PENDING: it
- * comes back by member_take_done(). Results: 0 or -errno; -EBUSY of an IO_OPEN: others have it open. At most
- * MEMBER_IOS_MAX are PENDING.
+ * Carries out an io of a replicated device, of a client whose open is io->client (but IO_DESCRIBE). DONE: a READ of
+ * what is at hand, without an error. PENDING: it comes back by member_take_done(). Results: 0 or -errno; -EBUSY of an
+ * IO_OPEN: others have it open. At most MEMBER_IOS_MAX are PENDING.
  */
 enum io_answer member_submit(struct member *member, int device, struct io *io);
 

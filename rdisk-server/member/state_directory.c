@@ -114,15 +114,24 @@ static struct state_file *file_of(struct state_directory *directory, const struc
 /* Makes a file that stays after a loss of power. 0 or -errno. */
 static int make_file(const struct job *job)
 {
+	const int flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW;
 	struct state_file *file = job->file;
+	int folder = job->directory->folder, fd, error;
 	char name[NAME_MAX + 1];
 
 	name_of(job->directory, &job->save->place, name);
-	if (file->fd >= 0)
+	fd = openat(folder, name, flags, FILE_MODE);
+	error = fd < 0 ? errno : 0;
+	/* Not before it is needed: another thread may open something between. */
+	if (file->reserved)
 		close(file->fd);
+	if ((error == EMFILE || error == ENFILE) && file->reserved)
+		fd = openat(folder, name, flags, FILE_MODE);
+	else
+		errno = error;
 	file->reserved = false;
-	file->fd = openat(job->directory->folder, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
-	return file->fd < 0 || fsync(job->directory->folder) ? -errno : 0;
+	file->fd = fd;
+	return fd < 0 || fsync(folder) ? -errno : 0;
 }
 
 /* In a thread of the workers. */

@@ -93,8 +93,10 @@ static void free_entries(struct replica *replica)
 	if (!entries || !replica->requests.fresh)
 		return;
 	nr = (unsigned int)(((char *)replica->requests.fresh - (char *)entries) / (long)sizeof(*entries));
-	for (unsigned int i = 0; i < nr; i++)
+	for (unsigned int i = 0; i < nr; i++) {
 		free(entries[i].memory);
+		replica_data_release(entries[i].shared);
+	}
 }
 
 void replica_destroy(struct replica *replica)

@@ -22,6 +22,12 @@ static bool has_open(const struct replica *replica, const struct io *io, uint32_
 	return open && open->open && open->device == device && !opens_is_closing(replica, id);
 }
 
+/* A longer one is done in pieces, between which the loop has its turn. */
+static bool is_one_piece(const struct replica *replica, const struct io *io, uint32_t device)
+{
+	return io->length <= MESSAGE_DATA_MAX && maps_range_ok(replica, device, io->position, io->length);
+}
+
 static bool nothing_overlaps(const struct replica *replica, const struct io *io, uint32_t device)
 {
 	if (replica->done.nr_unsure && done_table_holds(&replica->done, device, io->position, io->length))
@@ -34,7 +40,7 @@ bool replica_read_at_once(struct replica *replica, uint64_t now, int device, str
 {
 	core_event_begins(replica, now);
 	if (!answering_may(replica) || replica->forward.held_back || !has_open(replica, io, (uint32_t)device) ||
-	    !nothing_overlaps(replica, io, (uint32_t)device))
+	    !is_one_piece(replica, io, (uint32_t)device) || !nothing_overlaps(replica, io, (uint32_t)device))
 		return false;
 	io->mode = IO_CACHED;
 	if (replica->world->submit(replica, device, io) != IO_DONE || io->result)

@@ -10,17 +10,17 @@ static bool reads(const struct request *request)
 	return request->operation == REQUEST_READ;
 }
 
+/* The rounded start is enough: a range whose end lies in a block begins before the end of it. */
+static bool touch(uint64_t block, uint64_t a, uint64_t length_a, uint64_t b, uint64_t length_b)
+{
+	return (a & ~(block - 1)) < b + length_b && (b & ~(block - 1)) < a + length_a;
+}
+
 /* Whether the second of two pieces of one disk has to wait for the first. */
 static bool conflict(const struct request *a, const struct request *b)
 {
-	uint64_t block = a->disk->overlap_block;
-	uint64_t start_a = a->io.position & ~(block - 1);
-	uint64_t start_b = b->io.position & ~(block - 1);
-
-	if (reads(a) && reads(b))
-		return false;
-	/* The rounded start is enough: a range whose end lies in a block begins before the end of it. */
-	return start_a < b->io.position + b->io.length && start_b < a->io.position + a->io.length;
+	return !(reads(a) && reads(b)) &&
+	       touch(a->disk->overlap_block, a->io.position, a->io.length, b->io.position, b->io.length);
 }
 
 void request_order_look(struct request *request)
@@ -33,7 +33,7 @@ void request_order_look(struct request *request)
 bool requests_overlap(const struct request_disk *disk, uint64_t position, uint64_t length)
 {
 	for (const struct request *at = disk->order_first; at; at = at->order_next) {
-		if (!reads(at) && io_ranges_overlap(position, length, at->io.position, at->io.length))
+		if (!reads(at) && touch(disk->overlap_block, position, length, at->io.position, at->io.length))
 			return true;
 	}
 	return false;

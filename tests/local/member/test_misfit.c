@@ -23,15 +23,18 @@ static void assert_said_once(int member, const char *text)
 		fail_msg("\"%s\" is said again and again: %s", text, rdisk->log.text);
 }
 
-/* Sessions that come and go are signs of life, at any moment between two of them. */
-static void assert_not_dead(int member, const char *other)
+/*
+ * Sessions that come and go are signs of life, at any moment between two of them. reason: what is said of why; "": who
+ * is refused before it has heard the other out knows no more than that it was.
+ */
+static void assert_not_dead(int member, const char *other, const char *reason)
 {
 	char text[64];
 
 	snprintf(text, sizeof(text), "force-primary: %s is not dead", other);
 	for (int i = 0; i < 40; i++) {
 		assert_int_equal(MEMBER_ORDER(member, "--json", "force-primary", "--dead", other, "--yes"), 1);
-		if (!strstr(member_ctl.output.text, text) || !strstr(member_ctl.output.text, "lease_ms"))
+		if (!strstr(member_ctl.output.text, text) || !strstr(member_ctl.output.text, reason))
 			fail_msg("\"%s\" is not in: %s", text, member_ctl.output.text);
 	}
 }
@@ -45,8 +48,8 @@ static void test_lease(void **state)
 	assert_said_once(MEMBER_A, "member b is refused: its members, devices or lease_ms are others");
 	assert_said_once(MEMBER_A, "connected to b\n");
 	assert_said_once(MEMBER_B, "connected to a\n");
-	assert_not_dead(MEMBER_A, "b");
-	assert_not_dead(MEMBER_B, "a");
+	assert_not_dead(MEMBER_A, "b", "lease_ms");
+	assert_not_dead(MEMBER_B, "a", "");
 	/* It is well again, and that is said at once. */
 	test_process_discard(&set_members[MEMBER_B].rdisk);
 	member_change(MEMBER_B, "lease_ms = 900", "lease_ms = 500");
