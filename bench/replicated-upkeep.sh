@@ -25,7 +25,7 @@ of_member() {
 new_set() {
 	end_set
 	replicated_set=$1
-	cluster up 3 --no-power-log --set lease_ms=$lease_ms --while $$ "${@:2}" >&2
+	cluster up 3 --no-power-log --set "lease_ms=$lease_ms" --while $$ "${@:2}" >&2
 	make_primary a
 }
 
