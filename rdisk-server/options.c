@@ -27,8 +27,9 @@ static const char usage[] =
 	"      --check-config       check FILE and its images, print what would be served, and exit\n"
 	"      --record FILE        record all I/O into FILE, which must not exist; see rdisk-recording(5)\n"
 	"  -R, --replicate          do not start unless FILE has a replica set\n"
-	"  -U, --update FULL|DIFF   FULL: discard this member's copy of the replicated disks and take a whole\n"
-	"                           one; DIFF: take what it lacks, as without this option\n"
+	"  -U, --update FULL|DIFF   FULL: trust nothing of this member's copy: when another one serves it is\n"
+	"                           compared with that, and what differs is copied; DIFF: take what it lacks,\n"
+	"                           as without this option\n"
 	"  -Z, --compress           compress what goes to other members, whatever FILE says\n"
 	"  -D, --dynamic            nothing, for old scripts: I/O goes on while a member is brought up\n"
 	"      --node NAME          the member of the set that this process is (the one with a local address)\n"
@@ -39,7 +40,8 @@ static const char usage[] =
 	"  -V, --version            print the version and exit\n"
 	"\n"
 	"Exit status: 0 ended by SIGTERM, SIGINT or SIGHUP with all images flushed; 1 bad options or\n"
-	"configuration, or it could not start; 2 it lost its endpoint, or the last flush failed.\n";
+	"configuration, or it could not start; 2 it lost its endpoint, the last flush failed,\n"
+	"or a member of a replica set could not keep its state.\n";
 
 static int parse_number(const char *option, const char *text, int *number)
 {
