@@ -214,14 +214,21 @@ static bool withdraw_force(struct membership_control *control)
 	return replica_withdraw_force(member_replica(member_of(control)), member_now());
 }
 
+/* What becomes of a force that nobody waits for any more, behind what the one who does is told. */
+static const char *becomes_of_force(struct membership_control *control)
+{
+	return withdraw_force(control) ? "; the order is withdrawn"
+				       : "; the order is withdrawn, but may be decided yet";
+}
+
 static int wait_for(struct membership_control *control, uint64_t order, int member, member_set dead, uint64_t timeout)
 {
 	/* The core knows the last one only. */
 	if (control->pending.order)
 		control_answer(control->control, control->pending.order, -EAGAIN,
 			       "another order took its place: when that is carried out, give this one again");
-	if (control->pending.order && control->pending.dead && !dead)
-		(void)withdraw_force(control);
+	if (control->pending.order && control->pending.dead && !dead && !withdraw_force(control))
+		log_warning("force-primary: another order took its place: it may be decided yet");
 	control->pending = (struct pending_order){
 		.order = order,
 		.member = member,
@@ -411,9 +418,7 @@ static void say_late(struct membership_control *control, const struct control_st
 	const struct replication_member *members = replication->members;
 	struct replica_status of_core;
 	bool forces = pending->dead != 0;
-	const char *becomes = !forces			? ""
-			      : withdraw_force(control) ? "; the order is withdrawn"
-							: "; the order is withdrawn, but may be decided yet";
+	const char *becomes = forces ? becomes_of_force(control) : "";
 	struct diagnostic cause = { "" }, text = { "" };
 
 	replica_status(member_replica(member_of(control)), &of_core);
@@ -452,15 +457,30 @@ static bool is_forgotten(const struct membership_control *control)
 	return dead && !status.forces_without && (status.configuration.dead & dead) != dead;
 }
 
-/* A primary has come meanwhile: carried out when that one is lost some day, a force would cost what it answered. */
+/*
+ * A primary has come meanwhile, or one that was taken for dead gives a sign of life: carried out when that one is lost
+ * some day, a force would cost what it answered.
+ */
 static bool is_obsolete(const struct membership_control *control, struct diagnostic *why)
 {
+	const struct replication_configuration *replication = &control->configuration->replication;
 	struct replica_status status;
 
 	if (!control->pending.dead)
 		return false;
 	replica_status(member_replica(member_of(control)), &status);
-	return membership_serves_another(&control->configuration->replication, &status, why);
+	/* Until it is decided each sign of life counts that would have refused it. */
+	if (status.forces_without)
+		return !membership_may_force(replication, member_of(control), &status, control->pending.dead, why);
+	return membership_serves_another(replication, &status, why);
+}
+
+static void answer_obsolete(struct membership_control *control, const struct diagnostic *why)
+{
+	struct diagnostic text = { "" };
+
+	diagnostic_set(&text, "%.*s%s", (int)sizeof(text.text) / 2, why->text, becomes_of_force(control));
+	control_answer(control->control, control->pending.order, -EAGAIN, text.text);
 }
 
 static bool answer_order(struct membership_control *control, const struct control_status *status)
@@ -475,7 +495,7 @@ static bool answer_order(struct membership_control *control, const struct contro
 			       "one of those that were taken for dead is there: the order is forgotten; rdiskctl "
 			       "status says who is seen");
 	else if (is_obsolete(control, &why))
-		control_answer(control->control, order, -EAGAIN, why.text);
+		answer_obsolete(control, &why);
 	else if (member_now() >= control->pending.deadline)
 		say_late(control, status);
 	return !control_awaited(control->control, order);
@@ -493,8 +513,9 @@ static void look_at_order(struct membership_control *control)
 	fill_status(control, &status);
 	if (answer_order(control, &status)) {
 		/* Answered, or who gave it is gone. What is done or forgotten is not withdrawn by this. */
-		if (pending->dead)
-			(void)withdraw_force(control);
+		if (pending->dead && !withdraw_force(control))
+			log_warning("force-primary: who gave the order has gone before it was carried out: it may be "
+				    "decided yet");
 		pending->order = 0;
 		return;
 	}
@@ -595,15 +616,19 @@ void membership_control_tell(struct membership_control *control, const struct re
 
 void membership_control_lost(struct membership_control *control, unsigned int lost)
 {
-	const struct control_event event = {
+	struct control_status status;
+	struct control_event event = {
 		.kind = CONTROL_EVENT_LOST,
 		.member = REPLICATION_NO_MEMBER,
 		.lost = lost,
 		.text = "more happened at once than could be told: what has come of it follows",
 	};
 
-	if (control)
-		control_event(control->control, &event);
+	if (!control)
+		return;
+	fill_status(control, &status);
+	event.epoch = status.epoch;
+	control_event(control->control, &event);
 }
 
 void membership_control_look(struct membership_control *control)

@@ -66,10 +66,26 @@ static bool is_there(const struct replication_configuration *replication, const 
 	return true;
 }
 
+/* Whether the primary sees enough of those whose votes count, as it says itself. */
+static bool sees_majority(const struct replication_configuration *replication, const struct replica_status *status)
+{
+	int primary = (int)status->configuration.primary, voters = 0, seen = 0;
+	member_set sees = status->members[primary].sees | member_bit(primary) | member_bit(replication->self);
+
+	for (int i = 0; i < replication->nr_members; i++) {
+		if (member_in(status->configuration.dead, i))
+			continue;
+		voters++;
+		seen += member_in(sees, i);
+	}
+	return seen > voters / 2;
+}
+
 bool membership_serves_another(const struct replication_configuration *replication, const struct replica_status *status,
 			       struct diagnostic *why)
 {
-	if (status->primary || !membership_has_primary(replication, status))
+	/* One that is seen, and sees too few to have a lease, does not serve, and may be forced out of that. */
+	if (status->primary || !membership_has_primary(replication, status) || !sees_majority(replication, status))
 		return false;
 	diagnostic_set(why,
 		       "force-primary: %s is primary and serves (epoch %" PRIu64 "), so there is nothing to force: to "

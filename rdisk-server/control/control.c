@@ -179,7 +179,7 @@ static void take_input(struct control *control, struct control_connection *conne
 
 static void serve(struct control *control, struct control_connection *connection, uint32_t events, uint64_t now)
 {
-	/* Nobody is there any more: an order that is under way goes on. */
+	/* Nobody is there any more. What becomes of an order that is under way is its owner's business. */
 	if (events & EPOLLERR || (events & EPOLLHUP && !(events & EPOLLIN))) {
 		end_connection(connection);
 		return;

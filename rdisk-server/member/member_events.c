@@ -122,6 +122,9 @@ void member_events_down(struct member *member, int from, const char *why)
 
 	if (connection->said || due)
 		log_info("set %s: not connected to %s any more: %s", member->settings.set, name_of(member, from), why);
+	/* Of an order of it that was refused: that did not end it. */
+	if (connection->greeted)
+		connection->why[0] = '\0';
 	gone(member, connection, why);
 }
 

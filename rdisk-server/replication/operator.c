@@ -63,6 +63,8 @@ int replica_force(struct replica *replica, uint64_t now, member_set dead, const 
 		*why = "name the members that are dead, and only those";
 		error = -EINVAL;
 	} else {
+		/* What another order has proposed is not to be taken for this one's. */
+		(void)promotion_forget_force(replica);
 		replica->reign.force_without = dead;
 		replica->consider = true;
 	}

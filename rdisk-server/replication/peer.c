@@ -152,8 +152,10 @@ void peer_disconnected(struct replica *replica, int member)
 	if (!peer->connected)
 		return;
 	peer->connected = false;
-	if (peer->greeted)
+	if (peer->greeted) {
 		opens_process_changed(replica, peer->process.incarnation);
+		peer->gone_at = replica->now;
+	}
 	peer->greeted = false;
 	peer->leaves_after = 0;
 	if (!deliberate_bug(BUG_RESEND_TO_NEW_ONLY)) {
@@ -196,6 +198,7 @@ static void heard(struct replica *replica, int member, uint64_t epoch, struct ba
 	peer->epoch = epoch;
 	peer->accepted = accepted;
 	peer->flags = flags;
+	peer->told_at = replica->now;
 	peer->decided = flags & MESSAGE_DECIDED;
 	if (epoch > peer->seen)
 		peer->seen = epoch;
@@ -295,6 +298,7 @@ void peer_hello(struct replica *replica, int member, const struct message *messa
 		peer_refuse(replica, member, wrong);
 		return;
 	}
+	promotion_seen(replica, member);
 	/* It is not greeted; the session is left alone, so that the other side hears why. */
 	if (line_parted(replica, member, &message->configuration, message->flags & MESSAGE_DECIDED)) {
 		line_tell(replica, member);
@@ -304,7 +308,6 @@ void peer_hello(struct replica *replica, int member, const struct message *messa
 	if (replica->durable.now.promised_epoch > own)
 		own = replica->durable.now.promised_epoch;
 	peer->greeted = true;
-	promotion_seen(replica, member);
 	peer->wire = version_agree(replica, message->oldest, message->newest);
 	version_seen(replica, member, message->features);
 	peer->process = message->process;
@@ -415,8 +418,15 @@ member_set peer_sees(const struct replica *replica, int member)
 {
 	member_set sees = 0;
 
-	for (int i = 0; i < replica->settings.members; i++)
+	for (int i = 0; i < replica->settings.members; i++) {
+		const struct peer *other = &replica->peers[i];
+
+		/* It may not have noticed by then what this member has. */
+		if (other->gone_at && !other->greeted &&
+		    replica->peers[member].told_at < other->gone_at + SILENT_HEARTBEATS * replica->settings.heartbeat)
+			continue;
 		sees |= replica->peers[member].flags & MESSAGE_SEES(i) ? member_bit(i) : 0;
+	}
 	return sees;
 }
 

@@ -15,8 +15,10 @@ struct peer {
 	bool full; /* a send was refused, and replica_can_send() has not come since: what is BULK waits for its turn */
 	uint64_t passed; /* bytes of what cannot wait that went before it since then */
 	struct process_id process;
-	uint32_t wire;	/* version of its session's frames */
-	uint32_t flags; /* of its last HELLO or STATUS */
+	uint32_t wire;	  /* version of its session's frames */
+	uint32_t flags;	  /* of its last HELLO or STATUS */
+	uint64_t told_at; /* time of that */
+	uint64_t gone_at; /* time at which a session in which it was greeted has ended; 0: none has */
 	/* The newest configuration it is known to have accepted, by HELLO or STATUS of this session. */
 	uint64_t epoch;
 	struct ballot accepted;
@@ -48,7 +50,10 @@ uint64_t peer_hint(const struct replica *replica, int member, uint64_t delay);
 void peer_tick(struct replica *replica);
 /* Tells all what this member has accepted. */
 void peer_tell_all(struct replica *replica);
-/* Whom another member can talk to, as it has said in this session, or in the last one. */
+/*
+ * Whom another member can talk to, as it has said in this session, or in the last one; but not one that this member has
+ * just lost, which the other may not have noticed when it said so.
+ */
 member_set peer_sees(const struct replica *replica, int member);
 /* Whether the process that a configuration names for a member is there and can be talked to. */
 bool peer_is_named(const struct replica *replica, int member, const struct replica_configuration *configuration);

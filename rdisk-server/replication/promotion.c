@@ -149,7 +149,11 @@ void promotion_force(struct replica *replica)
 
 bool promotion_forget_force(struct replica *replica)
 {
-	bool proposed = replica->reign.force_without && replica->decision.phase == PROPOSAL_PROPOSING;
+	member_set without = replica->reign.force_without;
+	/* Also where too few have answered in time: what was accepted is settled, whoever wanted it. */
+	bool proposed =
+		without && (replica->decision.phase == PROPOSAL_PROPOSING ||
+			    (!replica->decision.decided && (core_configuration(replica)->dead & without) == without));
 
 	if (replica->reign.force_without && replica->decision.phase == PROPOSAL_COLLECTING)
 		decision_give_up(replica);

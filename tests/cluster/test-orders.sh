@@ -36,6 +36,23 @@ blocked() {
 	[ "$status" -eq 5 ] && jq -e --arg pattern "$2" '.blocked // "" | test($pattern)' "$work/words" >/dev/null
 }
 
+# is_ordered HOST NAME: an order to be primary without that member waits there.
+is_ordered() {
+	rdiskctl "$1" status || true
+	jq -e --arg name "$2" '.force_without == [$name]' "$work/words" >/dev/null
+}
+
+# A waits for votes to be primary without b. For ten seconds after b has answered the order is refused, and given again.
+order=
+force_is_taken() {
+	is_ordered A b && return
+	if [ -z "$order" ] || ! kill -0 "$order" 2>/dev/null; then
+		cluster exec A -- rdiskctl --json force-primary --dead b --timeout 0 --yes >"$work/order" 2>&1 &
+		order=$!
+	fi
+	return 1
+}
+
 # listen HOST: its events go to a file of its own; they are listened to when it returns.
 declare -A listener=()
 listen() {
@@ -127,6 +144,21 @@ grep -q '^- the connection between a and b is down, and no more than that: b is 
 refused A not-now '^force-primary: b is not dead: it is connected to c' force-primary --dead b --yes
 cluster heal
 cluster wait in-sync
+
+note "an order that waits is withdrawn as soon as who is taken for dead is seen, by another one too"
+cluster cut A
+await "A does not notice the cut" blocked A '2 of a, b, c must be seen'
+await "the order is not taken" force_is_taken
+cluster heal C
+code=0
+wait "$order" || code=$?
+[ "$code" -eq 1 ] || fail "the order ended with status $code: $(cat "$work/order")"
+jq -e '.error == "not-now" and (.message | test("^force-primary: b is not dead: it is connected to c.*the order is withdrawn"))' \
+	"$work/order" >/dev/null || fail "who gave the order is told: $(cat "$work/order")"
+! is_ordered A b || fail "the order stands"
+cluster heal
+cluster wait in-sync
+expect_field '.primary, .generation' $'b\n1'
 
 note "a disk that fails is told of where it is"
 cluster kill C

@@ -323,6 +323,57 @@ static void test_force_withdrawn(void **state)
 	assert_int_equal(cluster_status(cluster, B).configuration.generation.id, generation);
 }
 
+/* All that B sends once it has accepted that A is dead. */
+static bool after_acceptance(struct cluster *cluster, int from, int to, enum message_type type)
+{
+	(void)to;
+	(void)type;
+	return from == B && cluster_status(cluster, B).configuration.dead;
+}
+
+/* What this member has accepted itself is settled some day: whoever gave the order is told so. */
+static void test_force_withdrawn_late(void **state)
+{
+	struct cluster *cluster = *state;
+	const char *why;
+
+	cluster_begin(cluster);
+	cluster_kill(cluster, A);
+	cluster_kill(cluster, C);
+	cluster->loses = after_acceptance;
+	cluster_start(cluster, C);
+	assert_int_equal(replica_force(cluster->member[B].replica, cluster->now, member_bit(A), &why), 0);
+	cluster_go(cluster, 10 * CLUSTER_LEASE);
+	assert_int_equal(cluster_status(cluster, B).configuration.dead, member_bit(A));
+	assert_false(replica_withdraw_force(cluster->member[B].replica, cluster->now));
+	cluster_lose_nothing(cluster);
+	cluster_until(cluster, cluster_serves, B);
+	assert_int_equal(cluster_status(cluster, B).configuration.dead, member_bit(A));
+}
+
+/* A second one takes the place of the first with all that it has proposed. */
+static void test_force_corrected(void **state)
+{
+	const member_set mistaken = member_bit(A) | member_bit(D);
+	struct cluster *cluster = *state;
+	const char *why;
+
+	cluster_begin(cluster);
+	cluster_kill(cluster, A);
+	for (int i = C; i <= E; i++)
+		cluster_kill(cluster, i);
+	cluster_go(cluster, 2 * CLUSTER_LEASE);
+	assert_int_equal(replica_force(cluster->member[B].replica, cluster->now, mistaken, &why), 0);
+	cluster_go(cluster, CLUSTER_LEASE);
+	assert_int_equal(replica_force(cluster->member[B].replica, cluster->now, member_bit(A), &why), 0);
+	cluster_start(cluster, E);
+	cluster_go(cluster, 5 * CLUSTER_LEASE);
+	assert_int_equal(cluster_primary(cluster), NO_MEMBER);
+	cluster_start(cluster, C);
+	cluster_until(cluster, cluster_serves, B);
+	assert_int_equal(cluster_status(cluster, B).configuration.dead, member_bit(A));
+}
+
 static void test_force_refused(void **state)
 {
 	struct cluster *cluster = *state;
@@ -448,6 +499,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_sectors, cluster_setup, teardown),
 		cmocka_unit_test_setup_teardown(test_promote_refused, cluster_setup, teardown),
 		cmocka_unit_test_setup_teardown(test_force_withdrawn, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_force_withdrawn_late, cluster_setup, cluster_teardown),
+		cmocka_unit_test_setup_teardown(test_force_corrected, cluster_setup_five, cluster_teardown),
 		cmocka_unit_test_setup_teardown(test_force_refused, cluster_setup, teardown),
 		cmocka_unit_test_setup_teardown(test_init_from, cluster_setup, teardown),
 		cmocka_unit_test_setup_teardown(test_one_with_data, cluster_setup, teardown),
