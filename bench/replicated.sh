@@ -58,9 +58,9 @@ make_primary() {
 
 # beside_load COMMAND...: while two processes do nothing but compute.
 beside_load() {
-	local loads=() load
+	local loads=()
 
-	for load in 1 2; do
+	while [ ${#loads[@]} -lt 2 ]; do
 		"${child[@]}" sh -c 'while :; do :; done' &
 		loads+=($!)
 	done

@@ -218,14 +218,16 @@ static void complain(struct request *rq, s64 result)
 				   request->length);
 }
 
-/* Whether data is lost for good when the request fails. */
-static bool keeps_data(struct request *rq)
+/* Whether data is lost for good when the request fails so. */
+static bool loses_data(struct request *rq, blk_status_t status)
 {
 	switch (req_op(rq)) {
 	case REQ_OP_WRITE:
-	case REQ_OP_WRITE_ZEROES:
 	case REQ_OP_FLUSH:
 		return true;
+	case REQ_OP_WRITE_ZEROES:
+		/* then they are written as data */
+		return status != BLK_STS_NOTSUPP;
 	default:
 		return false;
 	}
@@ -238,7 +240,7 @@ static void complete_request(struct request *rq, s64 result)
 	if (unlikely(status != BLK_STS_OK)) {
 		complain(rq, result);
 		/* what is written from the page cache may be nobody's who would hear of it */
-		if (status != BLK_STS_NOTSUPP && keeps_data(rq))
+		if (loses_data(rq, status))
 			rdisk_disk_lost();
 	}
 	blk_mq_end_request(rq, status);
