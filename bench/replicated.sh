@@ -67,7 +67,7 @@ beside_load() {
 	running+=("${loads[@]}")
 	"$@"
 	kill "${loads[@]}"
-	wait "${loads[@]}" 2>/dev/null || true
+	wait "${loads[@]}" 2>/dev/null || true # they were killed
 	unset "running[-1]" "running[-1]"
 }
 

@@ -25,14 +25,17 @@ static bool has_answered(const struct replication_configuration *replication, co
 			 struct diagnostic *why)
 {
 	struct session_status link;
+	const char *reason;
 
 	member_link(member, other, &link);
 	if (!membership_answers(&link))
 		return false;
+	/* One that is up has not said yet who it is, or was not wanted for it. */
+	reason = link.up ? "it has just connected" : "the two do not get on";
 	diagnostic_set(why,
 		       "force-primary: %s is not dead: something listens at its address (%s); mend that, or end its "
 		       "rdisk first",
-		       replication->members[other].name, link.why[0] ? link.why : "the two do not get on");
+		       replication->members[other].name, link.why[0] ? link.why : reason);
 	return true;
 }
 

@@ -125,7 +125,7 @@ static int make_file(const struct job *job)
 	/* Not before it is needed: another thread may open something between. */
 	if (file->reserved)
 		close(file->fd);
-	if ((error == EMFILE || error == ENFILE) && file->reserved)
+	if (error == EMFILE && file->reserved)
 		fd = openat(folder, name, flags, FILE_MODE);
 	else
 		errno = error;

@@ -97,6 +97,14 @@ await() {
 	done
 }
 
+# show_status HOST [OPTION]...: what rdiskctl says of the set there is in $work/words. That not all is well (4, 5) is no failure.
+show_status() {
+	local status=0
+
+	cluster exec "$1" -- rdiskctl "${@:2}" status >"$work/words" 2>&1 || status=$?
+	[[ $status =~ ^[045]$ ]] || fail "rdiskctl status on $1 ended with $status: $(<"$work/words")"
+}
+
 # processes: of this test's set, as pids of the outside: those in its namespaces, and cluster.sh's own.
 processes() {
 	[ -z "$space" ] || find /proc/[0-9]*/ns/user -maxdepth 0 -lname "${space//[/\\[}" 2>/dev/null | cut -d / -f 3

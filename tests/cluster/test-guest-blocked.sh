@@ -20,6 +20,7 @@ read_word() {
 	read -r word </dev/console
 	[ "${word%$'\r'}" = "$1" ] || echo "\"$word\" came where \"$1\" was to come"
 }
+# The guest does not wait for its disks, they appear, and nothing in it (no udev, no inotify for a shell) tells when.
 until [ -b /dev/rdiska ]; do sleep 0.1; done
 echo 1000 >/sys/block/rdiska/queue/io_timeout
 echo closed

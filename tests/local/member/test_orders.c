@@ -98,38 +98,8 @@ static void test_force_waits(void **state)
 	member_set_end();
 }
 
-/* An order that waits is told of, and is none any more when nobody waits for it. */
-static void test_force_withdrawn(void **state)
-{
-	const char *const force[] = { RDISKCTL_PROGRAM,
-				      "-c",
-				      set_members[MEMBER_A].config,
-				      "force-primary",
-				      "--dead",
-				      "b",
-				      "--yes",
-				      "--timeout",
-				      "0",
-				      NULL };
-
-	(void)state;
-	member_set_start();
-	test_process_discard(&set_members[MEMBER_B].rdisk);
-	test_process_discard(&set_members[MEMBER_C].rdisk);
-	member_await_blocked(MEMBER_A, "2 of a, b, c must be seen to decide who serves; seen: a");
-	test_process_start(&listener, force, NULL);
-	member_await_blocked(MEMBER_A, "2 of a, c must be seen to decide the forced primary; seen: a");
-	if (!strstr(status_of(MEMBER_A), "\"force_without\":[\"b\"]"))
-		fail_msg("the order is not told of: %s", member_ctl.output.text);
-	test_process_discard(&listener);
-	member_await_blocked(MEMBER_A, "2 of a, b, c must be seen to decide who serves; seen: a");
-	if (strstr(status_of(MEMBER_A), "force_without"))
-		fail_msg("the order is not withdrawn: %s", member_ctl.output.text);
-	member_set_end();
-}
-
-/* Who is taken for dead comes back while the order waits: it would split the set some day. */
-static void test_force_is_forgotten(void **state)
+/* A is alone, and listener is an order there to be primary without b, which waits for a vote. */
+static void begin_force(void)
 {
 	const char *const force[] = { RDISKCTL_PROGRAM,
 				      "-c",
@@ -143,16 +113,38 @@ static void test_force_is_forgotten(void **state)
 				      "0",
 				      NULL };
 
-	(void)state;
 	member_set_start();
 	test_process_discard(&set_members[MEMBER_B].rdisk);
 	test_process_discard(&set_members[MEMBER_C].rdisk);
 	member_await_blocked(MEMBER_A, "2 of a, b, c must be seen to decide who serves; seen: a");
 	test_process_start(&listener, force, NULL);
 	member_await_blocked(MEMBER_A, "2 of a, c must be seen to decide the forced primary; seen: a");
+}
+
+/* An order that waits is told of, and is none any more when nobody waits for it. */
+static void test_force_withdrawn(void **state)
+{
+	(void)state;
+	begin_force();
+	if (!strstr(status_of(MEMBER_A), "\"force_without\":[\"b\"]"))
+		fail_msg("the order is not told of: %s", member_ctl.output.text);
+	test_process_discard(&listener);
+	member_await_blocked(MEMBER_A, "2 of a, b, c must be seen to decide who serves; seen: a");
+	if (strstr(status_of(MEMBER_A), "force_without"))
+		fail_msg("the order is not withdrawn: %s", member_ctl.output.text);
+	member_set_end();
+}
+
+/* Who is taken for dead comes back while the order waits: it would split the set some day. */
+static void test_force_is_forgotten(void **state)
+{
+	(void)state;
+	begin_force();
 	member_start(MEMBER_B, NULL);
 	assert_true(test_process_wait_end(&listener, TEST_TIMEOUT_MS));
-	if (!strstr(listener.output.text, "the order is forgotten"))
+	/* By the connection, or by what is said on it. */
+	if (!strstr(listener.output.text, "the order is forgotten") &&
+	    !strstr(listener.output.text, "b is not dead: something listens at its address (it has just connected)"))
 		fail_msg("force-primary: %s", listener.output.text);
 	member_set_end();
 }
